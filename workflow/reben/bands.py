@@ -1,0 +1,36 @@
+"""The bands of a patch and their native resolutions.
+
+Source: Sentinel-2 User Handbook, table 1; BigEarthNet v2 for the choice (L2A has no B10).
+"""
+
+#: Sentinel-2 L2A bands in the order of their names, with native resolution in metres.
+RESOLUTION_M = {
+    "B01": 60,
+    "B02": 10,
+    "B03": 10,
+    "B04": 10,
+    "B05": 20,
+    "B06": 20,
+    "B07": 20,
+    "B08": 10,
+    "B09": 60,
+    "B11": 20,
+    "B12": 20,
+    "B8A": 20,
+}
+S2_BANDS = tuple(RESOLUTION_M)
+S1_BANDS = ("VH", "VV")
+
+#: Value of a pixel that was not sensed, in reflectance bands only.
+NODATA = 0
+#: Band of each ``bandId`` of the product metadata: spectral order, B10 included.
+BAND_IDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07") + (
+    "B08",
+    "B8A",
+    "B09",
+    "B10",
+    "B11",
+    "B12",
+)
+#: Resolution of the reference maps in metres.
+REFERENCE_MAP_M = 10

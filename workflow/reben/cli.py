@@ -1,0 +1,61 @@
+"""The frame around every step's command line: arguments, logging, exit status."""
+
+import argparse
+import errno
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from reben.errors import RebenError
+
+Main = Callable[[Sequence[str] | None], None]
+
+
+def parser(doc: str | None, **kwargs: object) -> argparse.ArgumentParser:
+    """A parser whose description is the first line of a module's docstring."""
+    summary = (doc or "").strip().partition("\n")[0]
+    return argparse.ArgumentParser(description=summary, allow_abbrev=False, **kwargs)  # type: ignore[arg-type]
+
+
+def run(main: Main, argv: Sequence[str] | None = None) -> None:
+    """Run a step and exit: 0 on success, 1 on a mendable error, 130 on Ctrl-C.
+
+    Logs go to stderr in UTC. A `RebenError`, or an `OSError` that says what is wrong
+    with the machine, becomes one line that starts with ``error:``; everything else
+    is a bug and keeps its traceback.
+    """
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=os.environ.get("REBEN_LOG_LEVEL", "INFO"),
+        format="%(asctime)s %(levelname)-7s %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%SZ",
+        force=True,
+    )
+    logging.Formatter.converter = time.gmtime
+    for chatty in ("rasterio", "pyogrio", "httpx", "httpcore", "botocore", "matplotlib"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    try:
+        main(argv)
+    except RebenError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in _MACHINE_ERRORS:
+            raise
+        sys.exit(
+            f"error: {error.strerror}: {error.filename or 'output'}. {_MACHINE_ERRORS[error.errno]}"
+        )
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+_MACHINE_ERRORS = {
+    errno.ENOSPC: "The disk is full: free some space and run the same command again; "
+    "nothing half-written was kept.",
+    errno.EDQUOT: "The quota is used up: free some space and run the same command again; "
+    "nothing half-written was kept.",
+    errno.EROFS: "The file system is read-only: choose another `results` folder.",
+    errno.EACCES: "Permission denied: check the folder's owner and mode.",
+    errno.ENOENT: "The file does not exist: check the path in the config or product table.",
+}
