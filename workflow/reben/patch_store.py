@@ -4,10 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-Chunk = bytes | NDArray[np.generic]
+Chunk = bytes | memoryview
 
 
 class PatchWriter:

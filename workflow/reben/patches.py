@@ -56,7 +56,8 @@ class TilePatches:
     @property
     def valid(self) -> NDArray[np.bool_]:
         """Whether no band has nodata in the patch."""
-        return np.logical_not(np.any(list(self.nodata.values()), axis=0))
+        anywhere: NDArray[np.bool_] = np.any(list(self.nodata.values()), axis=0)
+        return ~anywhere
 
 
 def blocks(strip: NDArray[np.generic], patch_px: int, count: int) -> NDArray[np.generic]:
@@ -213,7 +214,10 @@ class _Cutter:
             corner = self.grid.corner(col, row)
             self.writer.add_patch(
                 patch_id(self.tile, col, row),
-                ((band, [self.templates[band].at(*corner), pixels[band][i]]) for band in S2_BANDS),
+                (
+                    (band, [self.templates[band].at(*corner), pixels[band][i].data])
+                    for band in S2_BANDS
+                ),
             )
 
     def result(self) -> TilePatches:
