@@ -93,7 +93,8 @@ def _essence(file: Path) -> str:
             row, col = token.start
             lines[row - 1] = lines[row - 1][:col]
     for node in ast.walk(ast.parse(source)):
-        for child in getattr(node, "body", []) if not isinstance(node, ast.Lambda) else []:
+        body = getattr(node, "body", None)
+        for child in body if isinstance(body, list) else []:
             # A string that stands alone is a docstring, of a module, class, function or field.
             if (
                 isinstance(child, ast.Expr)

@@ -17,6 +17,7 @@ rule encode_sentinel2:
     log:
         f"{LOGS}/encode_sentinel2/{{tile}}.log",
     params:
+        side_m=config["patches"]["side_m"],
         code=code_version("encode"),
         environment=environment_version("raster"),
     threads: 2
@@ -27,6 +28,7 @@ rule encode_sentinel2:
         "../../envs/raster.yaml"
     shell:
         "python -m reben.encode --layers s2 --root {input.root:q} --table {input.table:q}"
+        " --patch-m {params.side_m}"
         " --threads {threads} --out {output:q} 2> {log:q}"
 
 
@@ -40,6 +42,7 @@ rule encode_sentinel1:
     log:
         f"{LOGS}/encode_sentinel1/{{tile}}.log",
     params:
+        side_m=config["patches"]["side_m"],
         code=code_version("encode"),
         environment=environment_version("raster"),
     threads: 2
@@ -50,6 +53,7 @@ rule encode_sentinel1:
         "../../envs/raster.yaml"
     shell:
         "python -m reben.encode --layers s1 --root {input.root:q} --table {input.table:q}"
+        " --patch-m {params.side_m}"
         " --threads {threads} --out {output:q} 2> {log:q}"
 
 
@@ -63,6 +67,7 @@ rule encode_reference_maps:
     log:
         f"{LOGS}/encode_reference_maps/{{tile}}.log",
     params:
+        side_m=config["patches"]["side_m"],
         code=code_version("encode"),
         environment=environment_version("raster"),
     threads: 2
@@ -73,7 +78,8 @@ rule encode_reference_maps:
         "../../envs/raster.yaml"
     shell:
         "python -m reben.encode --layers reference_maps --root {input.root:q}"
-        " --table {input.table:q} --threads {threads} --out {output:q} 2> {log:q}"
+        " --table {input.table:q} --patch-m {params.side_m}"
+        " --threads {threads} --out {output:q} 2> {log:q}"
 
 
 def shards(kind):
@@ -84,7 +90,7 @@ def shards(kind):
 rule build_lmdb:
     """Copy what the metadata tables list from the shards into one LMDB."""
     input:
-        clear=f"{RESULTS}/dataset/metadata.parquet",
+        metadata=f"{RESULTS}/dataset/metadata.parquet",
         obscured=f"{RESULTS}/dataset/metadata_for_patches_with_snow_cloud_or_shadow.parquet",
         s2=shards("s2"),
         s1=shards("s1"),
@@ -108,5 +114,5 @@ rule build_lmdb:
     conda:
         "../../envs/raster.yaml"
     shell:
-        "python -m reben.build_lmdb --metadata {input.clear:q} {input.obscured:q}"
+        "python -m reben.build_lmdb --metadata {input.metadata:q} {input.obscured:q}"
         " {params.shards} --out {output:q} 2> {log:q}"

@@ -163,7 +163,7 @@ rule build_metadata:
         sentinel1=SENTINEL1_TABLES,
         nomenclature=config["labels"]["nomenclature"],
     output:
-        clear=f"{RESULTS}/dataset/metadata.parquet",
+        metadata=f"{RESULTS}/dataset/metadata.parquet",
         obscured=f"{RESULTS}/dataset/metadata_for_patches_with_snow_cloud_or_shadow.parquet",
         class_counts=f"{RESULTS}/dataset/class_counts.csv",
     log:
@@ -186,7 +186,7 @@ rule build_metadata:
         "python -m reben.metadata --selection {input.selection:q} --labels {input.labels:q}"
         " --split {input.split:q} --snow-cloud {input.snow_cloud:q}"
         " --nomenclature {input.nomenclature:q} {params.optional}"
-        " --clear {output.clear:q} --obscured {output.obscured:q}"
+        " --clear {output.metadata:q} --obscured {output.obscured:q}"
         " --class-counts {output.class_counts:q} 2> {log:q}"
 
 
