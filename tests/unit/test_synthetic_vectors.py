@@ -107,9 +107,9 @@ def test_reference_map_shows_what_the_picture_shows(tmp_path: Path) -> None:
         dtype=np.uint16,
     )
     infrared = scene.band("B08", 10, 0)
-    # A border may pass through a pixel's centre, where millimetres decide.
-    assert (infrared[codes // 100 == 5] < 500).mean() > 0.999
-    assert (infrared[codes // 10 == 31] > 500).mean() > 0.999
+    # Diagonal borders pass through pixel centres, where millimetres decide.
+    assert (infrared[codes // 100 == 5] < 500).mean() > 0.997
+    assert (infrared[codes // 10 == 31] > 500).mean() > 0.997
 
 
 def test_overlapping_tiles_do_not_overlap_in_corine(tmp_path: Path) -> None:
