@@ -13,6 +13,7 @@ import rasterio.features
 import shapely
 import yaml
 from pyproj import Transformer
+
 from reben.names import Sentinel1Name
 from reben.synthetic import (
     ProductSpec,
