@@ -24,13 +24,8 @@ S1_BANDS = ("VH", "VV")
 #: Value of a pixel that was not sensed, in reflectance bands only.
 NODATA = 0
 #: Band of each ``bandId`` of the product metadata: spectral order, B10 included.
-BAND_IDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07") + (
-    "B08",
-    "B8A",
-    "B09",
-    "B10",
-    "B11",
-    "B12",
-)
+BAND_IDS = (
+    "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12",
+)  # fmt: skip
 #: Resolution of the reference maps in metres.
 REFERENCE_MAP_M = 10

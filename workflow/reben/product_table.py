@@ -75,10 +75,10 @@ def read_products(path: str | os.PathLike[str]) -> dict[str, Product]:
     for line, raw in enumerate(reader, start=2):
         row = {key: value.strip() for key, value in raw.items() if value and value.strip()}
         where = f"{path}, line {line}"
-        if (error := jsonschema.exceptions.best_match(validator.iter_errors(row))) is not None:
-            column = "/".join(map(str, error.path)) or "row"
+        if (flaw := jsonschema.exceptions.best_match(validator.iter_errors(row))) is not None:
+            column = "/".join(map(str, flaw.path)) or "row"
             raise ConfigError(
-                f"{where}, {column}: {error.message}. Columns: {' '.join(COLUMNS)}, tab-separated"
+                f"{where}, {column}: {flaw.message}. Columns: {' '.join(COLUMNS)}, tab-separated"
             )
         product = Product(**{**row, "product": row["product"].removesuffix(".SAFE")})
         name = ProductName.parse(product.product)

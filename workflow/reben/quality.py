@@ -1,0 +1,95 @@
+"""Step check_quality: the verdict on a product, from its own metadata.
+
+In: an L2A product folder. Out: a JSON with the verdict and what the metadata says.
+A product is rejected unless every required indicator is PASSED (BigEarthNet v2 asks
+for GENERAL, GEOMETRIC, RADIOMETRIC and SENSOR quality). A rejected product is data,
+not an error: later steps make empty outputs from it.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from reben import cli
+from reben.errors import ProductError
+from reben.files import write_json
+from reben.names import ProductName
+from reben.safe import L2AProduct
+
+log = logging.getLogger(__name__)
+
+ACCEPTED = "accepted"
+REJECTED = "rejected"
+
+
+def judge(indicators: dict[str, str], required: Sequence[str]) -> list[str]:
+    """The required indicators that are not PASSED, as ``NAME=VALUE``.
+
+    Raises:
+        ProductError: a required indicator is absent.
+    """
+    absent = [name for name in required if name not in indicators]
+    if absent:
+        raise ProductError(
+            f"required quality indicators {absent} are absent; the product has "
+            f"{sorted(indicators)}. Correct `quality.required` or fetch the product again"
+        )
+    return [f"{name}={indicators[name]}" for name in required if indicators[name] != "PASSED"]
+
+
+def check_quality(product: L2AProduct, tile: str, required: Sequence[str]) -> dict[str, Any]:
+    """What the quality JSON holds.
+
+    Args:
+        product: the product folder.
+        tile: the tile that the product is meant to be.
+        required: indicators that must be PASSED.
+
+    Raises:
+        ProductError: a node is absent, or the product is another tile than `tile`.
+    """
+    name = ProductName.parse(product.name)
+    if name.tile != tile:
+        raise ProductError(
+            f"{product.path}: expected tile {tile}, its metadata says {product.name}; "
+            "correct the product table"
+        )
+    metadata = product.product_metadata
+    indicators = product.indicators()
+    try:
+        reasons = judge(indicators, required)
+    except ProductError as error:
+        raise ProductError(f"{product.path}: {error}") from error
+    return {
+        "tile": tile,
+        "product": product.name,
+        "verdict": REJECTED if reasons else ACCEPTED,
+        "reasons": reasons,
+        "indicators": indicators,
+        "cloud_cover_percent": metadata.number("Cloud_Coverage_Assessment"),
+        "nodata_percent": metadata.number("NODATA_PIXEL_PERCENTAGE"),
+        "processing_baseline": metadata.text("PROCESSING_BASELINE"),
+        "relative_orbit": int(metadata.number("SENSING_ORBIT_NUMBER")),
+        "sensing_time": product.granule_metadata.text("SENSING_TIME"),
+        "boa_add_offset": product.offsets(),
+        "footprint_lon_lat": product.footprint(),
+        "grid": product.grid().to_dict(),
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Judge one product."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--product", required=True, help="L2A .SAFE folder")
+    parser.add_argument("--tile", required=True, help="tile that it must be")
+    parser.add_argument("--required", nargs="*", default=[], help="indicators that must be PASSED")
+    parser.add_argument("--out", required=True, help="JSON")
+    args = parser.parse_args(argv)
+
+    verdict = check_quality(L2AProduct.open(args.product), args.tile, args.required)
+    write_json(args.out, verdict)
+    log.info("%s: %s %s", args.tile, verdict["verdict"], " ".join(verdict["reasons"]))
+
+
+if __name__ == "__main__":
+    cli.run(main)

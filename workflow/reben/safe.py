@@ -1,0 +1,269 @@
+"""Sentinel-2 L2A products on disk: what their XML says and where their images are.
+
+In: a ``.SAFE`` folder as sen2cor or ESA's ground segment makes it, baselines 02.05 to
+05.x. Out: quality indicators, grid, offsets and one native image per band.
+Source: Sentinel-2 Products Specification Document, sections 3.5 and 4.
+"""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+from xml.etree.ElementTree import Element
+
+from defusedxml import DefusedXmlException
+from defusedxml import ElementTree as SafeElementTree
+
+from reben.bands import BAND_IDS, RESOLUTION_M
+from reben.errors import ProductError
+from reben.grid import TileGrid
+from reben.names import ProductName
+
+_INSPECTIONS = "Quality_Inspections"
+
+
+class Metadata:
+    """One XML file of a product, looked up by local tag name (namespaces vary by baseline)."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        try:
+            self.root: Element = SafeElementTree.parse(self.path).getroot()
+        except FileNotFoundError as error:
+            raise ProductError(
+                f"{path}: the metadata file is missing; fetch the product again"
+            ) from error
+        except (SafeElementTree.ParseError, DefusedXmlException) as error:
+            raise ProductError(
+                f"{path}: expected product metadata in XML, found a malformed or hostile file "
+                f"({error!r}); fetch the product again"
+            ) from error
+
+    def find(self, tag: str) -> list[Element]:
+        """All elements of that local name, in document order."""
+        return [e for e in self.root.iter() if e.tag.rpartition("}")[2] == tag]
+
+    def text(self, *tags: str) -> str:
+        """The text of the first element that has one of the names.
+
+        Raises:
+            ProductError: there is no such element, or it is empty.
+        """
+        for tag in tags:
+            for element in self.find(tag):
+                if element.text and (text := element.text.strip()):
+                    return text
+        raise ProductError(
+            f"{self.path}: expected a node <{'> or <'.join(tags)}> with text, found none; "
+            "the product is incomplete or of an unknown baseline"
+        )
+
+    def number(self, *tags: str) -> float:
+        """The text of such an element as a number.
+
+        Raises:
+            ProductError: it is absent or no number.
+        """
+        text = self.text(*tags)
+        try:
+            return float(text)
+        except ValueError as error:
+            raise ProductError(
+                f"{self.path}: <{tags[0]}> is {text!r}, expected a number"
+            ) from error
+
+
+@dataclass(frozen=True)
+class L2AProduct:
+    """A Sentinel-2 L2A product folder.
+
+    Attributes:
+        path: the ``.SAFE`` folder.
+        granule: its one folder below ``GRANULE``.
+    """
+
+    path: Path
+    granule: Path
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Find the granule of a product folder.
+
+        Raises:
+            ProductError: `path` is no folder, or does not hold exactly one granule.
+        """
+        path = Path(path)
+        granules = sorted(p for p in path.glob("GRANULE/*") if p.is_dir())
+        if len(granules) != 1:
+            raise ProductError(
+                f"{path}: expected a product folder with one granule, found {len(granules)}; "
+                "give the .SAFE folder itself"
+            )
+        return cls(path, granules[0])
+
+    @cached_property
+    def product_metadata(self) -> Metadata:
+        """``MTD_MSIL2A.xml``."""
+        return Metadata(self.path / "MTD_MSIL2A.xml")
+
+    @cached_property
+    def granule_metadata(self) -> Metadata:
+        """``MTD_TL.xml``."""
+        return Metadata(self.granule / "MTD_TL.xml")
+
+    @property
+    def name(self) -> str:
+        """The product's name as its metadata has it, without ``.SAFE``.
+
+        Raises:
+            ProductError: the node is absent or holds no L2A product name.
+        """
+        name = self.product_metadata.text("PRODUCT_URI", "PRODUCT_URI_2A").removesuffix(".SAFE")
+        if ProductName.parse(name).level != "L2A":
+            raise ProductError(f"{self.path}: expected an L2A product, its metadata says {name}")
+        return name
+
+    def indicators(self) -> dict[str, str]:
+        """Quality indicators by name, as ``{"GENERAL_QUALITY": "PASSED"}``.
+
+        Both spellings are read: ``<quality_check checkType="X">`` and, in products of
+        baseline 02.05 and older, ``<X_FLAG>``.
+
+        Raises:
+            ProductError: the product carries no indicators at all.
+        """
+        found = {}
+        for inspections in self.product_metadata.find(_INSPECTIONS):
+            for element in inspections:
+                tag = element.tag.rpartition("}")[2]
+                name = (
+                    element.get("checkType")
+                    if tag == "quality_check"
+                    else tag.removesuffix("_FLAG")
+                )
+                if name:
+                    found[name] = (element.text or "").strip()
+        if not found:
+            raise ProductError(
+                f"{self.product_metadata.path}: expected quality indicators below "
+                f"<{_INSPECTIONS}>, found none; a product without them cannot be judged"
+            )
+        return dict(sorted(found.items()))
+
+    def grid(self, patch_m: int = 1200) -> TileGrid:
+        """The place of the tile, from ``Tile_Geocoding`` of the granule.
+
+        Raises:
+            ProductError: a node is absent, or the tile is no square in a UTM zone.
+        """
+        metadata = self.granule_metadata
+        crs = metadata.text("HORIZONTAL_CS_CODE")
+        prefix, _, code = crs.upper().partition(":")
+        if prefix != "EPSG" or not code.isdigit() or not 32601 <= int(code) <= 32760:
+            raise ProductError(f"{metadata.path}: expected a WGS 84 / UTM zone, found {crs}")
+        sides = {
+            int(_attribute(size, "resolution")) * _child(size, tag, metadata)
+            for size in metadata.find("Size")
+            for tag in ("NROWS", "NCOLS")
+        }
+        corners = {
+            (_child(place, "ULX", metadata), _child(place, "ULY", metadata))
+            for place in metadata.find("Geoposition")
+        }
+        if len(sides) != 1 or len(corners) != 1:
+            raise ProductError(
+                f"{metadata.path}: expected one square at one place in all resolutions, found "
+                f"sides {sorted(sides)} m and corners {sorted(corners)}"
+            )
+        (side_m,), ((x_min, y_max),) = sides, corners
+        return TileGrid(int(code), x_min, y_max, side_m, patch_m)
+
+    def footprint(self) -> list[tuple[float, float]]:
+        """The ring of sensed ground as (longitude, latitude) in degrees.
+
+        Raises:
+            ProductError: the node is absent or holds no list of coordinates.
+        """
+        text = self.product_metadata.text("EXT_POS_LIST")
+        try:
+            values = [float(word) for word in text.split()]
+        except ValueError as error:
+            raise ProductError(
+                f"{self.product_metadata.path}: <EXT_POS_LIST> is no list of numbers"
+            ) from error
+        # Newer baselines write a height of 0 behind each pair: three values a point.
+        step = 3 if len(values) % 3 == 0 and not any(values[2::3]) else 2
+        return list(zip(values[1::step], values[0::step], strict=True))
+
+    def offsets(self) -> dict[str, int]:
+        """``BOA_ADD_OFFSET`` by band, zero where the product carries none (before 04.00).
+
+        Raises:
+            ProductError: a value or its band is not a known number.
+        """
+        offsets = dict.fromkeys(RESOLUTION_M, 0)
+        for element in self.product_metadata.find("BOA_ADD_OFFSET"):
+            try:
+                band = BAND_IDS[int(_attribute(element, "band_id"))]
+                value = int(element.text or "")
+            except (ValueError, IndexError) as error:
+                raise ProductError(
+                    f"{self.product_metadata.path}: <BOA_ADD_OFFSET> is {element.text!r} for "
+                    f"band_id {element.get('band_id')!r}, expected a whole number for 0 to 12"
+                ) from error
+            if band in offsets:
+                offsets[band] = value
+        return offsets
+
+    def image(self, name: str, resolution_m: int) -> Path | None:
+        """The image of a band or layer at a resolution, or None where there is none.
+
+        Raises:
+            ProductError: there are several.
+        """
+        folder = self.granule / "IMG_DATA" / f"R{resolution_m}m"
+        found = sorted(folder.glob(f"*_{name}_{resolution_m}m.jp2"))
+        if len(found) > 1:
+            raise ProductError(
+                f"{folder}: expected one image of {name}, found {', '.join(p.name for p in found)}"
+            )
+        return found[0] if found else None
+
+    def band_file(self, band: str) -> Path:
+        """The image of a band at its native resolution.
+
+        Raises:
+            ProductError: there is none.
+        """
+        resolution_m = RESOLUTION_M[band]
+        path = self.image(band, resolution_m)
+        if path is None:
+            raise ProductError(
+                f"{self.path}: band {band} has no image at its native {resolution_m} m; expected "
+                f"{self.granule.name}/IMG_DATA/R{resolution_m}m/*_{band}_{resolution_m}m.jp2. "
+                "Fetch or process the product again"
+            )
+        return path
+
+
+def _attribute(element: Element, name: str) -> str:
+    value = element.get(name)
+    if value is None:
+        raise ProductError(f"<{element.tag.rpartition('}')[2]}> lacks its attribute {name!r}")
+    return value
+
+
+def _child(element: Element, tag: str, metadata: Metadata) -> int:
+    for child in element:
+        if child.tag.rpartition("}")[2] == tag:
+            try:
+                return int(float(child.text or ""))
+            except ValueError as error:
+                raise ProductError(
+                    f"{metadata.path}: <{tag}> is {child.text!r}, no number"
+                ) from error
+    raise ProductError(
+        f"{metadata.path}: expected a node <{tag}> below "
+        f"<{element.tag.rpartition('}')[2]}>, found none"
+    )
