@@ -73,7 +73,9 @@ class TokenSource:
 
     def _post(self, **form: str) -> httpx.Response:
         # Not redirected: the password goes to the configured address or nowhere.
-        return self._client.post(self._service.token, data={"client_id": "cdse-public", **form})
+        return self._client.post(
+            f"{self._service.identity}/token", data={"client_id": "cdse-public", **form}
+        )
 
     def _keep(self, response: httpx.Response) -> None:
         try:

@@ -15,7 +15,8 @@ from reben import archive, cli, credentials, object_store
 from reben.access_token import TokenSource
 from reben.catalogue import Catalogue
 from reben.cdse import Service
-from reben.download import Downloader, check_file
+from reben.checksum import check_file
+from reben.download import Downloader
 from reben.errors import ConfigError, ProductError
 from reben.files import atomic_directory
 from reben.manifest import check_whole
@@ -92,7 +93,7 @@ def _fetch(product: Product, safe: Path, fetched: Path, service: Service) -> Non
             # Copied, not moved: a job killed here finds all it has fetched again.
             shutil.copytree(store, safe, dirs_exist_ok=True, copy_function=shutil.copyfile)
             return
-        login = credentials.account(service.token)
+        login = credentials.account(service.identity)
 
         def ask_again() -> tuple[int, str]:
             entry = catalogue.by_id(product.id)

@@ -4,7 +4,6 @@ In: a zip with one ``{product}.SAFE`` folder. Out: that folder. All entries are 
 before the first is written.
 """
 
-import logging
 import os
 import shutil
 import stat
@@ -13,8 +12,6 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from reben.errors import ProductError
-
-_log = logging.getLogger(__name__)
 
 #: A real product has about 150 entries and 1.2 GB.
 _MAX_ENTRIES = 10_000

@@ -3,7 +3,6 @@
 Needs no credentials. Source: CDSE documentation, "OData"; recorded answers.
 """
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -16,8 +15,6 @@ from reben.errors import DownloadError
 from reben.names import ProductName
 from reben.product_table import Product
 from reben.retries import Patience, TransientError, check_status
-
-_log = logging.getLogger(__name__)
 
 #: Results a page; CDSE allows 1000.
 _PAGE = 200
@@ -115,9 +112,7 @@ class Catalogue:
         parsed = ProductName.parse(name)
         name = name.removesuffix(".SAFE")
         # A parsed name holds no quote, so it cannot end the string of the filter.
-        question = (
-            f"Name eq '{name}.SAFE'" if parsed.processing else f"startswith(Name,'{name}_')"
-        )
+        question = f"Name eq '{name}.SAFE'" if parsed.processing else f"startswith(Name,'{name}_')"
         return list(self._pages(f"Collection/Name eq 'SENTINEL-2' and {question}", name))
 
     def search(

@@ -20,7 +20,7 @@ class Service:
     Attributes:
         catalogue: OData service root (REBEN_CDSE_CATALOGUE).
         download: root of the archives (REBEN_CDSE_DOWNLOAD).
-        token: OpenID token endpoint (REBEN_CDSE_TOKEN).
+        identity: root of the OpenID endpoints (REBEN_CDSE_IDENTITY).
         s3: object store (REBEN_CDSE_S3).
         pause_s: first pause before a retry, doubled each time (REBEN_CDSE_PAUSE_S).
         stall_s: a stream that brings too little (`reben.download`) over this time is cut
@@ -30,8 +30,8 @@ class Service:
 
     catalogue: str = "https://catalogue.dataspace.copernicus.eu/odata/v1"
     download: str = "https://zipper.dataspace.copernicus.eu/odata/v1"
-    token: str = (
-        "https://identity.dataspace.copernicus.eu/auth/realms/CDSE/protocol/openid-connect/token"
+    identity: str = (
+        "https://identity.dataspace.copernicus.eu/auth/realms/CDSE/protocol/openid-connect"
     )
     s3: str = "https://eodata.dataspace.copernicus.eu"
     pause_s: float = 5
@@ -45,25 +45,31 @@ class Service:
         Raises:
             ConfigError: a time is no positive number.
         """
-        given = {
-            name: value
-            for name in cls.__dataclass_fields__
-            if (value := os.environ.get(f"REBEN_CDSE_{name.upper()}"))
-        }
-        times = {}
-        for name in ("pause_s", "stall_s", "patience_s"):
-            if name in given:
-                text = given.pop(name)
-                try:
-                    times[name] = float(text)
-                except ValueError:
-                    times[name] = -1
-                if not times[name] > 0:
-                    raise ConfigError(
-                        f"REBEN_CDSE_{name.upper()} is {text!r}; expected seconds above 0"
-                    )
-        return cls(**{name: url.rstrip("/") for name, url in given.items()}, **times)
+        return cls(
+            catalogue=_address("CATALOGUE", cls.catalogue),
+            download=_address("DOWNLOAD", cls.download),
+            identity=_address("IDENTITY", cls.identity),
+            s3=_address("S3", cls.s3),
+            pause_s=_seconds("PAUSE_S", cls.pause_s),
+            stall_s=_seconds("STALL_S", cls.stall_s),
+            patience_s=_seconds("PATIENCE_S", cls.patience_s),
+        )
 
     def client(self) -> httpx.Client:
         """An HTTP client that follows no redirect by itself and waits `stall_s` at most."""
         return httpx.Client(timeout=self.stall_s, follow_redirects=False)
+
+
+def _address(name: str, default: str) -> str:
+    return os.environ.get(f"REBEN_CDSE_{name}", default).rstrip("/")
+
+
+def _seconds(name: str, default: float) -> float:
+    text = os.environ.get(f"REBEN_CDSE_{name}", str(default))
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not value > 0:
+        raise ConfigError(f"REBEN_CDSE_{name} is {text!r}; expected seconds above 0")
+    return value

@@ -41,17 +41,17 @@ class Login:
     secret: Secret
 
 
-def account(token_url: str, environment: Mapping[str, str] = os.environ) -> Login:
+def account(identity_url: str, environment: Mapping[str, str] = os.environ) -> Login:
     """The CDSE account, from CDSE_USERNAME and CDSE_PASSWORD, else from netrc.
 
     Args:
-        token_url: address that the account is for; its host is looked up in netrc.
+        identity_url: address that the account is for; its host is looked up in netrc.
         environment: the environment variables.
 
     Raises:
         ConfigError: there is none, or only half of one.
     """
-    host = urlsplit(token_url).hostname or ""
+    host = urlsplit(identity_url).hostname or ""
     found = _from_environment("CDSE_USERNAME", "CDSE_PASSWORD", environment)
     found = found or _from_netrc(host, environment)
     if found is None:

@@ -5,21 +5,18 @@ lies in ``{target}.part`` with a note ``{target}.json`` of which file it is a pa
 a killed job goes on where it was.
 """
 
-import hashlib
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from collections.abc import Iterator
-from typing import Any, Protocol
 
-import blake3
 import httpx
 
 from reben.access_token import TokenSource
 from reben.cdse import Service
+from reben.checksum import check_file
 from reben.errors import DownloadError
 from reben.files import read_json, write_json
 from reben.retries import Patience, TransientError, check_status
@@ -36,38 +33,6 @@ _SITE = ".dataspace.copernicus.eu"
 #: Bytes after which patience starts anew.
 _PROGRESS = 1 << 20
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
-
-
-class _Digest(Protocol):
-    def update(self, data: bytes, /) -> Any: ...
-    def hexdigest(self) -> str: ...
-
-
-def check_file(path: Path, size: int, checksum: str) -> str | None:
-    """What is wrong with a file, or None.
-
-    Args:
-        path: the file.
-        size: expected bytes, or 0 where unknown.
-        checksum: expected ``algorithm:hexdigest`` (md5, sha256, blake3), or empty.
-    """
-    found = path.stat().st_size
-    if size and found != size:
-        return f"expected {size} bytes, found {found}"
-    if not checksum:
-        return None
-    algorithm, _, expected = checksum.partition(":")
-    digest: _Digest = (
-        blake3.blake3()
-        if algorithm == "blake3"
-        else hashlib.new(algorithm, usedforsecurity=False)
-    )
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    if digest.hexdigest() != expected:
-        return f"expected {checksum}, found {algorithm}:{digest.hexdigest()}"
-    return None
 
 
 class Downloader:
@@ -110,7 +75,7 @@ class Downloader:
             try:
                 if not part.is_complete():
                     self._stream(url, part, patience)
-            except _Unauthorised as error:
+            except _UnauthorisedError as error:
                 refusals += 1
                 if refusals >= _MAX_REFUSALS:
                     raise DownloadError(
@@ -124,7 +89,9 @@ class Downloader:
                 if now != (size, checksum) and check_file(part.path, *now) is None:
                     _log.warning(
                         "%s: the archive was made anew since the product table was written; "
-                        "taken with its present size and checksum (%s)", name, now[1]
+                        "taken with its present size and checksum (%s)",
+                        name,
+                        now[1],
                     )
                     problem = None
             if problem is not None:
@@ -147,7 +114,7 @@ class Downloader:
         with self._open(url, part.request_headers(have)) as response:
             if response.status_code == 401:
                 self._tokens.forget()
-                raise _Unauthorised("the access token is no longer taken")
+                raise _UnauthorisedError("the access token is no longer taken")
             if response.status_code == 416:
                 part.discard()
                 raise TransientError("the server has no such range; starting anew")
@@ -203,7 +170,7 @@ class Downloader:
         raise TransientError(f"more than {_MAX_REDIRECTS} redirects")
 
 
-class _Unauthorised(Exception):
+class _UnauthorisedError(Exception):
     """The server no longer takes the token."""
 
 

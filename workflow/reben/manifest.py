@@ -4,8 +4,6 @@ Source: Sentinel-2 Products Specification Document, section 3.3 (manifest); MD5 
 to baseline 04.00, SHA3-256 since.
 """
 
-import hashlib
-import logging
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
@@ -13,10 +11,9 @@ from defusedxml import DefusedXmlException
 from defusedxml import ElementTree as SafeElementTree
 
 from reben.bands import BAND_IDS, RESOLUTION_M
+from reben.checksum import check_file
 from reben.errors import ProductError
 from reben.names import ProductName
-
-_log = logging.getLogger(__name__)
 
 _ALGORITHMS = {"MD5": "md5", "SHA-256": "sha256", "SHA3-256": "sha3_256"}
 #: For people with a browser; CDSE drops it from downloads, and nothing reads it.
@@ -45,22 +42,15 @@ def check_whole(folder: Path, product: str) -> int:
     problems, checked = [], 0
     listed = set()
     for stream in files:
-        href, size, algorithm, expected = _describe(stream, manifest)
+        href, size, checksum = _describe(stream, manifest)
         listed.add(href)
         path = folder.joinpath(*href.parts)
         if not path.is_file():
             if href.parts[0] != _DISPENSABLE:
                 problems.append(f"{href} is missing")
             continue
-        if path.stat().st_size != size:
-            problems.append(f"{href} has {path.stat().st_size} bytes, expected {size}")
-            continue
-        with path.open("rb") as file:
-            found = hashlib.file_digest(
-                file, lambda: hashlib.new(algorithm, usedforsecurity=False)
-            ).hexdigest()
-        if found != expected:
-            problems.append(f"{href} has the {algorithm} {found}, expected {expected}")
+        if problem := check_file(path, size, checksum):
+            problems.append(f"{href}: {problem}")
         checked += 1
     if problems:
         more = f" and {len(problems) - _MAX_NAMED} more" if len(problems) > _MAX_NAMED else ""
@@ -101,8 +91,8 @@ def _check_contents(folder: Path, product: str, listed: set[PurePosixPath]) -> N
         )
 
 
-def _describe(stream: Element, manifest: Path) -> tuple[PurePosixPath, int, str, str]:
-    """Path, size, checksum algorithm and digest of one listed file."""
+def _describe(stream: Element, manifest: Path) -> tuple[PurePosixPath, int, str]:
+    """Path, size and ``algorithm:hexdigest`` of one listed file."""
     children = {_tag(child): child for child in stream}
     try:
         location, checksum = children["fileLocation"], children["checksum"]
@@ -119,7 +109,7 @@ def _describe(stream: Element, manifest: Path) -> tuple[PurePosixPath, int, str,
         raise ProductError(
             f"{manifest}: refused: it lists {str(href)!r}, which is outside the product"
         )
-    return href, size, algorithm, digest
+    return href, size, f"{algorithm}:{digest}"
 
 
 def _parse(path: Path) -> Element:

@@ -4,7 +4,6 @@ The store holds the unpacked product, so there is no archive to check; the calle
 every file against the manifest. A file that has arrived whole is not fetched again.
 """
 
-import logging
 import os
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,8 +17,6 @@ from reben.credentials import Login
 from reben.errors import DownloadError, ProductError
 from reben.files import atomic_file
 from reben.retries import Patience, TransientError
-
-_log = logging.getLogger(__name__)
 
 #: What the service says about requests that will never succeed.
 _FINAL = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket", "403"}

@@ -75,8 +75,8 @@ class Patience:
         except tenacity.RetryError as error:
             raise DownloadError(
                 f"{what}: given up after {self._service.patience_s / 60:.0f} min without any "
-                f"progress; the last answer was: {error.last_attempt.exception()}. What has arrived "
-                "is kept: run the same command again once the service is back"
+                f"progress; the last answer was: {error.last_attempt.exception()}. What has "
+                "arrived is kept: run the same command again once the service is back"
             ) from None
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
