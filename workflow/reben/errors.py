@@ -30,6 +30,10 @@ class TableError(RebenError):
     """A table that one step hands to another has wrong columns, types or rows."""
 
 
+class StoreError(RebenError):
+    """An LMDB is unreadable or lacks an entry, or its entries come out of order."""
+
+
 class ToolError(RebenError):
     """An external program (sen2cor) is missing, the wrong version, or has failed."""
 

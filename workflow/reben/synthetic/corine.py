@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,10 @@ def write_corine(
     for spec in {spec.place: spec for spec in reversed(specs)}.values():
         tile_polygons, tile_codes = _tile(spec, seed, polygons_per_tile, gaps)
         projected = _reproject(tile_polygons, spec.epsg, 3035, _DECIMALS_M)
-        outline = _reproject(np.array([_outline(spec)]), spec.epsg, 3035, _DECIMALS_M)[0]
+        # All of the land's vertices, since a straight edge in one CRS is bent in another.
+        outline = shapely.coverage_union_all(
+            _reproject(land_of(spec).polygons, spec.epsg, 3035, _DECIMALS_M)
+        )
         for other in covered:
             if other.intersects(outline):
                 projected = shapely.difference(projected, other)
@@ -89,13 +93,11 @@ def write_countries(path: Path, specs: Sequence[ProductSpec]) -> None:
     first = boxes[0].centroid.x
     second = (first + east) / 2 if first < (west + east) / 2 else (first + west) / 2
     lat = np.linspace(south, north, 41)
-    lines = [np.full(41, west)]
-    for middle in sorted((first, second)):
-        lines.append(np.round(middle + (rng.random(41) - 0.5) * 0.04, 6))
-    lines.append(np.full(41, east))
+    inner = (np.round(m + (rng.random(41) - 0.5) * 0.04, 6) for m in sorted((first, second)))
+    lines = [np.full(41, west), *inner, np.full(41, east)]
     rings = [
         np.column_stack([np.concatenate([a, b[::-1]]), np.concatenate([lat, lat[::-1]])])
-        for a, b in zip(lines, lines[1:], strict=False)
+        for a, b in pairwise(lines)
     ]
     geometry = np.array([shapely.Polygon(ring) for ring in rings], object)
     _write(path, "countries", geometry, {"name": np.array(_COUNTRIES, object)}, 4326)
@@ -112,7 +114,9 @@ def _tile(
     if gaps:
         rng = generator(seed, *spec.place, "gaps")
         x, y = rng.integers(20, 80, 2) / 100 * spec.side_m
-        hole = shapely.Point(spec.x_min + x, spec.y_max - y).buffer(spec.side_m * 0.125, quad_segs=4)
+        hole = shapely.Point(spec.x_min + x, spec.y_max - y).buffer(
+            spec.side_m * 0.125, quad_segs=4
+        )
         dropped = rng.random(len(polygons)) < 0.02
         polygons = shapely.difference(polygons[~dropped], hole)
         codes = codes[~dropped]

@@ -14,7 +14,7 @@ from reben.synthetic.spec import ProductSpec
 log = logging.getLogger(__name__)
 
 #: Factor on the sensor's noise that keeps the demo's images small.
-_ENTROPY = 0.25
+_ENTROPY = 0.1
 _CORINE = "U2018_CLC2018_V2020_20u1"
 
 
@@ -45,7 +45,7 @@ def demo_specs(seed: int = 0) -> list[ProductSpec]:
             epsg=32632,
             x_min=333_000,
             y_max=5_358_000,
-            side_m=12_600,
+            side_m=10_200,
             indicator_style="flag",
             resampled_copies=True,
             cloud_fraction=0.03,

@@ -41,7 +41,7 @@ _RARE: tuple[tuple[float, tuple[int, ...]], ...] = (
     (0.60, (121, 131, 132, 133, 124, 141, 142, 212, 213, 221, 222, 223, 241, 244, 123)),
     (1.01, (321, 322, 323, 324, 332, 333, 334, 335, 131, 244)),
 )
-_TOWN_PARCELS = (112, 112, 112, 121, 142, 141, 112, 133)
+_TOWN_PARCELS = (112, 112, 112, 112, 112, 121, 121, 142, 141, 133)
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,12 @@ def _land(seed: int, epsg: int, x_min: int, y_max: int, side_m: int) -> Land:
     transform = from_origin(x_min, y_max, LAYOUT_M, LAYOUT_M)
     shapes = list(rasterio.features.shapes(layout, connectivity=4, transform=transform))
     stairs = np.array([shapely.geometry.shape(geometry) for geometry, _ in shapes], dtype=object)
-    # Shared edges are simplified once for both neighbours, so no gap and no overlap opens.
-    polygons = shapely.coverage_simplify(stairs, 2 * LAYOUT_M, simplify_boundary=False)
-    polygons = shapely.normalize(polygons)
-    return Land(polygons, np.array([code for _, code in shapes], np.int32))
+    # With a vertex at every step, neighbours share all vertices of their border; it is
+    # then simplified once for both, so that no gap and no overlap opens.
+    noded = shapely.transform(shapely.segmentize(stairs, LAYOUT_M), np.round)
+    polygons = shapely.coverage_simplify(noded, 2 * LAYOUT_M, simplify_boundary=False)
+    codes = np.array([code for _, code in shapes], np.int32)
+    return Land(shapely.normalize(polygons), codes)
 
 
 def _layout(key: tuple[int, ...], side_m: int) -> NDArray[np.int32]:
@@ -85,9 +87,9 @@ def _layout(key: tuple[int, ...], side_m: int) -> NDArray[np.int32]:
     cell = nearest_cell((*key, "parcels"), side_m, PARCEL_M, x, y)
     codes = _parcel_codes(key, side_m)[cell]
     for code, centre in _lines(key, side_m, axis):
-        # Water and towns are crossed by neither the river nor the road.
-        open_land = (codes // 100 != 5) & (codes // 10 != 11)
-        codes[centre & open_land] = code
+        # Only the river passes through towns, and nothing through water.
+        passable = (codes // 100 != 5) & ((codes // 10 != 11) | (code == 511))
+        codes[centre & passable] = code
     sieved: NDArray[np.int32] = rasterio.features.sieve(
         codes, min(_SMALLEST_PX, codes.size), connectivity=4
     )
@@ -109,12 +111,13 @@ def _parcel_codes(key: tuple[int, ...], side_m: int) -> NDArray[np.int32]:
 
     row, col = np.divmod(np.arange(count**2), count)
     plains = np.flatnonzero((rank > 0.12) & (rank < 0.5) & _inner(row, count) & _inner(col, count))
-    towns = rng.choice(plains, max(1, round(count**2 / 70)))
-    for town, size in zip(towns, rng.integers(1, 10, len(towns)), strict=True):
+    # Tiles of a few patches may have no plain, and then no town.
+    towns = rng.choice(plains, max(1, round(count**2 / 100)) if len(plains) else 0)
+    for town, size in zip(towns, rng.integers(1, 6, len(towns)), strict=True):
         distance = (row - row[town]) ** 2 + (col - col[town]) ** 2
         near = (distance <= size) & (rank > 0.06)
         codes[near] = rng.choice(_TOWN_PARCELS, int(near.sum()))
-        codes[town] = 111 if size > 4 else 112
+        codes[town] = 111 if size > 3 else 112
     return codes
 
 
@@ -133,9 +136,7 @@ def _draw(
     return chosen
 
 
-def _lines(
-    key: tuple[int, ...], side_m: int, axis: Float
-) -> list[tuple[int, NDArray[np.bool_]]]:
+def _lines(key: tuple[int, ...], side_m: int, axis: Float) -> list[tuple[int, NDArray[np.bool_]]]:
     """A winding river and a nearly straight road, as masks on the layout grid."""
     wind = SmoothNoise((*key, "river"), side_m, 4200, 3)(axis, axis)
     flow = SmoothNoise((*key, "flow"), side_m, max(6000.0, side_m / 4))(axis, axis)

@@ -73,12 +73,12 @@ class Cover(NamedTuple):
     texture: float = 0.03
 
 
-_TOWN = Cover((), 85, 12, "asphalt", patchiness=0.35, texture=0.16)
-_FIELD = Cover((), 230, 9, "broadleaf", patchiness=0.15, texture=0.025)
-_FOREST = Cover((), 700, patchiness=0.7, texture=0.07)
-_OPEN = Cover((), 500, patchiness=0.9, texture=0.05)
-_BUILT = Cover((), 300, patchiness=0.3, texture=0.08)
-_WATER = Cover((), 3000, patchiness=1.0, texture=0.015)
+_TOWN = Cover((), 85, 12, "asphalt", patchiness=0.35, texture=0.045)
+_FIELD = Cover((), 230, 9, "broadleaf", patchiness=0.15, texture=0.005)
+_FOREST = Cover((), 700, patchiness=0.85, texture=0.011)
+_OPEN = Cover((), 500, patchiness=0.9, texture=0.01)
+_BUILT = Cover((), 300, patchiness=0.3, texture=0.025)
+_WATER = Cover((), 3000, patchiness=1.0, texture=0.01)
 
 
 def _like(model: Cover, *pairs: str, width_m: int = 0) -> Cover:
@@ -92,14 +92,14 @@ _ARABLE = ("soil crop", "ripe crop", "loam pasture", "ripe rape")
 #: How each CORINE level-3 code is drawn.
 COVERS: dict[int, Cover] = {
     111: _like(_TOWN, "roofs asphalt", "roofs halls", width_m=70),
-    112: _like(_TOWN, "roofs garden", "garden roofs"),
+    112: _like(_TOWN, "roofs garden", "garden roofs", "garden broadleaf", "roofs garden"),
     121: _like(_TOWN, "halls asphalt", "halls roofs", width_m=170),
     122: _like(_BUILT, "asphalt garden"),
     123: _like(_BUILT, "asphalt halls", "lake lake"),
     124: _like(_BUILT, "grass pasture", "asphalt grass"),
-    131: _like(_BUILT, "sand rock", "soil sand"),
+    131: _like(_BUILT, "rock loam", "soil sand"),
     132: _like(_BUILT, "loam ash", "soil rock"),
-    133: _like(_BUILT, "soil sand", "soil halls", width_m=150),
+    133: _like(_BUILT, "soil loam", "soil halls", width_m=150),
     141: _like(_OPEN, "pasture broadleaf", width_m=160),
     142: _like(_OPEN, "pasture garden", "crop garden", width_m=130),
     211: _like(_FIELD, *_ARABLE),

@@ -19,21 +19,11 @@ from reben.synthetic.spec import QUALITY_CHECKS, ProductSpec
 
 _PSD = "https://psd-14.sentinel2.eo.esa.int/PSD"
 _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n'
-_WAVELENGTH_NM = (442.3, 492.3, 559.0, 665.0, 703.8, 739.1, 779.7) + (
-    833.0,
-    864.0,
-    943.2,
-    1376.9,
-    1610.4,
-    2185.7,
-)
-_SOLAR_IRRADIANCE = (1874.3, 1959.75, 1824.93, 1512.79, 1425.78, 1291.13, 1175.57) + (
-    1041.28,
-    953.93,
-    817.58,
-    365.41,
-    247.08,
-    87.75,
+#: By ``bandId``: central wavelength in nm, solar irradiance in W/m²/µm (Sentinel-2A).
+_WAVELENGTH_NM = "442.3 492.3 559.0 665.0 703.8 739.1 779.7 833.0 864.0 943.2 1376.9 1610.4 2185.7"
+_IRRADIANCE = (
+    "1874.3 1959.75 1824.93 1512.79 1425.78 1291.13 1175.57 1041.28 953.93 817.58 365.41 247.08 "
+    "87.75"
 )
 #: Share of each scene class in percent, by its name in the XML.
 _SCENE_CLASSES = {
@@ -99,9 +89,7 @@ def iso(compact: str, seconds: int = 0) -> str:
     return f"{parse_time(compact) + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.000Z"
 
 
-def product_xml(
-    spec: ProductSpec, images: Sequence[str], classes: NDArray[np.uint8]
-) -> str:
+def product_xml(spec: ProductSpec, images: Sequence[str], classes: NDArray[np.uint8]) -> str:
     """MTD_MSIL2A.xml or MTD_MSIL1C.xml.
 
     Args:
@@ -115,11 +103,11 @@ def product_xml(
     spectra = "\n".join(
         f"""        <Spectral_Information bandId="{k}" physicalBand="{_physical(band)}">
           <RESOLUTION>{RESOLUTION_M.get(band, 60)}</RESOLUTION>
-          <Wavelength><CENTRAL unit="nm">{_WAVELENGTH_NM[k]}</CENTRAL></Wavelength>
+          <Wavelength><CENTRAL unit="nm">{wavelength}</CENTRAL></Wavelength>
         </Spectral_Information>"""
-        for k, band in enumerate(BAND_IDS)
+        for k, (band, wavelength) in enumerate(zip(BAND_IDS, _WAVELENGTH_NM.split(), strict=True))
     )
-    irradiance = _per_band("SOLAR_IRRADIANCE", "bandId", _SOLAR_IRRADIANCE, ' unit="W/m²/µm"')
+    irradiance = _per_band("SOLAR_IRRADIANCE", "bandId", _IRRADIANCE.split(), ' unit="W/m²/µm"')
     return (
         _HEAD
         + f"""<n1:Level-{level}_User_Product xmlns:n1="{_PSD}/User_Product_Level-{level}.xsd">
@@ -314,7 +302,7 @@ def manifest_xml(spec: ProductSpec, root: Path, files: Iterable[str]) -> str:
     objects, pointers = [], []
     for number, file in enumerate(files, 1):
         data = (root / file).read_bytes()
-        digest = (hashlib.sha3_256 if modern else hashlib.md5)(data).hexdigest()  # noqa: S324
+        digest = (hashlib.sha3_256 if modern else hashlib.md5)(data).hexdigest()
         mime = {"jp2": "application/octet-stream", "html": "text/html"}.get(
             file.rpartition(".")[2], "application/xml"
         )

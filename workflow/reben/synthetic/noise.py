@@ -32,9 +32,11 @@ def hash32(*parts: NDArray[np.int32] | NDArray[np.uint32]) -> NDArray[np.uint32]
 
 def grain(rng: np.random.Generator, shape: tuple[int, int]) -> Float:
     """Pixel noise, mean 0, standard deviation 1, triangular (the sum of two bytes)."""
-    bytes_ = rng.integers(0, 256, (2, *shape), dtype=np.uint8)
-    total = bytes_[0].astype(np.float32) + bytes_[1]
-    return (total - np.float32(255)) * np.float32(1 / 104.5)
+    first, second = rng.integers(0, 256, (2, *shape), dtype=np.uint8)
+    total: Float = first.astype(np.float32) + second
+    total -= np.float32(255)
+    total *= np.float32(1 / 104.5)
+    return total
 
 
 class SmoothNoise:
@@ -103,7 +105,9 @@ def nearest_cell(key: Key, side_m: int, cell_m: float, x_m: Float, y_m: Float) -
         Index of the nearest seed, below ``(cells along a side)²``; same shape as `x_m`.
     """
     count = cells_along(side_m, cell_m)
+    # Seeds keep off the rims of their cells, so that the nearest is one of nine.
     jitter = generator(*key).random((2, count, count), dtype=np.float32)
+    jitter = jitter * np.float32(0.8) + np.float32(0.1)
     x, y = x_m / np.float32(cell_m) + 2, y_m / np.float32(cell_m) + 2
     col, row = x.astype(np.int32), y.astype(np.int32)
     best = np.full(x.shape, np.inf, np.float32)

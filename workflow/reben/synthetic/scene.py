@@ -7,6 +7,7 @@ tile (10980 px) needs well under 3 GB.
 
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import rasterio.features
@@ -24,11 +25,8 @@ _BLOCK_ROWS = 480
 #: Standard deviation of the sensor's noise at an entropy of 1, in digital numbers.
 _SENSOR_NOISE = 14
 #: Directions of field boundaries: rational sines and cosines, the same on every machine.
-_DIRECTIONS = np.array(
-    [(1, 0), (12 / 13, 5 / 13), (4 / 5, 3 / 5), (15 / 17, 8 / 17), (24 / 25, 7 / 25)]
-    + [(7 / 25, 24 / 25), (8 / 17, 15 / 17), (3 / 5, 4 / 5), (5 / 13, 12 / 13)],
-    np.float32,
-)
+_TRIPLES = np.array([(5, 12, 13), (3, 4, 5), (8, 15, 17), (7, 24, 25), (24, 7, 25), (15, 8, 17)])
+_DIRECTIONS = (_TRIPLES[:, :2] / _TRIPLES[:, 2:]).astype(np.float32)
 _PAIRS = sorted({pair for cover in COVERS.values() for pair in cover.pairs})
 _EDGES = sorted({(cover.edge, cover.edge) for cover in COVERS.values()})
 _ALL_PAIRS = [*_PAIRS, *(edge for edge in _EDGES if edge not in _PAIRS)]
@@ -122,13 +120,15 @@ class Scene:
             mix = own * (1 - share) + (np.float32(0.5) + np.float32(0.6) * patch) * share
             tone = ((cell >> 16) & 255) / np.float32(255) - np.float32(0.5)
             speckle = grain(generator(*spec.place[:4], "texture", rows.start), units.shape)
-            shade = 1 + tone * np.float32(0.16) + patch * np.float32(0.06)
-            shade += speckle * _TEXTURE[code]
-            pair = _PAIR_OF[code, cell & 3]
+            # Fields differ one by one; forest and heath keep to one pair of materials.
+            celled = _CELLED[code]
+            shade = 1 + tone * np.where(celled, np.float32(0.16), np.float32(0.05))
+            shade += patch * np.float32(0.06) + speckle * _TEXTURE[code]
+            pair = _PAIR_OF[code, np.where(celled, cell, turn[units]) & 3]
             du, dv = u - column, (v - line) * np.float32(1.7)
             seam = (du * width < _EDGE[code]) | (dv * width < _EDGE[code])
             # A third of the fields has no hedge towards its neighbour.
-            seam &= _CELLED[code] & ((cell >> 24) % 3 > 0)
+            seam &= celled & ((cell >> 24) % 3 > 0)
             self.pair[rows] = np.where(seam, _EDGE_OF[code], pair)
             self.mix[rows] = _byte(mix * 255)
             self.shade[rows] = _byte(shade * 128)
@@ -138,26 +138,22 @@ class Scene:
         spec = self.spec
         if spec.cloud_fraction:
             sky = SmoothNoise((spec.seed, spec.name, "sky"), spec.side_m, 5000, 7, 0.55)
-            self._fill(self.cloud, sky, spec.cloud_fraction, 900, 170)
-            # The sun stands in the south-east: shadows fall 450 m north-west.
-            depth = self.cloud[45:, 45:]
-            self.shadow[:-45, :-45] = depth
+            self._fill(self.cloud, sky, spec.cloud_fraction, 170)
+            # The sun stands in the south-east: shadows fall 600 m north-west.
+            self.shadow[:-60, :-60] = self.cloud[60:, 60:]
             self.shadow[self.cloud > 60] = 0
         if spec.snow_fraction:
             height = SmoothNoise((spec.seed, spec.name, "snow"), spec.side_m, 4000, 6, 0.5)
-            self._fill(self.snow, height, spec.snow_fraction, 1500, 255)
+            self._fill(self.snow, height, spec.snow_fraction, 255)
 
-    def _fill(
-        self, layer: NDArray[np.uint8], field: SmoothNoise, share: float, gain: float, limit: int
-    ) -> None:
-        """Write the highest `share` of a field into a layer, rising from its rim."""
+    def _fill(self, layer: NDArray[np.uint8], field: SmoothNoise, share: float, limit: int) -> None:
+        """Write the highest `share` of a field into a layer, rising from its rim to `limit`."""
         coarse = self._axis[3::6]
         level = np.sort(field(coarse, coarse), axis=None)
-        threshold = level[min(int(level.size * (1 - share)), level.size - 1)]
-        if share >= 1:
-            threshold = level[0] - np.float32(1)
+        threshold = level[int((level.size - 1) * (1 - share))]
+        gain = np.float32(limit) / (np.float32(0.3) * (level[-1] - threshold) + np.float32(1e-6))
         for rows in self._blocks():
-            above = (field(self._axis, self._axis[rows]) - threshold) * np.float32(gain)
+            above = (field(self._axis, self._axis[rows]) - threshold) * gain
             layer[rows] = _byte(np.minimum(above, limit))
 
     @cached_property
@@ -179,16 +175,16 @@ class Scene:
         spec, index = self.spec, BAND_IDS.index(band)
         factor = resolution_m // 10
         image = np.empty((self.size_px // factor,) * 2, np.uint16)
-        base = self._spectra[:, 0, index]
-        change = (self._spectra[:, 1, index] - base) * np.float32(1 / 255)
+        base: Float = self._spectra[:, 0, index]
+        change: Float = (self._spectra[:, 1, index] - base) * np.float32(1 / 255)
         for rows in self._blocks():
             pair = self.pair[rows]
-            value = (base[pair] + change[pair] * self.mix[rows]) * self.shade[rows]
-            value *= np.float32(1 / 128)
+            share, shade = self.mix[rows], self.shade[rows] * np.float32(1 / 128)
+            value: Float = (base[pair] + change[pair] * share) * shade
             if spec.snow_fraction:
                 value += (SNOW[index] - value) * (self.snow[rows] * np.float32(1 / 255))
             if spec.cloud_fraction:
-                value *= 1 - self.shadow[rows] * np.float32(0.6 / 255)
+                value *= 1 - self.shadow[rows] * np.float32(0.9 / 255)
                 thick = self.cloud[rows] * np.float32(1.5 / 255)
                 light = CLOUD[index] * (np.float32(0.8) + np.float32(0.3) * thick)
                 value += (light - value) * np.minimum(thick, 1)
@@ -198,7 +194,9 @@ class Scene:
             rng = generator(spec.seed, spec.name, band, resolution_m, rows.start)
             value += grain(rng, value.shape) * np.float32(_SENSOR_NOISE * entropy)
             target = slice(rows.start // factor, rows.start // factor + len(value))
-            image[target] = np.clip(value, 1, 10_000) + (1000 if spec.boa_offset else 0)
+            image[target] = np.clip(value, 1, 10_000)
+        if spec.boa_offset:
+            image += 1000
         if spec.nodata_wedge:
             image[spec.unsensed(resolution_m)] = NODATA
         return image
@@ -224,14 +222,16 @@ class Scene:
         return mean
 
 
-def _byte(values: Float) -> NDArray[np.uint8]:
-    return np.clip(values, 0, 255).astype(np.uint8)
+def _byte(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    clipped: NDArray[np.uint8] = np.clip(values, 0, 255).astype(np.uint8)
+    return clipped
 
 
 def _mean(values: Float, factor: int) -> Float:
-    """Averages of ``factor × factor`` pixels, summed in a fixed order."""
-    total = np.zeros((values.shape[0] // factor, values.shape[1] // factor), np.float32)
+    """Averages of squares of `factor` pixels a side, summed in a fixed order."""
+    total: Float = np.zeros((values.shape[0] // factor, values.shape[1] // factor), np.float32)
     for row in range(factor):
         for col in range(factor):
             total += values[row::factor, col::factor]
-    return total / np.float32(factor * factor)
+    total *= np.float32(1 / (factor * factor))
+    return total

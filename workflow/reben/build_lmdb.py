@@ -1,0 +1,150 @@
+"""Step build_lmdb: gather from the shards of all tiles what the metadata tables list.
+
+In: the two metadata tables and the shards, ``<tile>.lmdb`` of each kind. Out: one LMDB
+with the entries of their patches, of their Sentinel-1 patches and of their reference
+maps, as far as the shards of a kind are given. Keys are sorted over all, so the shards
+are read and the LMDB is written from front to back.
+"""
+
+import logging
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import polars as pl
+
+from reben import cli
+from reben.encode import key_of
+from reben.errors import RebenError, StoreError
+from reben.lmdb_store import read_lmdb, write_lmdb
+from reben.tables import METADATA, read_tables
+
+log = logging.getLogger(__name__)
+
+#: Entries copied between two openings of the shards. A map that stays open keeps every
+#: page that was read through it in memory.
+_CHUNK = 1000
+
+Shards = Mapping[str, Mapping[str, Path]]
+
+
+def shards_by_tile(paths: Sequence[str]) -> dict[str, Path]:
+    """The shards of one kind by tile, the name of their folder."""
+    return {Path(path).name.removesuffix(".lmdb"): Path(path) for path in paths}
+
+
+def entries(metadata: pl.DataFrame, kinds: Sequence[str]) -> pl.DataFrame:
+    """The entries that `metadata` lists, sorted by key.
+
+    Args:
+        metadata: rows of `tables.METADATA`.
+        kinds: which of ``s2``, ``s1``, ``reference_maps``.
+
+    Returns:
+        Columns key, kind, tile; one row for every entry.
+    """
+    # A patch's tile is its name without column and row.
+    tile = pl.col("patch_id").str.replace(r"_\d+_\d+$", "")
+    frames = [
+        metadata.select(
+            key=pl.col("s1_name") if kind == "s1" else pl.format(key_of(kind, "{}"), "patch_id"),
+            kind=pl.lit(kind),
+            tile=tile,
+        )
+        for kind in kinds
+    ]
+    return pl.concat(frames).drop_nulls("key").sort("key")
+
+
+def needed_bytes(wanted: pl.DataFrame, shards: Shards) -> int:
+    """About what the LMDB of `wanted` will take, by the entries' mean size in each shard.
+
+    Raises:
+        StoreError: a shard is missing, unreadable, or has fewer entries than are wanted.
+    """
+    total = 0
+    for kind, tile, count in wanted.group_by("kind", "tile").len().sort("kind", "tile").rows():
+        path = shards[kind].get(tile)
+        if path is None:
+            raise StoreError(
+                f"{tile}: the metadata lists {count} of its patches, but there is no {kind} "
+                f"shard {tile}.lmdb among those given"
+            )
+        with read_lmdb(path) as txn:
+            there: int = txn.stat()["entries"]
+        if there < count:
+            raise StoreError(
+                f"{path}: the metadata lists {count} entries of it, but it has {there}; "
+                "make the shard again"
+            )
+        total += (path / "data.mdb").stat().st_size * count // there
+    return total
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Refuse to start what cannot end.
+
+    Raises:
+        RebenError: fewer than `needed` bytes are free where `folder` will be.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise RebenError(
+            f"{folder}: the LMDB needs {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; "
+            "make room or choose another `results` folder"
+        )
+
+
+def build(metadata: pl.DataFrame, shards: Shards, out: str | os.PathLike[str]) -> int:
+    """Copy the entries that `metadata` lists; returns their number.
+
+    Raises:
+        StoreError: a shard is missing or lacks an entry.
+        RebenError: the disk has no room for them.
+    """
+    wanted = entries(metadata, [kind for kind, paths in shards.items() if paths])
+    parent = Path(out).resolve().parent
+    parent.mkdir(parents=True, exist_ok=True)
+    check_space(parent, needed_bytes(wanted, shards))
+    with write_lmdb(out) as writer:
+        for chunk in wanted.iter_slices(_CHUNK):
+            with ExitStack() as stack:
+                opened = {
+                    (kind, tile): stack.enter_context(read_lmdb(shards[kind][tile]))
+                    for kind, tile in chunk.select("kind", "tile").unique().rows()
+                }
+                for key, kind, tile in chunk.rows():
+                    value = opened[kind, tile].get(key.encode())
+                    if value is None:
+                        raise StoreError(
+                            f"{shards[kind][tile]}: the entry {key!r} is missing, which the "
+                            "metadata lists; make the shard again"
+                        )
+                    writer.put(key, value)
+        return writer.entries
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Build one LMDB."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--metadata", nargs="+", required=True, help="the two metadata tables")
+    parser.add_argument("--s2", nargs="+", default=[], help="shards of Sentinel-2")
+    parser.add_argument("--s1", nargs="+", default=[], help="shards of Sentinel-1")
+    parser.add_argument("--reference-maps", nargs="+", default=[], help="shards of reference maps")
+    parser.add_argument("--out", required=True, help="folder of the LMDB")
+    args = parser.parse_args(argv)
+
+    shards = {
+        "s2": shards_by_tile(args.s2),
+        "s1": shards_by_tile(args.s1),
+        "reference_maps": shards_by_tile(args.reference_maps),
+    }
+    metadata = read_tables(args.metadata, METADATA)
+    count = build(metadata, shards, args.out)
+    log.info("%s: %d entries of %d patches", args.out, count, len(metadata))
+
+
+if __name__ == "__main__":
+    cli.run(main)

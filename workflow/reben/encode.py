@@ -1,0 +1,198 @@
+r"""Step encode_tile: put the GeoTIFFs of patches into an LMDB.
+
+In: folders of GeoTIFFs; for the shard of a tile's imagery, the table that says which. Out: an
+LMDB with one entry a patch, sorted by key; the value is a safetensors of its layers in
+native resolution. Stand-alone, it turns the published download into the published LMDB::
+
+    python -m reben.encode --s2 BigEarthNet-S2 --s1 BigEarthNet-S1 \
+        --reference-maps Reference_Maps --out BigEarthNet.lmdb
+"""
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+from reben import cli
+from reben.bands import REFERENCE_MAP_M, RESOLUTION_M, S1_BANDS
+from reben.errors import StoreError
+from reben.lmdb_store import write_lmdb
+from reben.patch_store import PatchReader
+from reben.safetensors_value import ValueLayout
+from reben.tables import PATCHES, SENTINEL1, read_table
+from reben.tiff_reader import LayerReader
+
+log = logging.getLogger(__name__)
+
+#: Behind the name of the patch: key of a reference map, and layer in its file name.
+REFERENCE_MAP = "reference_map"
+#: Pixel size of Sentinel-1 patches (BigEarthNet-S1).
+_S1_M = 10
+#: Patches that a thread reads at a time: enough that handing them over costs nothing.
+_BATCH = 16
+
+
+class Encoder:
+    """Makes the values of one kind of patch; safe to use from threads.
+
+    Args:
+        kind: ``s2``, ``s1`` or ``reference_maps``.
+        patch_m: side of a patch, metres.
+    """
+
+    def __init__(self, kind: str, patch_m: int) -> None:
+        if kind == "s2":
+            layers = {b: (b, patch_m // res, "uint16") for b, res in RESOLUTION_M.items()}
+        elif kind == "s1":
+            layers = {b: (b, patch_m // _S1_M, "float32") for b in S1_BANDS}
+        else:
+            layers = {"Data": (REFERENCE_MAP, patch_m // REFERENCE_MAP_M, "uint16")}
+        self.layout = ValueLayout.of({name: (px, dtype) for name, (_, px, dtype) in layers.items()})
+        self._layers = [
+            (layer, self.layout.slices[name], LayerReader(px, dtype))
+            for name, (layer, px, dtype) in layers.items()
+        ]
+
+    def encode(self, store: PatchReader, folder: str) -> bytearray:
+        """The value of the patch in `folder`.
+
+        Raises:
+            RasterError: a file of it is missing, damaged, or of another size or type.
+        """
+        value = self.layout.new()
+        view = memoryview(value)
+        for layer, place, reader in self._layers:
+            reader.read(store, folder, layer, view[place])
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The GeoTIFFs of one entry: its key, what reads them, and their folder in the store."""
+
+    key: str
+    encoder: Encoder
+    store: PatchReader
+    folder: str
+
+    def value(self) -> tuple[str, bytearray]:
+        """Read and encode them."""
+        return self.key, self.encoder.encode(self.store, self.folder)
+
+
+def key_of(kind: str, patch: str) -> str:
+    """The key of a patch's entry of one kind."""
+    return f"{patch}_{REFERENCE_MAP}" if kind == "reference_maps" else patch
+
+
+def sources_in_table(kind: str, root: str, table: str, patch_m: int) -> list[Source]:
+    """What a tile's table lists.
+
+    Args:
+        kind: ``s2`` (the valid patches of `tables.PATCHES`) or ``s1`` (all of
+            `tables.SENTINEL1`).
+        root: folder of the patches.
+        table: path of the table.
+        patch_m: side of a patch, metres.
+    """
+    if kind == "s1":
+        rows = read_table(table, SENTINEL1).select("s1_name", "folder").unique()
+    else:
+        rows = read_table(table, PATCHES).filter("valid").select("patch_id", folder="patch_id")
+    encoder, store = Encoder(kind, patch_m), PatchReader(root)
+    return [Source(key_of(kind, patch), encoder, store, folder) for patch, folder in rows.rows()]
+
+
+def sources_in_folder(kind: str, root: str, patch_m: int) -> list[Source]:
+    """All patches below `root`: ``<root>/<tile or scene>/<patch>/``, or ``<root>/<patch>/``."""
+    encoder, store = Encoder(kind, patch_m), PatchReader(root)
+    return [
+        Source(key_of(kind, folder.rpartition("/")[2]), encoder, store, folder)
+        for folder in store.folders()
+    ]
+
+
+def encode(sources: Iterable[Source], out: str, threads: int) -> int:
+    """Write the LMDB of `sources`; returns the number of entries.
+
+    Args:
+        sources: in any order.
+        out: folder of the LMDB.
+        threads: read with so many, while the calling one writes; 1 reads and writes in turn.
+
+    Raises:
+        RasterError: a file is missing or not what it should be.
+        StoreError: a key stands for two patches.
+    """
+    ordered = sorted(sources, key=lambda source: source.key)
+    with write_lmdb(out) as writer:
+        for key, value in _encoded(ordered, threads):
+            writer.put(key, value)
+        return writer.entries
+
+
+def _encoded(sources: Sequence[Source], threads: int) -> Iterator[tuple[str, bytearray]]:
+    """The entries of `sources`, in their order, never more than a few batches ahead."""
+    batches = (sources[i : i + _BATCH] for i in range(0, len(sources), _BATCH))
+    if threads == 1:
+        for source in sources:
+            yield source.value()
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        running = deque(pool.submit(_values, batch) for batch in islice(batches, 2 * threads))
+        while running:
+            yield from running.popleft().result()
+            running.extend(pool.submit(_values, batch) for batch in islice(batches, 1))
+
+
+def _values(sources: Sequence[Source]) -> list[tuple[str, bytearray]]:
+    return [source.value() for source in sources]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Encode a tile's shard, or folders of GeoTIFFs."""
+    parser = cli.parser(__doc__)
+    tile = parser.add_argument_group("shard of a tile")
+    tile.add_argument("--layers", choices=("s2", "s1", "reference_maps"))
+    tile.add_argument("--root", help="folder of the patches")
+    tile.add_argument(
+        "--table",
+        help="table of the patches (s2) or Sentinel-1 patches (s1)",
+    )
+    alone = parser.add_argument_group("stand-alone, any of them")
+    alone.add_argument("--s2", help="BigEarthNet-S2 folder")
+    alone.add_argument("--s1", help="BigEarthNet-S1 folder")
+    alone.add_argument("--reference-maps", help="Reference_Maps folder")
+    parser.add_argument("--patch-m", type=int, default=1200, help="side of a patch, metres")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", required=True, help="folder of the LMDB")
+    args = parser.parse_args(argv)
+
+    folders = {"s2": args.s2, "s1": args.s1, "reference_maps": args.reference_maps}
+    given = {kind: root for kind, root in folders.items() if root}
+    if bool(given) == bool(args.layers) or bool(args.layers) != bool(args.root):
+        parser.error("give either --layers and --root, or some of --s2 --s1 --reference-maps")
+    if args.layers == "reference_maps":
+        sources = sources_in_folder(args.layers, args.root, args.patch_m)
+    elif args.layers:
+        if not args.table:
+            parser.error(f"--layers {args.layers} needs --table")
+        sources = sources_in_table(args.layers, args.root, args.table, args.patch_m)
+    else:
+        sources = []
+        for kind, root in given.items():
+            found = sources_in_folder(kind, root, args.patch_m)
+            if not found:
+                raise StoreError(
+                    f"{root}: expected folders <tile>/<patch> or <patch>, the patch's name "
+                    "ending in _<column>_<row>; found none"
+                )
+            sources += found
+    entries = encode(sources, args.out, args.threads)
+    log.info("%s: %d entries", args.out, entries)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,152 @@
+"""The LMDBs: the one place that opens them, for writing and for reading.
+
+A store is a folder with one file, ``data.mdb``. Keys are names in UTF-8; values are
+safetensors. Readers need neither a lock file nor write access.
+"""
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import lmdb
+
+from reben.errors import StoreError
+from reben.files import atomic_directory
+
+AnyPath = str | os.PathLike[str]
+#: Bytes of values in one write transaction, about a thousand patches: LMDB keeps the
+#: pages of a transaction in memory until it is committed.
+TRANSACTION_BYTES = 128 << 20
+_MIN_MAP_BYTES = 1 << 20
+_PAGES_BESIDE_VALUE = 2 * 4096
+
+
+class LmdbWriter:
+    """Appends entries in the order of their keys.
+
+    The map grows with the data, always one transaction ahead: a map of a fixed, huge size
+    fails on machines without overcommit.
+    """
+
+    def __init__(self, env: lmdb.Environment, path: AnyPath, transaction_bytes: int) -> None:
+        self._env, self._path, self._limit = env, path, transaction_bytes
+        self._txn: lmdb.Transaction | None = None
+        self._room = 0
+        self._last = ""
+        self.entries = 0
+
+    def put(self, key: str, value: bytes | bytearray | memoryview) -> None:
+        """Append one entry; `value` may be reused afterwards.
+
+        Raises:
+            StoreError: `key` does not sort behind the one before it.
+        """
+        # The value's last page is not full, and its key takes part of another page.
+        nbytes = len(value) + _PAGES_BESIDE_VALUE
+        if self._txn is None or nbytes > self._room:
+            self._txn = self._begin(nbytes)
+        if not self._txn.put(key.encode(), value, append=True):
+            raise StoreError(
+                f"{self._path}: expected keys in sorted order and each once, "
+                f"found {key!r} after {self._last!r}"
+            )
+        self._room -= nbytes
+        self._last = key
+        self.entries += 1
+
+    def commit(self) -> None:
+        """End the running transaction, if any."""
+        if self._txn is not None:
+            self._txn.commit()
+            self._txn = None
+
+    def abort(self) -> None:
+        """Drop the running transaction, if any."""
+        if self._txn is not None:
+            self._txn.abort()
+            self._txn = None
+
+    def _begin(self, nbytes: int) -> lmdb.Transaction:
+        self.commit()
+        self._room = max(self._limit, nbytes)
+        info = self._env.info()
+        used = (info["last_pgno"] + 1) * self._env.stat()["psize"]
+        need = used + self._room + _MIN_MAP_BYTES
+        if need > info["map_size"]:
+            self._env.set_mapsize(need)
+        return self._env.begin(write=True)
+
+
+@contextmanager
+def write_lmdb(path: AnyPath, transaction_bytes: int = TRANSACTION_BYTES) -> Iterator[LmdbWriter]:
+    """Yield a writer; when the block ends well, its store is whole, on disk and at `path`.
+
+    Raises:
+        StoreError: keys came out of order.
+        OSError: the disk is full.
+    """
+    with atomic_directory(path) as folder:
+        try:
+            # One writer and no readers, in a folder that nobody knows: no lock, and one
+            # sync at the end. Not writemap, which turns a full disk into a SIGBUS.
+            with lmdb.open(
+                os.fspath(folder), map_size=_MIN_MAP_BYTES, lock=False, sync=False, metasync=False
+            ) as env:
+                writer = LmdbWriter(env, path, transaction_bytes)
+                try:
+                    yield writer
+                    writer.commit()
+                finally:
+                    writer.abort()
+                env.sync(True)
+        except lmdb.DiskError as error:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path)) from error
+
+
+@contextmanager
+def read_lmdb(path: AnyPath) -> Iterator[lmdb.Transaction]:
+    """Yield a read transaction whose values are views into the map, valid inside the block.
+
+    Raises:
+        StoreError: there is no LMDB at `path`.
+    """
+    with open_lmdb(path) as env, env.begin(buffers=True) as txn:
+        yield txn
+
+
+def open_lmdb(path: AnyPath, *, readahead: bool = True) -> lmdb.Environment:
+    """Open a store for reading.
+
+    Args:
+        path: folder of the store.
+        readahead: let the system read ahead; best for sequential reading.
+
+    Raises:
+        StoreError: there is no LMDB at `path`.
+    """
+    if not (Path(path) / "data.mdb").is_file():
+        raise StoreError(f"{path}: expected an LMDB, a folder with the file data.mdb; found none")
+    try:
+        return lmdb.open(os.fspath(path), readonly=True, lock=False, readahead=readahead)
+    except lmdb.Error as error:
+        raise StoreError(
+            f"{path}: data.mdb cannot be opened as an LMDB ({error}); make it again"
+        ) from error
+
+
+def content_digest(path: AnyPath) -> str:
+    """SHA-256 over all entries in the order of their keys, as hexadecimal digits.
+
+    Each key and value counts with its length (8 bytes, little-endian) before it, so the
+    digest depends on the entries alone, not on how LMDB laid them out.
+    """
+    digest = hashlib.sha256()
+    with read_lmdb(path) as txn:
+        for entry in txn.cursor():
+            for part in entry:
+                digest.update(len(part).to_bytes(8, "little"))
+                digest.update(part)
+    return digest.hexdigest()
