@@ -9,8 +9,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import boto3
+import boto3.exceptions
 import botocore.config
 import botocore.exceptions
+from boto3.s3.transfer import TransferConfig
 
 from reben.cdse import Service
 from reben.credentials import Login
@@ -75,7 +77,7 @@ def fetch(name: str, s3_path: str, folder: Path, service: Service, keys: Login) 
 
 
 #: One connection a job, so that the workflow's `cdse` resource counts them all.
-_ONE_STREAM = boto3.s3.transfer.TransferConfig(use_threads=False)
+_ONE_STREAM = TransferConfig(use_threads=False)
 
 
 def _client(service: Service, keys: Login) -> Any:
