@@ -8,7 +8,8 @@ from pathlib import Path
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from reben import acquire, object_store
+from reben import acquire, credentials, object_store
+from reben.cdse import Service
 from reben.errors import ConfigError, DownloadError, ProductError
 from reben.product_table import Product, write_products
 
@@ -246,9 +247,11 @@ def test_s3(store: str, safe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     absent = Product(name, "L1C", "cdse", id=product.id, s3_path="/eodata/S2/other.SAFE")
     with pytest.raises(DownloadError, match=rf"{name}: expected the product at /eodata/S2/other"):
         run(tmp_path, absent, tmp_path / "absent")
-    absent = Product(name, "L1C", "cdse", id=product.id, s3_path="/eodata2/S2/other.SAFE")
+    service = Service.from_environment()
+    keys = credentials.s3_keys(store)
+    assert keys is not None
     with pytest.raises(DownloadError, match=r"refuses \(NoSuchBucket\)") as error:
-        run(tmp_path, absent, tmp_path / "absent")
+        object_store.fetch(name, "/no-bucket/x", tmp_path / "absent", service, keys)
     assert "hunter2" not in str(error.value)
 
 
