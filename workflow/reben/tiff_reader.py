@@ -21,7 +21,7 @@ from reben.errors import RasterError
 from reben.patch_store import PatchReader
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _STRIP_OFFSETS = 256, 257, 258, 259, 273
-_SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _SAMPLE_FORMAT = 277, 278, 279, 339
+_SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _PREDICTOR, _SAMPLE_FORMAT = 277, 278, 279, 317, 339
 _TIE_POINT, _TIE_POINT_BYTES = 33922, 48
 #: Tags that say nothing about how the pixels are stored: photometric interpretation,
 #: planar configuration (of one sample), pixel scale, GeoTIFF keys, GDAL's metadata and nodata.
@@ -29,6 +29,7 @@ _HARMLESS = {262, 284, 33550, _TIE_POINT, 34735, 34736, 34737, 42112, 42113}
 _KINDS = {1: "B", 3: "H", 4: "I"}
 _SAMPLE_FORMATS = {"u": 1, "i": 2, "f": 3}
 _UNCOMPRESSED, _DEFLATE = 1, 8
+_NO_PREDICTOR = 1
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class LayerReader:
             offsets, counts = tags.pop(_STRIP_OFFSETS)[1], tags.pop(_STRIP_BYTES)[1]
             (rows,) = tags.pop(_ROWS_PER_STRIP)[1]
             (compression,) = tags.pop(_COMPRESSION)[1]
+            (predictor,) = tags.pop(_PREDICTOR, (0, (_NO_PREDICTOR,)))[1]
             tie_point_at, tie_point = tags[_TIE_POINT]
         except (struct.error, KeyError, ValueError):
             return None
@@ -111,6 +113,7 @@ class LayerReader:
             or tags.keys() - _HARMLESS != expected.keys()
             or any(tags[tag][1] != (value,) for tag, value in expected.items())
             or compression not in (_UNCOMPRESSED, _DEFLATE)
+            or predictor != _NO_PREDICTOR
             or len(tie_point) != _TIE_POINT_BYTES
             or rows < 1
             or len(offsets) != len(counts)
