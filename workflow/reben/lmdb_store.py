@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import lmdb
 
@@ -70,8 +71,8 @@ class LmdbWriter:
 
     def _commit(self) -> None:
         if self._txn is not None:
-            self._txn.commit()
-            self._txn = None
+            txn, self._txn = self._txn, None
+            txn.commit()
 
     def _begin(self, nbytes: int) -> lmdb.Transaction:
         self._commit()
@@ -116,24 +117,42 @@ def read_lmdb(path: AnyPath) -> Iterator[lmdb.Transaction]:
     Raises:
         StoreError: there is no LMDB at `path`.
     """
-    with open_lmdb(path) as env, env.begin(buffers=True) as txn:
+    with _open(path) as env, env.begin(buffers=True) as txn:
         yield txn
 
 
-def open_lmdb(path: AnyPath, *, readahead: bool = True) -> lmdb.Environment:
-    """Open a store for reading.
+#: By device and inode: LMDB refuses to open a store that is open in the same process.
+_SHARED: WeakValueDictionary[tuple[int, int], lmdb.Environment] = WeakValueDictionary()
 
-    Args:
-        path: folder of the store.
-        readahead: let the system read ahead; best for sequential reading.
+
+def shared_lmdb(path: AnyPath) -> lmdb.Environment:
+    """Open a store for reading, once in a process; it closes when nobody refers to it.
+
+    Read-only and without locks, it can also be used by a process forked from this one.
 
     Raises:
         StoreError: there is no LMDB at `path`.
     """
-    if not (Path(path) / "data.mdb").is_file():
+    status = _data_file(path).stat()
+    key = status.st_dev, status.st_ino
+    env = _SHARED.get(key)
+    if env is None:
+        env = _SHARED[key] = _open(path)
+    return env
+
+
+def _data_file(path: AnyPath) -> Path:
+    file = Path(path) / "data.mdb"
+    if not file.is_file():
         raise StoreError(f"{path}: expected an LMDB, a folder with the file data.mdb; found none")
+    return file
+
+
+def _open(path: AnyPath) -> lmdb.Environment:
+    _data_file(path)
     try:
-        return lmdb.open(os.fspath(path), readonly=True, lock=False, readahead=readahead)
+        # Read-ahead also helps random reads: a value is some forty pages in a row.
+        return lmdb.open(os.fspath(path), readonly=True, lock=False, readahead=True)
     except lmdb.Error as error:
         raise StoreError(
             f"{path}: data.mdb cannot be opened as an LMDB ({error}); make it again"

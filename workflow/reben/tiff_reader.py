@@ -70,11 +70,13 @@ class LayerReader:
         Raises:
             RasterError: the file is missing, short, no image, or of another size or type.
         """
-        for header, at in self._known:
+        for i, (header, at) in enumerate(self._known):
             head, tail = bytearray(len(header)), bytearray(1)
             count = store.read_into(folder, layer, (head, out, tail))
             head[at : at + _TIE_POINT_BYTES] = header[at : at + _TIE_POINT_BYTES]
             if count == len(header) + self.nbytes and head == header:
+                if i:
+                    self._remember(header, at)
                 return
         data = store.read(folder, layer)
         plain = self._parse(data)
@@ -84,9 +86,12 @@ class LayerReader:
             out[:] = self._inflate(data, plain, store.path(folder, layer))
         else:
             out[:] = data[plain.pixels_at :]
-            known = data[: plain.pixels_at], plain.tie_point_at
-            # Other zones and makers have other headers; forget the ones of long ago.
-            self._known = [known, *self._known[:3]]
+            self._remember(data[: plain.pixels_at], plain.tie_point_at)
+
+    def _remember(self, header: bytes, tie_point_at: int) -> None:
+        """Try this header first from now on; forget the fourth last of other zones and makers."""
+        others = [known for known in self._known if known[0] != header]
+        self._known = [(header, tie_point_at), *others[:3]]
 
     def _parse(self, data: bytes) -> _Plain | None:
         """Where the pixels are, or None unless the file is known to be plain."""
@@ -150,7 +155,7 @@ class LayerReader:
     def _decode(self, data: bytes, path: str) -> bytes:
         """Let GDAL read a file of any kind."""
         try:
-            with MemoryFile(data) as memory, memory.open() as dataset:
+            with MemoryFile(data) as memory, memory.open(driver="GTiff") as dataset:
                 found = (dataset.count, dataset.height, dataset.width, dataset.dtypes[0])
                 expected = (1, self.size_px, self.size_px, self.dtype.name)
                 if found != expected:
