@@ -5,6 +5,7 @@ whole, so a killed job leaves nothing that looks finished. Leftovers of killed j
 start with ``.part-`` and are removed by the next try.
 """
 
+import bz2
 import hashlib
 import json
 import os
@@ -67,6 +68,12 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 def read_json(path: str | os.PathLike[str]) -> Any:
     """Read a JSON file that another step wrote."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """A file's content, unpacked where its name ends in ``.bz2``."""
+    data = Path(path).read_bytes()
+    return bz2.decompress(data) if os.fspath(path).endswith(".bz2") else data
 
 
 def sha256_file(path: str | os.PathLike[str]) -> str:

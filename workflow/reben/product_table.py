@@ -50,6 +50,11 @@ class Product:
         """The tile that this product becomes (see `reben.names`)."""
         return ProductName.parse(self.product).tile
 
+    @property
+    def is_used_in_place(self) -> bool:
+        """Whether it is an L2A folder on this machine, which nothing needs to fetch or make."""
+        return self.level == "L2A" and self.source == "local" and not self.path.endswith(".zip")
+
 
 COLUMNS = tuple(field.name for field in fields(Product))
 

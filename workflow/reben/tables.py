@@ -57,6 +57,19 @@ COUNTRIES = pa.schema({"patch_id": _STRING, "country": _STRING})
 ALIGNMENT = pa.schema({"patch_id": _STRING, "s1_name": _STRING, "s2v1_name": _STRING})
 #: Sentinel-1 patches that were found and checked, with their folder below the root.
 SENTINEL1 = pa.schema({"patch_id": _STRING, "s1_name": _STRING, "folder": _STRING})
+#: All Sentinel-1 patches below the root, by name.
+SENTINEL1_INDEX = pa.schema(
+    {
+        "s1_name": _STRING,
+        "folder": _STRING,
+        "mgrs": _STRING,
+        "col": pa.int16(),
+        "row": pa.int16(),
+        "sensing": pa.timestamp("us", "UTC"),
+    }
+)
+#: Every patch, with why it is dropped or null; see `reben.selection`.
+SELECTION = pa.schema({"patch_id": _STRING, "tile": _STRING, "dropped_for": _STRING})
 #: Seasonal snow, and cloud or shadow; see `reben.snow_cloud`.
 SNOW_CLOUD = pa.schema(
     {

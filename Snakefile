@@ -1,0 +1,33 @@
+"""reben: Sentinel-2 products in, a labelled, split and encoded dataset out.
+
+The rules are in workflow/rules/, in the order of the data; the code that they run is the
+package workflow/reben/. Start with `make demo`; config/README.md explains every key.
+"""
+
+from snakemake.utils import min_version, validate
+
+min_version("9.27.1")
+
+
+configfile: "config/config.yaml"
+
+
+validate(config, "workflow/schemas/config.schema.json")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/quality.smk"
+include: "workflow/rules/patches.smk"
+include: "workflow/rules/labels.smk"
+include: "workflow/rules/sentinel1.smk"
+include: "workflow/rules/tables.smk"
+include: "workflow/rules/lmdb.smk"
+
+
+rule all:
+    """The dataset: metadata, counts and the LMDB."""
+    default_target: True
+    input:
+        f"{RESULTS}/dataset/metadata.parquet",
+        f"{RESULTS}/dataset/funnel.csv",
+        f"{RESULTS}/dataset/BigEarthNet.lmdb",

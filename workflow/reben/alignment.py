@@ -1,0 +1,102 @@
+"""Step align_patches: which patch is which row of BigEarthNet v1.
+
+In: the patches of all tiles and a table of v1 pairs (columns ``s1_name``, ``s2_name``).
+Out: `tables.ALIGNMENT` of the valid patches that have a row there.
+
+A v1 name has neither tile nor padded indices, and its time of day may be a second off or
+malformed; the Sentinel-1 name of the same row holds tile and indices. Mission, sensing
+date, tile, column and row together are the key: with it all 549,488 published rows find
+their own v1 names.
+"""
+
+import logging
+import os
+from collections.abc import Sequence
+
+import polars as pl
+
+from reben import cli
+from reben.errors import TableError
+from reben.files import read_bytes
+from reben.tables import ALIGNMENT, PATCHES, read_tables, write_table
+
+log = logging.getLogger(__name__)
+
+_S1 = r"^S1[A-D]_IW_GRDH_1SDV_\w+_(?<mgrs>\d{2}[A-Z]{3})_(?<col>\d{1,2})_(?<row>\d{1,2})$"
+_S2 = r"^(?<mission>S2[A-D])_MSIL2A_(?<date>\d{8})T\w*?_\d{1,2}_\d{1,2}$"
+_TILE = r"^(?<mission>S2[A-D])_MSIL2A_(?<date>\d{8})T\d{6}_N\d{4}_R\d{3}_T(?<mgrs>\d{2}[A-Z]{3})$"
+_KEY = ["mission", "date", "mgrs", "col", "row"]
+
+
+def read_pairs(path: str | os.PathLike[str]) -> pl.DataFrame:
+    """Read a table of v1 pairs (CSV, compressed or not, or Parquet).
+
+    Returns:
+        Columns s1_name, s2v1_name and the key.
+
+    Raises:
+        TableError: unreadable, columns missing, a name malformed, or a key repeated.
+    """
+    try:
+        read = pl.read_parquet if os.fspath(path).endswith(".parquet") else pl.read_csv
+        pairs = read(read_bytes(path), columns=["s1_name", "s2_name"])
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).partition("\n")[0]
+        raise TableError(
+            f"{path}: expected a table with the columns s1_name and s2_name: {reason}"
+        ) from error
+    pairs = pairs.select(
+        "s1_name",
+        pl.col("s2_name").alias("s2v1_name"),
+        pl.col("s1_name").str.extract_groups(_S1).alias("s1"),
+        pl.col("s2_name").str.extract_groups(_S2).alias("s2"),
+    ).unnest("s1", "s2")
+    if len(bad := pairs.filter(pl.any_horizontal(pl.col(_KEY).is_null()))):
+        raise TableError(
+            f"{path}: {len(bad)} rows are no pair of BigEarthNet names, e.g. {bad.row(0)[:2]}"
+        )
+    pairs = pairs.with_columns(pl.col("col", "row").cast(pl.Int16))
+    if len(twice := pairs.filter(pairs.select(_KEY).is_duplicated())):
+        raise TableError(
+            f"{path}: {len(twice)} rows share mission, date, tile, column and row with another, "
+            f"e.g. {twice['s1_name'].to_list()[:2]}; keep one of each"
+        )
+    return pairs
+
+
+def align_patches(patches: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Join patches to their v1 rows.
+
+    Args:
+        patches: patch_id, tile, col, row (`tables.PATCHES`).
+        pairs: as `read_pairs` gives them.
+
+    Returns:
+        Rows of `tables.ALIGNMENT` for the patches that have one, sorted.
+    """
+    key = pl.col("tile").str.extract_groups(_TILE).alias("key")
+    return (
+        patches.with_columns(key)
+        .unnest("key")
+        .join(pairs, on=_KEY, how="inner")
+        .select(ALIGNMENT.names)
+        .sort("patch_id")
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Align the patches of all tiles."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--patches", nargs="+", required=True, help="tables of all tiles")
+    parser.add_argument("--pairs", required=True, help="v1 pairs (CSV or Parquet)")
+    parser.add_argument("--out", required=True, help="alignment (Parquet)")
+    args = parser.parse_args(argv)
+
+    patches = read_tables(args.patches, PATCHES).filter("valid")
+    aligned = align_patches(patches, read_pairs(args.pairs))
+    write_table(args.out, aligned, ALIGNMENT)
+    log.info("%d of %d valid patches aligned", len(aligned), len(patches))
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,135 @@
+"""Step assign_country: the nearest country of each patch.
+
+In: the patches of all tiles and country outlines. Out: `tables.COUNTRIES` of the valid
+patches. Distances are from the patch's square to the outline in the tile's UTM zone, as
+BigEarthNet v2 does with ten countries and Natural Earth 1:110m; a tie goes to the first
+by name.
+"""
+
+import logging
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+import pyogrio
+import shapely
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+
+from reben import cli
+from reben.errors import VectorError
+from reben.tables import COUNTRIES, PATCHES, read_tables, write_table
+
+log = logging.getLogger(__name__)
+
+#: Beyond this many degrees from the zone's meridian, UTM coordinates mean nothing.
+_REACH_DEG = 60
+
+
+def read_countries(
+    path: str | os.PathLike[str], name_column: str | None = None, names: Sequence[str] = ()
+) -> dict[str, shapely.Geometry]:
+    """Country outlines in longitude and latitude by name, sorted by name.
+
+    Args:
+        path: a vector layer of polygons.
+        name_column: column of the names; ``name`` in any case where it is not given.
+        names: which to take; all where there are none.
+
+    Raises:
+        VectorError: unreadable, no such column, or a name that the layer does not have.
+    """
+    try:
+        info = pyogrio.read_info(path)
+        fields = [str(field) for field in info["fields"]]
+        column = name_column or next((f for f in fields if f.lower() == "name"), None)
+        if column not in fields:
+            raise VectorError(
+                f"{path}: expected a column {name_column or 'name'!r} with country names, found "
+                f"{fields}; set countries.name_column"
+            )
+        _, _, wkb, (values,) = pyogrio.raw.read(path, columns=[column])
+    except pyogrio.errors.DataSourceError as error:
+        raise VectorError(f"{path}: expected country outlines in a vector file: {error}") from error
+    if info["crs"] is None:
+        raise VectorError(f"{path}: expected a CRS, found none")
+    to_degrees = Transformer.from_crs(CRS.from_user_input(info["crs"]), "EPSG:4326", always_xy=True)
+    outlines = shapely.transform(shapely.from_wkb(wkb), to_degrees.transform, interleaved=False)
+    if missing := sorted(set(names) - set(values)):
+        raise VectorError(
+            f"{path}: expected the countries {missing}, but column {column!r} has none of that "
+            f"name; it has {', '.join(sorted(map(str, values))[:12])}, ..."
+        )
+    wanted = sorted(names or set(values))
+    return {str(name): shapely.union_all(outlines[values == name]) for name in wanted}
+
+
+def nearest_country(
+    squares: NDArray[np.int64], epsg: int, countries: dict[str, shapely.Geometry]
+) -> list[str]:
+    """The country nearest to each square.
+
+    Args:
+        squares: (n, 4) x_min, y_min, x_max, y_max in the zone.
+        epsg: the UTM zone.
+        countries: outlines in degrees by name, sorted by name.
+
+    Returns:
+        n names.
+
+    Raises:
+        VectorError: no outline comes near the zone.
+    """
+    to_zone = Transformer.from_crs("EPSG:4326", f"EPSG:{epsg}", always_xy=True)
+    meridian = 6 * (epsg % 100) - 183
+    reach = shapely.box(meridian - _REACH_DEG, -85, meridian + _REACH_DEG, 85)
+    boxes = shapely.box(*squares.T)
+    names, distances = [], []
+    for name, outline in countries.items():
+        near = outline if shapely.within(outline, reach) else shapely.intersection(outline, reach)
+        if near.is_empty:
+            continue
+        projected = shapely.transform(near, to_zone.transform, interleaved=False)
+        shapely.prepare(projected)
+        names.append(name)
+        distances.append(shapely.distance(projected, boxes))
+    if not names:
+        raise VectorError(f"no country outline comes within {_REACH_DEG}° of EPSG:{epsg}")
+    # argmin takes the first of equals: the first by name.
+    return [names[i] for i in np.argmin(distances, axis=0)]
+
+
+def assign_country(patches: pl.DataFrame, countries: dict[str, shapely.Geometry]) -> pl.DataFrame:
+    """Rows of `tables.COUNTRIES` for the patches, in their order."""
+    parts = []
+    for (epsg,), part in patches.group_by("epsg", maintain_order=True):
+        squares = part.select("x_min", "y_min", "x_max", "y_max").to_numpy()
+        names = nearest_country(squares, int(str(epsg)), countries)
+        parts.append(
+            part.select("patch_id").with_columns(country=pl.Series(names, dtype=pl.String))
+        )
+    if not parts:
+        return pl.DataFrame(schema={"patch_id": pl.String, "country": pl.String})
+    return pl.concat(parts).sort("patch_id")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Find the country of the patches of all tiles."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--patches", nargs="+", required=True, help="tables of all tiles")
+    parser.add_argument("--countries", required=True, help="outlines (vector file)")
+    parser.add_argument("--name-column", help="column of the names, where it is not `name`")
+    parser.add_argument("--names", nargs="*", default=[], help="countries to choose from; all")
+    parser.add_argument("--out", required=True, help="country of each patch (Parquet)")
+    args = parser.parse_args(argv)
+
+    countries = read_countries(args.countries, args.name_column, args.names)
+    frame = assign_country(read_tables(args.patches, PATCHES).filter("valid"), countries)
+    write_table(args.out, frame, COUNTRIES)
+    counts = sorted(frame["country"].value_counts().iter_rows())
+    log.info(", ".join(f"{count} {name}" for name, count in counts))
+
+
+if __name__ == "__main__":
+    cli.run(main)

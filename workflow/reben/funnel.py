@@ -1,0 +1,114 @@
+"""Step count_funnel: what became of every product and patch.
+
+In: quality verdicts and selection of all tiles, the metadata tables. Out:
+``quality.csv``, a row a product; ``funnel.csv``, a row a tile and a total: how many
+patches fell out at each step. The numbers of a row add up.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from reben import cli
+from reben.files import read_json, write_text
+from reben.grid import TileGrid
+from reben.quality import REJECTED
+from reben.selection import REASONS
+from reben.tables import METADATA, SELECTION, read_table
+
+log = logging.getLogger(__name__)
+
+REJECTED_PRODUCT = "rejected product"
+_QUALITY = (
+    "tile",
+    "product",
+    "verdict",
+    "cloud_cover_percent",
+    "nodata_percent",
+    "processing_baseline",
+    "relative_orbit",
+    "sensing_time",
+)
+
+
+def quality_table(verdicts: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    """The verdicts as a table, with the failed indicators and every indicator's value."""
+    names = sorted({name for v in verdicts for name in v["indicators"]})
+    rows = [
+        {key: v[key] for key in _QUALITY}
+        | {"reasons": " ".join(v["reasons"])}
+        | {name: v["indicators"].get(name) for name in names}
+        for v in sorted(verdicts, key=lambda v: str(v["tile"]))
+    ]
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def funnel_table(
+    verdicts: Sequence[dict[str, Any]],
+    selection: pl.DataFrame,
+    obscured: pl.DataFrame,
+    patch_m: int,
+) -> pl.DataFrame:
+    """How many patches fell out at each step, by tile, and in a last row ``total``.
+
+    Args:
+        verdicts: of all products.
+        selection: `tables.SELECTION`.
+        obscured: metadata of the patches with snow, cloud or shadow.
+        patch_m: side of a patch, metres.
+
+    Returns:
+        Columns ``tile, patches``, one for each reason, ``kept``, and of these
+        ``snow, cloud or shadow`` and ``clear``.
+    """
+    reasons = selection.group_by("tile", "dropped_for").len()
+    count = {(tile, reason): n for tile, reason, n in reasons.iter_rows()}
+    dark = dict(obscured["patch_id"].str.head(-6).value_counts().iter_rows())
+    rows = []
+    for verdict in sorted(verdicts, key=lambda v: str(v["tile"])):
+        tile = verdict["tile"]
+        patches = TileGrid.from_dict(verdict["grid"], patch_m).count ** 2
+        rejected = patches if verdict["verdict"] == REJECTED else 0
+        kept = count.get((tile, None), 0)
+        rows.append(
+            {"tile": tile, "patches": patches, REJECTED_PRODUCT: rejected}
+            | {reason: count.get((tile, reason), 0) for reason in REASONS}
+            | {
+                "kept": kept,
+                "snow, cloud or shadow": dark.get(tile, 0),
+                "clear": kept - dark.get(tile, 0),
+            }
+        )
+    frame = pl.DataFrame(rows)
+    total = frame.select(pl.lit("total").alias("tile"), pl.exclude("tile").sum())
+    return pl.concat([frame, total])
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Count what became of every product and patch."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--quality", nargs="+", required=True, help="verdicts of all tiles (JSON)")
+    parser.add_argument("--selection", required=True)
+    parser.add_argument("--obscured", required=True, help="metadata of patches with snow or cloud")
+    parser.add_argument("--patch-m", type=int, default=1200, help="side of a patch, metres")
+    parser.add_argument("--out-quality", required=True, help="CSV")
+    parser.add_argument("--out-funnel", required=True, help="CSV")
+    args = parser.parse_args(argv)
+
+    verdicts = [read_json(path) for path in args.quality]
+    write_text(args.out_quality, quality_table(verdicts).write_csv())
+    funnel = funnel_table(
+        verdicts,
+        read_table(args.selection, SELECTION),
+        read_table(args.obscured, METADATA),
+        args.patch_m,
+    )
+    write_text(args.out_funnel, funnel.write_csv())
+    total = funnel.row(-1, named=True)
+    log.info("%d patches, %d kept, %d clear", total["patches"], total["kept"], total["clear"])
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,178 @@
+"""Steps index_sentinel1 and pair_sentinel1: the Sentinel-1 patch of each patch.
+
+In: a folder of BigEarthNet-S1 patches, ``<root>/<scene>/<patch>/`` as published or
+``<root>/<patch>/`` as in v1. Out of ``index``: their names and places, once. Out of
+``pair``: `tables.SENTINEL1` of one tile, every pair opened and checked for size, type,
+CRS and place. With an alignment the v1 row says which one it is; without, the one
+nearest in time, the first by name among equals.
+"""
+
+import logging
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import polars as pl
+import rasterio
+from rasterio.errors import RasterioError
+
+from reben import cli
+from reben.bands import S1_BANDS
+from reben.errors import ProductError, RasterError
+from reben.names import Sentinel1Name, parse_time
+from reben.tables import ALIGNMENT, PATCHES, SENTINEL1, SENTINEL1_INDEX, read_table, write_table
+
+log = logging.getLogger(__name__)
+
+#: Pixel size of BigEarthNet-S1 patches, metres.
+RESOLUTION_M = 10
+
+
+def index_sentinel1(root: str | os.PathLike[str]) -> pl.DataFrame:
+    """Find all Sentinel-1 patches below a folder (`tables.SENTINEL1_INDEX`), sorted by name.
+
+    Raises:
+        ProductError: there are none, or two folders have the same name.
+    """
+    rows = []
+    for entry in sorted(Path(root).iterdir()):
+        if entry.is_dir():
+            inside = [p.name for p in entry.iterdir() if p.name.startswith("S1") and p.is_dir()]
+            rows += [(name, f"{entry.name}/{name}") for name in inside] or [
+                (entry.name, entry.name)
+            ]
+    names = []
+    for name, folder in rows:
+        try:
+            names.append((Sentinel1Name.parse(name), folder))
+        except ProductError:
+            log.warning("%s: %s is no Sentinel-1 patch, left out", root, folder)
+    if not names:
+        raise ProductError(
+            f"{root}: expected folders of BigEarthNet-S1 patches such as "
+            "S1A_IW_GRDH_1SDV_20170613T165043/S1A_IW_GRDH_1SDV_20170613T165043_33UUP_70_40, "
+            "found none; correct sentinel1.root"
+        )
+    index = pl.DataFrame(
+        {
+            "s1_name": [name.name for name, _ in names],
+            "folder": [folder for _, folder in names],
+            "mgrs": [name.mgrs for name, _ in names],
+            "col": [name.col for name, _ in names],
+            "row": [name.row for name, _ in names],
+            "sensing": [parse_time(name.sensing) for name, _ in names],
+        }
+    ).sort("s1_name", "folder")
+    if len(twice := index.filter(index["s1_name"].is_duplicated())):
+        raise ProductError(f"{root}: the same patch stands twice: {twice['folder'].to_list()[:2]}")
+    return index
+
+
+def choose(
+    patches: pl.DataFrame, index: pl.DataFrame, alignment: pl.DataFrame | None
+) -> pl.DataFrame:
+    """The Sentinel-1 patch of each patch, where there is one.
+
+    Args:
+        patches: `tables.PATCHES` of one tile.
+        index: `tables.SENTINEL1_INDEX`.
+        alignment: `tables.ALIGNMENT`, or None to go by place and time.
+
+    Returns:
+        Rows of `patches` with ``s1_name`` and ``folder``, sorted by patch_id.
+    """
+    if alignment is not None:
+        named = patches.join(alignment.select("patch_id", "s1_name"), on="patch_id")
+        return named.join(index.select("s1_name", "folder"), on="s1_name").sort("patch_id")
+    sensed = (
+        pl.col("tile")
+        .str.extract(r"_(\d{8}T\d{6})_")
+        .str.to_datetime("%Y%m%dT%H%M%S", time_zone="UTC")
+    )
+    return (
+        patches.with_columns(sensed=sensed, mgrs=pl.col("tile").str.tail(5))
+        .join(index, on=["mgrs", "col", "row"])
+        .with_columns(apart=(pl.col("sensing") - pl.col("sensed")).abs())
+        .sort("patch_id", "apart", "s1_name")
+        .unique("patch_id", keep="first", maintain_order=True)
+    )
+
+
+def check_pair(folder: Path, s1_name: str, epsg: int, corner: tuple[int, int], side_m: int) -> None:
+    """Check both images of a Sentinel-1 patch.
+
+    Raises:
+        RasterError: one is missing, unreadable, or has another size, type, CRS or place.
+    """
+    px = side_m // RESOLUTION_M
+    expected = ((px, px), ("float32",), epsg, (*corner, RESOLUTION_M, RESOLUTION_M))
+    for band in S1_BANDS:
+        path = folder / f"{s1_name}_{band}.tif"
+        try:
+            with rasterio.open(path) as dataset:
+                t = dataset.transform
+                epsg_found = dataset.crs.to_epsg() if dataset.crs else None
+                found = (dataset.shape, dataset.dtypes, epsg_found, (t.c, t.f, t.a, -t.e))
+        except RasterioError as error:
+            raise RasterError(f"{path}: expected a Sentinel-1 image: {error}") from error
+        names = ("size", "type", "EPSG code", "corner and pixel size in metres")
+        for name, want, have in zip(names, expected, found, strict=True):
+            if want != have:
+                raise RasterError(
+                    f"{path}: {name}: expected {want}, found {have}; take the patch out of "
+                    "sentinel1.root or mend it"
+                )
+
+
+def pair_sentinel1(
+    patches: pl.DataFrame,
+    index: pl.DataFrame,
+    alignment: pl.DataFrame | None,
+    root: Path,
+    threads: int = 1,
+) -> pl.DataFrame:
+    """Rows of `tables.SENTINEL1` for the patches of one tile that have a checked pair."""
+    pairs = choose(patches, index, alignment)
+
+    def check(row: dict[str, object]) -> None:
+        corner = (int(str(row["x_min"])), int(str(row["y_max"])))
+        side_m = int(str(row["x_max"])) - corner[0]
+        folder = root / str(row["folder"])
+        check_pair(folder, str(row["s1_name"]), int(str(row["epsg"])), corner, side_m)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(check, pairs.iter_rows(named=True)))
+    return pairs.select(SENTINEL1.names)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Index a folder, or pair one tile."""
+    parser = cli.parser(__doc__)
+    steps = parser.add_subparsers(dest="step", required=True)
+    index = steps.add_parser("index", help="names and places of all patches below the root")
+    pair = steps.add_parser("pair", help="pairs of one tile")
+    for step in (index, pair):
+        step.add_argument("--root", required=True, help="folder of BigEarthNet-S1 patches")
+        step.add_argument("--out", required=True, help="table (Parquet)")
+    pair.add_argument("--index", required=True, help="what the step index wrote")
+    pair.add_argument("--patches", required=True, help="patches of the tile (Parquet)")
+    pair.add_argument("--alignment", help="alignment with v1 (Parquet)")
+    pair.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args(argv)
+
+    if args.step == "index":
+        found = index_sentinel1(args.root)
+        write_table(args.out, found, SENTINEL1_INDEX)
+        log.info("%d Sentinel-1 patches", len(found))
+        return
+    patches = read_table(args.patches, PATCHES).filter("valid")
+    alignment = read_table(args.alignment, ALIGNMENT) if args.alignment else None
+    names = read_table(args.index, SENTINEL1_INDEX)
+    pairs = pair_sentinel1(patches, names, alignment, Path(args.root), args.threads)
+    write_table(args.out, pairs, SENTINEL1)
+    log.info("%d of %d valid patches have a Sentinel-1 patch", len(pairs), len(patches))
+
+
+if __name__ == "__main__":
+    cli.run(main)

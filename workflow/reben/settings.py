@@ -1,0 +1,50 @@
+"""The configuration, beyond what its JSON Schema can say.
+
+Checked when the workflow is read, before the first job: contradictions between keys, and
+inputs that are not there.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from reben.errors import ConfigError
+from reben.nomenclature import read_nomenclature
+from reben.product_table import Product, read_products
+from reben.split import frame_widths
+
+
+def check_settings(config: dict[str, Any]) -> dict[str, Product]:
+    """Check the configuration and read the product table.
+
+    Args:
+        config: as validated by ``workflow/schemas/config.schema.json``.
+
+    Returns:
+        The products by tile.
+
+    Raises:
+        ConfigError: keys contradict each other, or a table is malformed.
+    """
+    frame_widths(config["split"]["p"], config["split"]["q"])
+    if config["patches"]["side_m"] % 60:
+        raise ConfigError(
+            f"patches.side_m is {config['patches']['side_m']}; expected a multiple of 60, so that "
+            "a patch is whole pixels in every band"
+        )
+    read_nomenclature(config["labels"]["nomenclature"])
+    return read_products(config["products"])
+
+
+def absent_inputs(config: dict[str, Any], products: dict[str, Product]) -> list[str]:
+    """The inputs that the configuration names and that are not there, as ``key: path``."""
+    named = {
+        "corine.path": config["corine"]["path"],
+        "countries.path": config["countries"]["path"],
+        "alignment.pairs": config["alignment"]["pairs"],
+        "sentinel1.root": config["sentinel1"]["root"],
+        "snow_cloud.seasonal_snow": config["snow_cloud"]["seasonal_snow"],
+        "snow_cloud.cloud_or_shadow": config["snow_cloud"]["cloud_or_shadow"],
+        "sen2cor.gipp": config["sen2cor"]["gipp"],
+    }
+    named |= {f"{config['products']}, {p.product}": p.path for p in products.values() if p.path}
+    return [f"{key}: {path}" for key, path in named.items() if path and not Path(path).exists()]

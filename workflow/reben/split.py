@@ -1,0 +1,88 @@
+"""Step assign_split: train, validation and test by the place of a patch in its tile.
+
+In: the patches of all tiles. Out: `tables.SPLIT` of the valid ones. The outer frame of a
+tile is for training, the inner frame for validation, the inner square for testing, so
+that test patches keep their distance from training patches, in overlapping tiles too.
+
+With p and q the area shares of the inner square and the inner frame, the outer frame is
+(1 - √(p+q))/2 of the tile's side wide and the inner one (√(p+q) - √p)/2. The BigEarthNet
+v2 paper (section III) prints the two the other way round; the published table follows
+these.
+"""
+
+import logging
+from collections.abc import Sequence
+from math import sqrt
+
+import polars as pl
+
+from reben import cli
+from reben.errors import ConfigError
+from reben.tables import PATCHES, SPLIT, read_tables, write_table
+
+log = logging.getLogger(__name__)
+
+SPLITS = ("train", "validation", "test")
+
+
+def frame_widths(p: float, q: float) -> tuple[float, float]:
+    """Widths of the outer and the inner frame as shares of the tile's side.
+
+    Raises:
+        ConfigError: p and q are no area shares that leave something for the outer frame.
+    """
+    if not (0 < p < 1 and 0 <= q < 1 and p + q < 1):
+        raise ConfigError(
+            f"split.p is {p} and split.q is {q}; expected the area shares of test and "
+            "validation, with p > 0, q >= 0 and p + q < 1"
+        )
+    return (1 - sqrt(p + q)) / 2, (sqrt(p + q) - sqrt(p)) / 2
+
+
+def assign_split(patches: pl.DataFrame, p: float, q: float) -> pl.DataFrame:
+    """Assign each patch by the distance of its centre from the nearest edge of its tile.
+
+    Args:
+        patches: rows with the place of the patch and of its tile (`tables.PATCHES`).
+        p: area share of the inner square (test).
+        q: area share of the inner frame (validation).
+
+    Returns:
+        Rows of `tables.SPLIT` in the same order.
+
+    Raises:
+        ConfigError: see `frame_widths`.
+    """
+    outer, inner = frame_widths(p, q)
+    side = pl.col("tile_side_m")
+    x = (pl.col("x_min") + pl.col("x_max")) / 2 - pl.col("tile_x_min")
+    y = pl.col("tile_y_max") - (pl.col("y_min") + pl.col("y_max")) / 2
+    edge = pl.min_horizontal(x, side - x, y, side - y)
+    return patches.select(
+        "patch_id",
+        split=pl.when(edge < outer * side)
+        .then(pl.lit("train"))
+        .when(edge < (outer + inner) * side)
+        .then(pl.lit("validation"))
+        .otherwise(pl.lit("test")),
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Split the patches of all tiles."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--patches", nargs="+", required=True, help="tables of all tiles")
+    parser.add_argument("--p", type=float, default=0.25, help="area share of test")
+    parser.add_argument("--q", type=float, default=0.25, help="area share of validation")
+    parser.add_argument("--out", required=True, help="split (Parquet)")
+    args = parser.parse_args(argv)
+
+    patches = read_tables(args.patches, PATCHES).filter("valid")
+    split = assign_split(patches, args.p, args.q)
+    write_table(args.out, split, SPLIT)
+    counts = dict(split["split"].value_counts().iter_rows())
+    log.info(", ".join(f"{counts.get(name, 0)} {name}" for name in SPLITS))
+
+
+if __name__ == "__main__":
+    cli.run(main)

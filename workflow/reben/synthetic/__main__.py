@@ -1,0 +1,51 @@
+"""Write invented inputs: the demo, or a single product of any size."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from reben import cli
+from reben.synthetic.demo import write_demo
+from reben.synthetic.product import write_product
+from reben.synthetic.spec import ProductSpec
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run ``demo`` or ``product``."""
+    parser = cli.parser(__doc__, prog="python -m reben.synthetic")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    demo = commands.add_parser("demo", help="everything that the demo runs on")
+    product = commands.add_parser("product", help="one product")
+    for command in (demo, product):
+        command.add_argument("--out", type=Path, required=True, help="folder to write to")
+        command.add_argument("--seed", type=int, default=0, help="another seed, another land")
+    product.add_argument("--name", required=True, help="product name, L1C or L2A, without .SAFE")
+    product.add_argument("--epsg", type=int, required=True, help="UTM zone, such as 32633")
+    product.add_argument("--x-min", type=int, required=True, help="left edge, metres")
+    product.add_argument("--y-max", type=int, required=True, help="upper edge, metres")
+    product.add_argument("--side-m", type=int, default=109_800, help="side, a multiple of 60 m")
+    product.add_argument("--cloud-fraction", type=float, default=0.05)
+    product.add_argument("--nodata-wedge", type=float, default=0.0)
+    product.add_argument(
+        "--entropy", type=float, default=1.0, help="factor on noise; 1 makes files of real size"
+    )
+    args = parser.parse_args(argv)
+
+    if args.command == "demo":
+        write_demo(args.out, args.seed)
+        return
+    spec = ProductSpec(
+        args.name,
+        args.epsg,
+        args.x_min,
+        args.y_max,
+        args.side_m,
+        cloud_fraction=args.cloud_fraction,
+        nodata_wedge=args.nodata_wedge,
+        seed=args.seed,
+    )
+    write_product(args.out, spec, args.entropy)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,84 @@
+"""Invented BigEarthNet-S1 patches that lie where the Sentinel-2 patches lie."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.transform import from_origin
+
+from reben.files import atomic_directory
+from reben.synthetic.noise import generator, grain
+from reben.synthetic.scene import Scene
+from reben.synthetic.spec import ProductSpec
+
+log = logging.getLogger(__name__)
+
+#: Backscatter of VH relative to VV in decibels, and spread of the speckle that is left
+#: after the filter of BigEarthNet-S1's processing.
+_CROSS_DB = -6.8
+_SPECKLE_DB = 1.6
+
+
+def write_sentinel1(
+    root: Path,
+    spec: ProductSpec,
+    patches: Iterable[tuple[int, int]],
+    scene_times: Sequence[str],
+    padded: bool = False,
+) -> list[Path]:
+    """Write Sentinel-1 patches in the layout of the published BigEarthNet-S1.
+
+    ``{root}/{scene}/{patch}/{patch}_VV.tif`` and ``_VH.tif``: float32, decibels,
+    uncompressed, without nodata, in the CRS and place of the Sentinel-2 patch.
+
+    Args:
+        root: folder that shall hold the scenes.
+        spec: the Sentinel-2 product.
+        patches: columns and rows.
+        scene_times: sensing times of the scenes (``20170613T165043``); they share the
+            tile from west to east, taken in turn by S1A and S1B.
+        padded: write indices with two digits; published names have as many as needed.
+
+    Returns:
+        The patches' folders.
+    """
+    backscatter = Scene(spec).backscatter()
+    grid = spec.grid
+    size_px = grid.patch_px(10)
+    folders = []
+    for col, row in patches:
+        number = col * len(scene_times) // grid.count
+        scene = f"S1{'AB'[number % 2]}_IW_GRDH_1SDV_{scene_times[number]}"
+        indices = f"{col:02d}_{row:02d}" if padded else f"{col}_{row}"
+        name = f"{scene}_{spec.product.mgrs}_{indices}"
+        folder = root / scene / name
+        window = np.s_[row * size_px : (row + 1) * size_px, col * size_px : (col + 1) * size_px]
+        with atomic_directory(folder) as part:
+            for band, offset_db in (("VV", 0.0), ("VH", _CROSS_DB)):
+                rng = generator(spec.seed, name, band)
+                speckle = grain(rng, (size_px, size_px)) * np.float32(_SPECKLE_DB)
+                pixels = backscatter[window] + np.float32(offset_db) + speckle
+                _write_tif(part / f"{name}_{band}.tif", pixels, spec, grid.corner(col, row))
+        folders.append(folder)
+    log.info("%s: %d Sentinel-1 patches", spec.name, len(folders))
+    return folders
+
+
+def _write_tif(
+    path: Path, pixels: NDArray[np.float32], spec: ProductSpec, corner: tuple[int, int]
+) -> None:
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=pixels.shape[1],
+        height=pixels.shape[0],
+        count=1,
+        dtype=np.float32,
+        crs=f"EPSG:{spec.epsg}",
+        transform=from_origin(*corner, 10, 10),
+    ) as image:
+        image.write(pixels, 1)

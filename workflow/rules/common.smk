@@ -1,0 +1,93 @@
+"""What all rules share: the products, the places of things, what makes a rule run again."""
+
+import shlex
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+PACKAGES = Path(workflow.basedir, "workflow")
+sys.path.insert(0, str(PACKAGES))
+
+from reben.code_version import code_version, environment_version
+from reben.errors import ConfigError
+from reben.files import read_json
+from reben.names import TILE_PATTERN
+from reben.settings import absent_inputs, check_settings
+
+# Rules run `python -m reben.<step>` in this environment, in a conda environment or on a
+# cluster node alike: the package is found by its path, it is not installed.
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(PACKAGES))}; ")
+
+RESULTS = config["results"]
+LOGS = f"{RESULTS}/logs"
+TABLES = f"{RESULTS}/tables"
+PRODUCTS = check_settings(config)
+TILES = list(PRODUCTS)
+ALIGNED = config["alignment"]["pairs"] is not None
+SENTINEL1 = config["sentinel1"]["root"] is not None
+COUNTRIES = config["countries"]["path"] is not None
+
+
+wildcard_constraints:
+    tile=TILE_PATTERN,
+
+
+onstart:
+    # Before the first job, not after three days of sen2cor. A dry run needs no inputs.
+    if absent := absent_inputs(config, PRODUCTS):
+        listed = "\n  ".join(absent)
+        raise ConfigError(f"these inputs are not there:\n  {listed}")
+
+
+def at_hand(path):
+    """A file that the user provides, as an input; a dry run works without it."""
+    return path if path is not None and Path(path).exists() else []
+
+
+def given(condition, path):
+    """An input that is there only if the config asks for it."""
+    return path if condition else []
+
+
+def of_tiles(pattern):
+    """A path with {tile}, for all tiles."""
+    return expand(pattern, tile=TILES)
+
+
+def l2a_product(wildcards):
+    """The L2A folder of a tile: where the user has it, or where the workflow makes it."""
+    product = PRODUCTS[wildcards.tile]
+    if product.is_used_in_place:
+        return at_hand(product.path)
+    return f"{RESULTS}/l2a/{wildcards.tile}.SAFE"
+
+
+def options(**values):
+    """Command line options for the values that are given, quoted for the shell."""
+    words = []
+    for name, value in values.items():
+        if value is None or value is False or value == []:
+            continue
+        words.append(f"--{name.replace('_', '-')}")
+        if value is not True:
+            words += [value] if isinstance(value, (str, int, float)) else value
+    return shlex.join(str(word) for word in words)
+
+
+@lru_cache
+def read_manifest(path, mtime_ns):
+    """The clip of each tile. Read once for all tiles, and again when the file changes."""
+    return {tile: entry["clip"] for tile, entry in read_json(path)["tiles"].items()}
+
+
+def clip_of(wildcards):
+    """The clip that the manifest names for a tile."""
+    manifest = checkpoints.clip_corine.get().output.manifest
+    clips = read_manifest(manifest, Path(manifest).stat().st_mtime_ns)
+    return f"{RESULTS}/corine/{clips[wildcards.tile]}"
+
+
+def shards(kind):
+    """The shards of all tiles, where the dataset includes that kind of data."""
+    included = kind in config["lmdb"]["include"] and (kind != "s1" or SENTINEL1)
+    return given(included, of_tiles(f"{RESULTS}/encoded/{kind}/{{tile}}.lmdb"))

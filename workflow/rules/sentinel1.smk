@@ -1,0 +1,46 @@
+rule index_sentinel1:
+    """Find all Sentinel-1 patches below the root, once for all tiles."""
+    input:
+        root=at_hand(config["sentinel1"]["root"]),
+    output:
+        f"{TABLES}/sentinel1_index.parquet",
+    log:
+        f"{LOGS}/index_sentinel1.log",
+    params:
+        code=code_version("sentinel1"),
+        environment=environment_version("raster"),
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    conda:
+        "../../envs/raster.yaml"
+    shell:
+        "python -m reben.sentinel1 index --root {input.root:q} --out {output:q} 2> {log:q}"
+
+
+rule pair_sentinel1:
+    """Find and check the Sentinel-1 patch of every valid patch of a tile."""
+    input:
+        root=at_hand(config["sentinel1"]["root"]),
+        index=f"{TABLES}/sentinel1_index.parquet",
+        patches=f"{TABLES}/patches/{{tile}}.parquet",
+        alignment=given(ALIGNED, f"{TABLES}/alignment.parquet"),
+    output:
+        f"{TABLES}/sentinel1/{{tile}}.parquet",
+    log:
+        f"{LOGS}/pair_sentinel1/{{tile}}.log",
+    params:
+        alignment=lambda wildcards, input: options(alignment=input.alignment or None),
+        code=code_version("sentinel1"),
+        environment=environment_version("raster"),
+    threads: 2
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    conda:
+        "../../envs/raster.yaml"
+    shell:
+        "python -m reben.sentinel1 pair --root {input.root:q} --index {input.index:q}"
+        " --patches {input.patches:q} {params.alignment} --threads {threads}"
+        " --out {output:q} 2> {log:q}"
