@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import rasterio
+
 from reben.bands import BAND_IDS, RESOLUTION_M
 from reben.errors import ConfigError
 from reben.synthetic import ProductSpec, write_product

@@ -13,6 +13,7 @@ import rasterio.features
 import shapely
 import yaml
 from pyproj import Transformer
+
 from reben.names import Sentinel1Name
 from reben.synthetic import (
     ProductSpec,
@@ -107,9 +108,9 @@ def test_reference_map_shows_what_the_picture_shows(tmp_path: Path) -> None:
         dtype=np.uint16,
     )
     infrared = scene.band("B08", 10, 0)
-    # A border may pass through a pixel's centre, where millimetres decide.
-    assert (infrared[codes // 100 == 5] < 500).mean() > 0.999
-    assert (infrared[codes // 10 == 31] > 500).mean() > 0.999
+    # Diagonal borders pass through pixel centres, where millimetres decide.
+    assert (infrared[codes // 100 == 5] < 500).mean() > 0.997
+    assert (infrared[codes // 10 == 31] > 500).mean() > 0.997
 
 
 def test_overlapping_tiles_do_not_overlap_in_corine(tmp_path: Path) -> None:
@@ -127,10 +128,10 @@ def test_overlapping_tiles_do_not_overlap_in_corine(tmp_path: Path) -> None:
 def test_more_polygons_on_demand_and_other_names(tmp_path: Path) -> None:
     path = tmp_path / "corine.gpkg"
     write_corine(path, [SPEC], 0, 2000, False, code_column="code_18", layer="clc")
-    meta, geometry, columns = read(path)
+    _, geometry, columns = read(path)
     assert len(geometry) >= 2000
     assert "code_18" in columns
-    assert meta["layer_name"] == "clc" if "layer_name" in meta else True
+    assert pyogrio.list_layers(path)[:, 0].tolist() == ["clc"]
     assert shapely.area(geometry).sum() == pytest.approx(shapely.union_all(geometry).area, rel=1e-7)
 
 

@@ -2,20 +2,21 @@
 
 import shlex
 import sys
+from functools import lru_cache
 from pathlib import Path
 
-sys.path.insert(0, f"{workflow.basedir}/workflow")
+PACKAGES = Path(workflow.basedir, "workflow")
+sys.path.insert(0, str(PACKAGES))
 
 from reben.code_version import code_version, environment_version
 from reben.errors import ConfigError
+from reben.files import read_json
 from reben.names import TILE_PATTERN
 from reben.settings import absent_inputs, check_settings
 
 # Rules run `python -m reben.<step>` in this environment, in a conda environment or on a
 # cluster node alike: the package is found by its path, it is not installed.
-shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH={shlex.quote(workflow.basedir + '/workflow')}; "
-)
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(PACKAGES))}; ")
 
 RESULTS = config["results"]
 LOGS = f"{RESULTS}/logs"
@@ -34,7 +35,8 @@ wildcard_constraints:
 onstart:
     # Before the first job, not after three days of sen2cor. A dry run needs no inputs.
     if absent := absent_inputs(config, PRODUCTS):
-        raise ConfigError("these inputs are not there:\n  " + "\n  ".join(absent))
+        listed = "\n  ".join(absent)
+        raise ConfigError(f"these inputs are not there:\n  {listed}")
 
 
 def at_hand(path):
@@ -66,7 +68,26 @@ def options(**values):
     for name, value in values.items():
         if value is None or value is False or value == []:
             continue
-        words.append("--" + name.replace("_", "-"))
+        words.append(f"--{name.replace('_', '-')}")
         if value is not True:
             words += [value] if isinstance(value, (str, int, float)) else value
     return shlex.join(str(word) for word in words)
+
+
+@lru_cache
+def read_manifest(path, mtime_ns):
+    """The clip of each tile. Read once for all tiles, and again when the file changes."""
+    return {tile: entry["clip"] for tile, entry in read_json(path)["tiles"].items()}
+
+
+def clip_of(wildcards):
+    """The clip that the manifest names for a tile."""
+    manifest = checkpoints.clip_corine.get().output.manifest
+    clips = read_manifest(manifest, Path(manifest).stat().st_mtime_ns)
+    return f"{RESULTS}/corine/{clips[wildcards.tile]}"
+
+
+def shards(kind):
+    """The shards of all tiles, where the dataset includes that kind of data."""
+    included = kind in config["lmdb"]["include"] and (kind != "s1" or SENTINEL1)
+    return given(included, of_tiles(f"{RESULTS}/encoded/{kind}/{{tile}}.lmdb"))

@@ -1,8 +1,3 @@
-from functools import lru_cache
-
-from reben.files import read_json
-
-
 checkpoint clip_corine:
     """Give every tile its CORINE polygons; a tile whose polygons are unchanged keeps its file.
 
@@ -32,19 +27,6 @@ checkpoint clip_corine:
     shell:
         "python -m reben.corine --corine {input.corine:q} {params.layer}"
         " --quality {input.quality:q} --manifest {output.manifest:q} 2> {log:q}"
-
-
-@lru_cache
-def read_manifest(path, mtime_ns):
-    """The clip of each tile. Read once for all tiles, and again when the file changes."""
-    return {tile: entry["clip"] for tile, entry in read_json(path)["tiles"].items()}
-
-
-def clip_of(wildcards):
-    """The clip that the manifest names for a tile."""
-    manifest = checkpoints.clip_corine.get().output.manifest
-    clips = read_manifest(manifest, Path(manifest).stat().st_mtime_ns)
-    return f"{RESULTS}/corine/{clips[wildcards.tile]}"
 
 
 rule make_reference_maps:

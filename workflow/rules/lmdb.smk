@@ -4,9 +4,6 @@ Imagery, Sentinel-1 and reference maps have shards of their own, with all valid 
 a new CORINE release or another threshold encodes no imagery again.
 """
 
-INCLUDE = [kind for kind in config["lmdb"]["include"] if kind != "s1" or SENTINEL1]
-
-
 rule encode_sentinel2:
     """Encode the Sentinel-2 patches of a tile."""
     input:
@@ -80,11 +77,6 @@ rule encode_reference_maps:
         "python -m reben.encode --layers reference_maps --root {input.root:q}"
         " --table {input.table:q} --patch-m {params.side_m}"
         " --threads {threads} --out {output:q} 2> {log:q}"
-
-
-def shards(kind):
-    """The shards of all tiles, where the dataset includes that kind of data."""
-    return given(kind in INCLUDE, of_tiles(f"{RESULTS}/encoded/{kind}/{{tile}}.lmdb"))
 
 
 rule build_lmdb:

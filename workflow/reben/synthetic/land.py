@@ -20,6 +20,8 @@ from reben.synthetic.spec import ProductSpec
 #: Resolution at which classes are laid out, and mean side of a parcel, in metres.
 LAYOUT_M = 60
 PARCEL_M = 950
+#: Distance between rivers, in metres.
+_RIVERS_M = 13_000
 #: Smallest area in layout pixels, about 9 ha; real CORINE has 25 ha.
 _SMALLEST_PX = 25
 
@@ -39,9 +41,10 @@ _BANDS: tuple[tuple[float, tuple[int, ...]], ...] = (
 _RARE: tuple[tuple[float, tuple[int, ...]], ...] = (
     (0.10, (331, 421, 422, 423, 411, 412, 521, 522, 523, 511)),
     (0.60, (121, 131, 132, 133, 124, 141, 142, 212, 213, 221, 222, 223, 241, 244, 123)),
-    (1.01, (321, 322, 323, 324, 332, 333, 334, 335, 131, 244)),
+    (0.96, (321, 322, 323, 324, 333, 334, 131, 244)),
+    (1.01, (321, 332, 333, 332, 335)),
 )
-_TOWN_PARCELS = (112, 112, 112, 112, 112, 121, 121, 142, 141, 133)
+_TOWN_PARCELS = (112, 112, 112, 112, 112, 112, 121, 142, 141, 133)
 
 
 @dataclass(frozen=True)
@@ -137,24 +140,19 @@ def _draw(
 
 
 def _lines(key: tuple[int, ...], side_m: int, axis: Float) -> list[tuple[int, NDArray[np.bool_]]]:
-    """A winding river and a nearly straight road, as masks on the layout grid."""
+    """Winding rivers and a nearly straight road, as masks on the layout grid."""
+    rng = generator(*key, "lines")
     wind = SmoothNoise((*key, "river"), side_m, 4200, 3)(axis, axis)
-    flow = SmoothNoise((*key, "flow"), side_m, max(6000.0, side_m / 4))(axis, axis)
-    valley = flow + wind * np.float32(0.35)
-    # Where the field crosses zero; divided by its slope, the river is even in width.
-    slope = np.maximum(_slope(valley), np.float32(1e-4))
-    river = np.abs(valley) / slope < np.float32(1.3)
-    start = np.float32(0.2 + 0.6 * generator(*key, "road").random())
+    # Distance from a line across the tile, bent by noise that is too flat to close rings.
+    turn = np.float32(rng.choice((-0.6, 0.6)))
+    across = np.float32(0.8) * axis[:, None] + turn * axis[None, :]
+    across += wind * np.float32(1900) + np.float32(rng.integers(_RIVERS_M))
+    steps = np.gradient(across) if side_m > LAYOUT_M else [np.ones_like(across)]
+    # Divided by its slope, the distance is even along the river.
+    slope = np.maximum(np.max(np.abs(steps), axis=0), np.float32(1))
+    river = np.abs(across % _RIVERS_M - _RIVERS_M // 2) < np.float32(1.3) * slope
+    start = np.float32(0.2 + 0.6 * rng.random())
     sway = SmoothNoise((*key, "road"), side_m, 7000, 1)(axis, axis[:1])[0] * np.float32(900)
     middle = start * side_m + (axis - side_m / 2) * np.float32(0.25) + sway
     road = np.abs(axis[:, None] - middle[None, :]) < np.float32(LAYOUT_M)
     return [(122, road), (511, river)]
-
-
-def _slope(field: Float) -> Float:
-    """Absolute change from pixel to pixel, the larger of both directions."""
-    if min(field.shape) < 2:
-        return np.ones_like(field)
-    d_row, d_col = np.gradient(field)
-    steepest: Float = np.maximum(np.abs(d_row), np.abs(d_col))
-    return steepest

@@ -1,20 +1,17 @@
-"""The XML of an invented product: user product, granule, datastrip, reports, manifest.
+"""The XML of an invented product: user product, granule, datastrip, quality reports.
 
 Source: Sentinel-2 Products Specification Document (S2-PDGS-TAS-DI-PSD), sections 4.5 to
 4.9, with the nodes that GDAL's SENTINEL2 driver and reben read.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
 
 from reben.bands import BAND_IDS, RESOLUTION_M
-from reben.names import parse_time
+from reben.synthetic.identifiers import Identifiers, iso
 from reben.synthetic.spec import QUALITY_CHECKS, ProductSpec
 
 _PSD = "https://psd-14.sentinel2.eo.esa.int/PSD"
@@ -42,53 +39,6 @@ _SCENE_CLASSES = {
 }
 
 
-class Names:
-    """The identifiers that follow from a product's name (PSD, section 4.3)."""
-
-    def __init__(self, spec: ProductSpec) -> None:
-        product = spec.product
-        self.spec, self.product = spec, product
-        level, tile = product.level, f"T{product.mgrs}"
-        # An invented absolute orbit; real ones pass through the relative orbit every 143.
-        self.absolute_orbit = 143 * 70 + int(product.orbit[1:])
-        self.baseline = f"{product.baseline[1:3]}.{product.baseline[3:]}"
-        self.granule = f"{level}_{tile}_A{self.absolute_orbit:06d}_{product.sensing}"
-        self.datastrip = f"DS_REBN_{product.processing}_S{product.sensing}"
-        station = f"REBN_{product.processing}"
-        operation = f"{product.mission}_OPER_MSI_{level}"
-        self.datastrip_id = f"{operation}_DS_{station}_S{product.sensing}_N{self.baseline}"
-        self.granule_id = (
-            f"{operation}_TL_{station}_A{self.absolute_orbit:06d}_{tile}_N{self.baseline}"
-        )
-        self.datatake = (
-            f"G{product.mission}_{product.sensing}_{self.absolute_orbit:06d}_N{self.baseline}"
-        )
-        self.image_prefix = f"{tile}_{product.sensing}"
-
-    def image(self, band: str, resolution_m: int) -> str:
-        """An image's path in the product, without ``.jp2``."""
-        folder = f"GRANULE/{self.granule}/IMG_DATA"
-        if self.spec.is_l2a:
-            name = f"{self.image_prefix}_{band}_{resolution_m}m"
-            return f"{folder}/R{resolution_m}m/{name}"
-        return f"{folder}/{self.image_prefix}_{band}"
-
-    @property
-    def sensing_iso(self) -> str:
-        """Start of sensing as in the XML."""
-        return iso(self.product.sensing)
-
-    @property
-    def processing_iso(self) -> str:
-        """Time of processing as in the XML."""
-        return iso(self.product.processing or "")
-
-
-def iso(compact: str, seconds: int = 0) -> str:
-    """A compact time, some seconds later, as ``2017-06-13T10:10:31.000Z``."""
-    return f"{parse_time(compact) + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.000Z"
-
-
 def product_xml(spec: ProductSpec, images: Sequence[str], classes: NDArray[np.uint8]) -> str:
     """MTD_MSIL2A.xml or MTD_MSIL1C.xml.
 
@@ -97,7 +47,7 @@ def product_xml(spec: ProductSpec, images: Sequence[str], classes: NDArray[np.ui
         images: paths of its images without ``.jp2``.
         classes: scene classification, for the shares of clouds and of the rest.
     """
-    names = Names(spec)
+    names = Identifiers(spec)
     level = "2A" if spec.is_l2a else "1C"
     files = "\n".join(f"            <IMAGE_FILE>{image}</IMAGE_FILE>" for image in images)
     spectra = "\n".join(
@@ -198,7 +148,7 @@ granuleIdentifier="{names.granule_id}" imageFormat="JPEG2000">
 
 def granule_xml(spec: ProductSpec, classes: NDArray[np.uint8]) -> str:
     """MTD_TL.xml of the granule."""
-    names = Names(spec)
+    names = Identifiers(spec)
     level = "2A" if spec.is_l2a else "1C"
     north = spec.epsg < 32700
     sizes = "\n".join(
@@ -250,7 +200,7 @@ def granule_xml(spec: ProductSpec, classes: NDArray[np.uint8]) -> str:
 
 def datastrip_xml(spec: ProductSpec) -> str:
     """MTD_DS.xml of the datastrip."""
-    names = Names(spec)
+    names = Identifiers(spec)
     level = "2A" if spec.is_l2a else "1C"
     kind = f"Level-{level}_DataStrip_ID"
     return (
@@ -275,7 +225,7 @@ def datastrip_xml(spec: ProductSpec) -> str:
 
 def report_xml(spec: ProductSpec, check: str) -> str:
     """The report of one quality check, as it lies in the QI_DATA folders."""
-    names = Names(spec)
+    names = Identifiers(spec)
     status = spec.quality.get(check, "PASSED")
     return f"""<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
 <Earth_Explorer_File xmlns="http://gs2.esa.int/DATA_STRUCTURE/olqcReport">
@@ -288,61 +238,6 @@ def report_xml(spec: ProductSpec, check: str) -> str:
     </report>
   </Data_Block>
 </Earth_Explorer_File>
-"""
-
-
-def manifest_xml(spec: ProductSpec, root: Path, files: Iterable[str]) -> str:
-    """manifest.safe: every file with its size and checksum.
-
-    Checksums are MD5, and SHA3-256 from baseline 05.00 on, as in real products.
-    """
-    names = Names(spec)
-    level = f"Level-{spec.product.level[1:]}"
-    modern = "N0500" <= spec.product.baseline < "N9000"
-    objects, pointers = [], []
-    for number, file in enumerate(files, 1):
-        data = (root / file).read_bytes()
-        digest = (hashlib.sha3_256 if modern else hashlib.md5)(data).hexdigest()
-        mime = {"jp2": "application/octet-stream", "html": "text/html"}.get(
-            file.rpartition(".")[2], "application/xml"
-        )
-        identity = f"Object_{number:02d}_{Path(file).stem}_Data"
-        pointers.append(
-            f'      <xfdu:contentUnit unitType="Data Unit">'
-            f'<dataObjectPointer dataObjectID="{identity}"/></xfdu:contentUnit>\n'
-        )
-        objects.append(
-            f'    <dataObject ID="{identity}"><byteStream mimeType="{mime}" size="{len(data)}">'
-            f'<fileLocation locatorType="URL" href="./{file}"/>'
-            f'<checksum checksumName="{"SHA3-256" if modern else "MD5"}">{digest}</checksum>'
-            "</byteStream></dataObject>\n"
-        )
-    return f"""<?xml version="1.0" encoding="UTF-8"?>
-<xfdu:XFDU xmlns:xfdu="urn:ccsds:schema:xfdu:1" \
-xmlns:safe="http://www.esa.int/safe/sentinel/1.1" \
-version="esa/safe/sentinel/1.1/sentinel-2/msi/archive_{spec.product.level.lower()}_user_product">
-  <informationPackageMap>
-    <xfdu:contentUnit textInfo="SENTINEL-2 MSI {level} User Product" \
-unitType="Product_{level}" pdiID="processing" dmdID="acquisitionPeriod platform">
-{"".join(pointers)}    </xfdu:contentUnit>
-  </informationPackageMap>
-  <metadataSection>
-    <metadataObject ID="acquisitionPeriod" classification="DESCRIPTION" category="DMD">
-      <metadataWrap mimeType="text/xml" vocabularyName="Sentinel-SAFE"><xmlData>
-        <safe:acquisitionPeriod><safe:startTime>{names.sensing_iso}</safe:startTime>\
-</safe:acquisitionPeriod>
-      </xmlData></metadataWrap>
-    </metadataObject>
-    <metadataObject ID="platform" classification="DESCRIPTION" category="DMD">
-      <metadataWrap mimeType="text/xml" vocabularyName="Sentinel-SAFE"><xmlData>
-        <safe:platform><safe:familyName>SENTINEL</safe:familyName>\
-<safe:number>{spec.product.mission[1:]}</safe:number></safe:platform>
-      </xmlData></metadataWrap>
-    </metadataObject>
-  </metadataSection>
-  <dataObjectSection>
-{"".join(objects)}  </dataObjectSection>
-</xfdu:XFDU>
 """
 
 
@@ -368,7 +263,7 @@ def _per_band(tag: str, key: str, values: Iterable[object], more: str = "") -> s
     )
 
 
-def _datatake(names: Names, tag: str, indent: str) -> str:
+def _datatake(names: Identifiers, tag: str, indent: str) -> str:
     lines = (
         f'<{tag} datatakeIdentifier="{names.datatake}">',
         f"  <SPACECRAFT_NAME>Sentinel-{names.product.mission[1:]}</SPACECRAFT_NAME>",

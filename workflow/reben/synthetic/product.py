@@ -11,6 +11,8 @@ from rasterio.transform import from_origin
 from reben.bands import BAND_IDS, RESOLUTION_M, S2_BANDS
 from reben.files import atomic_directory, write_text
 from reben.synthetic import metadata
+from reben.synthetic.identifiers import Identifiers
+from reben.synthetic.manifest import manifest_xml
 from reben.synthetic.scene import Scene
 from reben.synthetic.spec import QUALITY_CHECKS, ProductSpec
 
@@ -39,7 +41,7 @@ def write_product(root: Path, spec: ProductSpec, entropy: float = 1.0) -> Path:
     Returns:
         Path of the ``.SAFE`` folder.
     """
-    names = metadata.Names(spec)
+    names = Identifiers(spec)
     scene = Scene(spec)
     safe = root / f"{spec.name}.SAFE"
     with atomic_directory(safe) as part:
@@ -57,7 +59,7 @@ def write_product(root: Path, spec: ProductSpec, entropy: float = 1.0) -> Path:
         for file, text in _texts(spec, names, paths, classes).items():
             write_text(part / file, text)
         files = sorted(p.relative_to(part).as_posix() for p in part.rglob("*") if p.is_file())
-        write_text(part / "manifest.safe", metadata.manifest_xml(spec, part, files))
+        write_text(part / "manifest.safe", manifest_xml(spec, part, files))
     log.info("%s: %d images, %d px at 10 m", spec.name, len(images), scene.size_px)
     return safe
 
@@ -104,7 +106,7 @@ def write_jp2(
         image.write(pixels, 1)
 
 
-def _folders(names: metadata.Names) -> list[str]:
+def _folders(names: Identifiers) -> list[str]:
     granule, datastrip = f"GRANULE/{names.granule}", f"DATASTRIP/{names.datastrip}"
     images = [f"/R{r}m" for r in (10, 20, 60)] if names.spec.is_l2a else [""]
     return [
@@ -119,7 +121,7 @@ def _folders(names: metadata.Names) -> list[str]:
 
 
 def _texts(
-    spec: ProductSpec, names: metadata.Names, images: list[str], classes: NDArray[np.uint8]
+    spec: ProductSpec, names: Identifiers, images: list[str], classes: NDArray[np.uint8]
 ) -> dict[str, str]:
     """Every text file of a product but the manifest, by its path."""
     granule, datastrip = f"GRANULE/{names.granule}", f"DATASTRIP/{names.datastrip}"

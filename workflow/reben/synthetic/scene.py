@@ -151,7 +151,7 @@ class Scene:
         coarse = self._axis[3::6]
         level = np.sort(field(coarse, coarse), axis=None)
         threshold = level[int((level.size - 1) * (1 - share))]
-        gain = np.float32(limit) / (np.float32(0.3) * (level[-1] - threshold) + np.float32(1e-6))
+        gain = np.float32(limit) / (np.float32(0.55) * (level[-1] - threshold) + np.float32(1e-6))
         for rows in self._blocks():
             above = (field(self._axis, self._axis[rows]) - threshold) * gain
             layer[rows] = _byte(np.minimum(above, limit))

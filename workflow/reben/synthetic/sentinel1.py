@@ -9,6 +9,7 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
+from reben.files import atomic_directory
 from reben.synthetic.noise import generator, grain
 from reben.synthetic.scene import Scene
 from reben.synthetic.spec import ProductSpec
@@ -54,13 +55,13 @@ def write_sentinel1(
         indices = f"{col:02d}_{row:02d}" if padded else f"{col}_{row}"
         name = f"{scene}_{spec.product.mgrs}_{indices}"
         folder = root / scene / name
-        folder.mkdir(parents=True, exist_ok=True)
         window = np.s_[row * size_px : (row + 1) * size_px, col * size_px : (col + 1) * size_px]
-        for band, offset_db in (("VV", 0.0), ("VH", _CROSS_DB)):
-            rng = generator(spec.seed, name, band)
-            speckle = grain(rng, (size_px, size_px)) * np.float32(_SPECKLE_DB)
-            pixels = backscatter[window] + np.float32(offset_db) + speckle
-            _write_tif(folder / f"{name}_{band}.tif", pixels, spec, grid.corner(col, row))
+        with atomic_directory(folder) as part:
+            for band, offset_db in (("VV", 0.0), ("VH", _CROSS_DB)):
+                rng = generator(spec.seed, name, band)
+                speckle = grain(rng, (size_px, size_px)) * np.float32(_SPECKLE_DB)
+                pixels = backscatter[window] + np.float32(offset_db) + speckle
+                _write_tif(part / f"{name}_{band}.tif", pixels, spec, grid.corner(col, row))
         folders.append(folder)
     log.info("%s: %d Sentinel-1 patches", spec.name, len(folders))
     return folders

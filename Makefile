@@ -1,0 +1,69 @@
+# reben: `make demo` builds a small dataset, `make test` runs the tests.
+# Needs Python 3.11 or newer and make; everything else goes into .venv.
+
+PYTHON ?= python3
+CORES ?= all
+BIN := .venv/bin
+RUN := $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/local
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help install demo test test-cluster check bench products lock clean
+
+help:  ## what there is to make
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+install: .venv/run  ## the environment of the workflow, in .venv
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# The lock files hold exact versions and hashes; reben itself is found by its path.
+.venv/run: requirements.lock | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(BIN)/python -c 'import pathlib, site; \
+	  pathlib.Path(site.getsitepackages()[0], "reben.pth").write_text("$(CURDIR)/workflow\n")'
+	@touch $@
+
+.venv/dev: requirements-dev.lock .venv/run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+demo/demo.yaml: | .venv/run
+	$(BIN)/python -m reben.synthetic demo --out demo
+
+demo: .venv/run demo/demo.yaml  ## generate small products and build a dataset of them
+	$(RUN) --configfile demo/demo.yaml
+	@$(BIN)/python -m reben.summary --results demo/results
+
+test: .venv/dev  ## unit and workflow tests
+	$(BIN)/python -m pytest
+
+test-cluster: .venv/dev  ## the workflow on a Slurm that the test starts by itself (root, Debian)
+	$(BIN)/python -m pytest tests/cluster
+
+check: .venv/dev  ## formatting, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint --configfile tests/data/lint.yaml
+
+bench: .venv/dev  ## time every step on a dense full-size tile and print a table
+	$(BIN)/python -m tests.benchmarks
+
+NAMES ?= names.txt
+OUT ?= products.tsv
+products: .venv/run  ## look up the product names in NAMES at CDSE and write the table OUT
+	$(BIN)/python -m reben.products --names $(NAMES) --out $(OUT)
+
+# Exact versions with hashes; without an index, so that any mirror serves them.
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 \
+  --generate-hashes --no-emit-index-url --no-header --quiet
+lock:  ## resolve pyproject.toml anew (needs uv)
+	$(LOCK) --extra dev -o requirements-dev.lock
+	$(LOCK) -c requirements-dev.lock -o requirements.lock
+
+clean:  ## remove what the demo and the tools left, not .venv
+	rm -rf demo .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis
