@@ -1,6 +1,7 @@
-"""One cluster, one set of inputs and one local build for all tests of this folder."""
+"""One cluster, one set of inputs and their local builds for all tests of this folder."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,18 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.slurm import Slurm, running_slurm
-from tests.cluster.workspace import Workspace, run, write_inputs
-
-#: What a test does not wait for: a real cluster is asked less often.
-QUICK = (
-    "--jobs=8",
-    "--slurm-status-command=squeue",
-    "--slurm-init-seconds-before-status-checks=3",
-    "--seconds-between-status-checks=1",
-    "--latency-wait=5",
-)
-
-NewWorkspace = Callable[..., Workspace]
+from tests.cluster.workspace import Workspace, write_inputs
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,13 +18,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("cluster")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def activate() -> Iterator[None]:
+    """Rules run the `python` of PATH, here and on the nodes: let it be this one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", os.path.dirname(sys.executable), prepend=os.pathsep)  # noqa: PTH120
+        yield
+
+
 @pytest.fixture(scope="session")
 def slurm() -> Iterator[Slurm]:
     with (
         tempfile.TemporaryDirectory(prefix="reben-slurm-") as folder,
         running_slurm(Path(folder)) as cluster,
     ):
-        # The steps run in this environment, on "nodes" too.
         yield cluster
 
 
@@ -44,9 +41,17 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def local_digests(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What a local build of everything makes."""
-    workspace = Workspace(tmp_path_factory.mktemp("local") / "whole", inputs, whole=True)
-    built = run(workspace.command("local"), workspace.folder)
-    assert built.returncode == 0, built.stdout
-    return workspace.digests()
+def local(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, str]]:
+    """The digests of what a local build makes, by the options of its workspace."""
+    known: dict[str, dict[str, str]] = {}
+
+    def digests(**kind: object) -> dict[str, str]:
+        name = str(sorted(kind.items()))
+        if name not in known:
+            workspace = Workspace(tmp_path_factory.mktemp("local") / "build", inputs, **kind)
+            built = workspace.build("local")
+            assert built.returncode == 0, built.stdout
+            known[name] = workspace.digests()
+        return known[name]
+
+    return digests

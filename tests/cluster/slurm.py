@@ -14,7 +14,9 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 SYSTEM_CONF = Path("/etc/slurm/slurm.conf")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol")
@@ -62,6 +64,45 @@ class SlurmError(Exception):
     """The cluster cannot be had, or must not be touched."""
 
 
+@dataclass(frozen=True)
+class Job:
+    """What Slurm knows about a job.
+
+    Attributes:
+        number: its id.
+        name: of Snakemake's run.
+        rule: that it ran.
+        tile: that it ran for, or nothing.
+        state: such as ``COMPLETED`` or ``TIMEOUT``.
+        mem_mb: memory that it got.
+        array: whether it is part of an array.
+    """
+
+    number: int
+    name: str
+    rule: str
+    tile: str
+    state: str
+    mem_mb: int
+    array: bool
+
+    @classmethod
+    def of(cls, record: Mapping[str, str]) -> Self:
+        """Take what is needed from a record of ``scontrol show job``."""
+        rule, _, tile = record["Comment"].strip().removeprefix("rule_").partition("_wildcards_")
+        memory = re.search(r"mem=([\d.]+)([MG])", record["TRES"])
+        assert memory, record["TRES"]
+        return cls(
+            int(record["JobId"]),
+            record["JobName"],
+            rule,
+            tile,
+            record["JobState"],
+            round(float(memory[1]) * {"M": 1, "G": 1024}[memory[2]]),
+            "ArrayJobId" in record,
+        )
+
+
 class Slurm:
     """The running cluster.
 
@@ -80,23 +121,17 @@ class Slurm:
             words, env=self.environment, check=True, capture_output=True, text=True, timeout=30
         ).stdout
 
-    def jobs(self) -> list[Mapping[str, str]]:
-        """The records of all jobs of the cluster's life: JobId, JobName, JobState, Comment ..."""
+    def jobs(self, first: int = 0) -> list[Job]:
+        """The records of all jobs from number `first` on, in the order of submission."""
         lines = self.command("scontrol", "show", "job", "--oneliner", "--all").splitlines()
-        # A value may hold blanks (Command); a name never does.
-        return [dict(re.findall(r"(?:^| )(\w+)=(.*?)(?= [\w:/]+=|$)", line)) for line in lines]
-
-    def states(self, rule: str, since: int = 0) -> list[str]:
-        """How the jobs of a rule ended, in the order of their submission."""
-        return [
-            job["JobState"]
-            for job in sorted(self.jobs(), key=lambda job: int(job["JobId"]))
-            if int(job["JobId"]) > since and job["Comment"].startswith(f"rule_{rule}_wildcards_")
-        ]
+        # A value may hold blanks; a name never does.
+        records = [dict(re.findall(r"(?:^| )(\w+)=(.*?)(?= [\w:/]+=|$)", line)) for line in lines]
+        jobs = [Job.of(record) for record in records if "JobId" in record]
+        return sorted((job for job in jobs if job.number >= first), key=lambda job: job.number)
 
     def last_job(self) -> int:
-        """The highest job number so far."""
-        return max((int(job["JobId"]) for job in self.jobs() if "JobId" in job), default=0)
+        """The highest job number so far, 0 before the first job."""
+        return max((job.number for job in self.jobs()), default=0)
 
 
 @contextmanager

@@ -1,13 +1,12 @@
 """A folder with the smallest inputs that every rule has work on, and builds in it."""
 
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -42,6 +41,14 @@ TILES = [spec.name.rpartition("_")[0] for spec in SPECS]
 SCENE_TIMES = ["20170613T165043", "20180421T172307"]
 CORINE = "U2018_CLC2018_V2020_20u1"
 SECONDS = 240  # for any build
+#: What the profile leaves to the site, and shorter waits: a real cluster is asked less often.
+QUICK = (
+    "--jobs=8",
+    "--slurm-status-command=squeue",
+    "--slurm-init-seconds-before-status-checks=3",
+    "--seconds-between-status-checks=1",
+    "--latency-wait=5",
+)
 
 
 def write_inputs(folder: Path) -> Path:
@@ -52,8 +59,8 @@ def write_inputs(folder: Path) -> Path:
         lines.append(f"{spec.name}\tL2A\tlocal\t{safe}\t\t")
         places = [(col, row) for col in range(SIDE) for row in range(SIDE)]
         write_sentinel1(folder / "BigEarthNet-S1", spec, places, [scene_time])
-    (folder / "products.tsv").write_text("\n".join(lines) + "\n")
-    (folder / "one_product.tsv").write_text("\n".join(lines[:2]) + "\n")
+    for tiles in (1, 2):
+        (folder / f"products_{tiles}.tsv").write_text("\n".join(lines[: tiles + 1]) + "\n")
     write_corine(folder / f"{CORINE}.gpkg", SPECS, layer=CORINE)
     write_countries(folder / "countries.gpkg", SPECS)
     return folder
@@ -65,14 +72,15 @@ class Workspace:
     Args:
         folder: a new one.
         inputs: as written by `write_inputs`.
-        whole: all inputs; else a build of one tile's imagery and labels alone.
+        whole: with Sentinel-1, countries and everything in the LMDB.
+        tiles: how many.
     """
 
-    def __init__(self, folder: Path, inputs: Path, *, whole: bool) -> None:
+    def __init__(self, folder: Path, inputs: Path, *, whole: bool, tiles: int = 2) -> None:
         folder.mkdir()
         self.folder, self.results = folder, folder / "results"
         config: dict[str, object] = {
-            "products": str(inputs / ("products.tsv" if whole else "one_product.tsv")),
+            "products": str(inputs / f"products_{tiles}.tsv"),
             "corine": {"path": str(inputs / f"{CORINE}.gpkg")},
             "labels": {"nomenclature": str(ROOT / "resources/nomenclature/bigearthnet_19.csv")},
         }
@@ -85,30 +93,39 @@ class Workspace:
 
     def command(self, profile: str, *options: str) -> list[str]:
         """The command line of a build."""
-        program = shutil.which("snakemake", path=f"{Path(sys.executable).parent}:{os.defpath}")
-        assert program, "snakemake not found beside this Python"
         return [
-            program,
+            "snakemake",
             f"--snakefile={ROOT}/Snakefile",
             "--configfile=config.yaml",
             f"--workflow-profile={ROOT}/workflow/profiles/{profile}",
             *options,
         ]
 
+    def build(
+        self, profile: str, *options: str, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Build to the end; returns the exit status and all that was said."""
+        return subprocess.run(
+            self.command(profile, *options), cwd=self.folder, env=env, timeout=SECONDS,
+            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
+
     @contextmanager
-    def running(
-        self, environment: Mapping[str, str], *words: str
-    ) -> Iterator[subprocess.Popen[str]]:
-        """A build that is going on; it is ended with the block."""
-        with subprocess.Popen(
-            words, cwd=self.folder, env=environment, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        ) as process:  # fmt: skip
+    def building(
+        self, profile: str, *options: str, env: Mapping[str, str]
+    ) -> Iterator["Build"]:
+        """A build that goes on while the block runs, and is ended with it."""
+        with (self.folder / "build.log").open("w+") as said:
+            process = subprocess.Popen(
+                self.command(profile, *options), cwd=self.folder, env=env,
+                stdout=said, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
             try:
-                yield process
+                yield Build(process, self.folder / "build.log")
             finally:
-                if process.poll() is None:
+                with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
     def digests(self) -> dict[str, str]:
         """Of every file of the results but logs."""
@@ -119,27 +136,41 @@ class Workspace:
         }
 
 
-def wait_for_step(module: str, folder: Path, seconds: float = 120) -> int:
-    """Wait until a job runs ``python -m reben.<module>`` on `folder`; returns its process."""
-    end = time.monotonic() + seconds
+@dataclass(frozen=True)
+class Build:
+    """A build that is going on."""
+
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def wait(self) -> str:
+        """Wait for its good end; returns all that it said."""
+        status = self.process.wait(SECONDS)
+        said = self.log.read_text()
+        assert status == 0, said
+        return said
+
+
+def wait_for_step(module: str, workspace: Workspace, tile: str = "", but: int = 0) -> int:
+    """Wait until a job of a workspace runs ``python -m reben.<module>``; returns its process.
+
+    Args:
+        module: the step.
+        workspace: where.
+        tile: which tile's.
+        but: not this process.
+    """
+    end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
-                words = (process / "cmdline").read_bytes().decode().split("\0")
-                if words[1:3] == ["-m", f"reben.{module}"] and any(
-                    word.startswith("results/") for word in words
+                words = (process / "cmdline").read_text().split("\0")
+                if (
+                    words[1:3] == ["-m", f"reben.{module}"]
+                    and any(tile in word for word in words)
+                    and (process / "cwd").resolve() == workspace.folder.resolve()
+                    and int(process.name) != but
                 ):
-                    if (process / "cwd").resolve() == folder.resolve():
-                        return int(process.name)
+                    return int(process.name)
         time.sleep(0.01)
-    raise TimeoutError(f"no job ran reben.{module} in {seconds:.0f} s")
-
-
-def run(
-    words: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run a command and return what it said, errors included."""
-    return subprocess.run(
-        words, cwd=folder, env=environment or os.environ, timeout=SECONDS, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-    )  # fmt: skip
+    raise TimeoutError(f"no job ran reben.{module} {tile} within {SECONDS} s")
