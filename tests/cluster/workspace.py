@@ -4,10 +4,11 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 
@@ -17,6 +18,7 @@ from reben.synthetic.product import write_product
 from reben.synthetic.sentinel1 import write_sentinel1
 from reben.synthetic.spec import ProductSpec
 
+T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 SIDE = 2  # patches
 #: Two tiles, in two zones.
@@ -111,9 +113,7 @@ class Workspace:
         )  # fmt: skip
 
     @contextmanager
-    def building(
-        self, profile: str, *options: str, env: Mapping[str, str]
-    ) -> Iterator["Build"]:
+    def building(self, profile: str, *options: str, env: Mapping[str, str]) -> Iterator["Build"]:
         """A build that goes on while the block runs, and is ended with it."""
         with (self.folder / "build.log").open("w+") as said:
             process = subprocess.Popen(
@@ -151,17 +151,20 @@ class Build:
         return said
 
 
-def wait_for_step(module: str, workspace: Workspace, tile: str = "", but: int = 0) -> int:
-    """Wait until a job of a workspace runs ``python -m reben.<module>``; returns its process.
-
-    Args:
-        module: the step.
-        workspace: where.
-        tile: which tile's.
-        but: not this process.
-    """
+def wait_for(found: Callable[[], T | None]) -> T:
+    """Ask again and again until the answer is true; returns it."""
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
+        if answer := found():
+            return answer
+        time.sleep(0.02)
+    raise TimeoutError(f"waited for {SECONDS} s")
+
+
+def wait_for_step(module: str, workspace: Workspace, tile: str = "") -> int:
+    """Wait until a job of a workspace runs ``python -m reben.<module>``; returns its process."""
+
+    def find() -> int | None:
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 words = (process / "cmdline").read_text().split("\0")
@@ -169,8 +172,8 @@ def wait_for_step(module: str, workspace: Workspace, tile: str = "", but: int = 
                     words[1:3] == ["-m", f"reben.{module}"]
                     and any(tile in word for word in words)
                     and (process / "cwd").resolve() == workspace.folder.resolve()
-                    and int(process.name) != but
                 ):
                     return int(process.name)
-        time.sleep(0.01)
-    raise TimeoutError(f"no job ran reben.{module} {tile} within {SECONDS} s")
+        return None
+
+    return wait_for(find)

@@ -40,6 +40,7 @@ rule make_reference_maps:
     log:
         f"{LOGS}/make_reference_maps/{{tile}}.log",
     params:
+        container=config["patches"]["container"],
         code=code_version("reference_maps"),
         environment=environment_version("raster"),
     threads: 2
@@ -50,7 +51,7 @@ rule make_reference_maps:
         "../../envs/raster.yaml"
     shell:
         "python -m reben.reference_maps --tile {wildcards.tile} --clip {input.clip:q}"
-        " --patches {input.patches:q} --threads {threads}"
+        " --patches {input.patches:q} --container {params.container} --threads {threads}"
         " --out {output.folder:q} --table {output.table:q} 2> {log:q}"
 
 

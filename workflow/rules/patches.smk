@@ -10,6 +10,7 @@ rule make_patches:
         f"{LOGS}/make_patches/{{tile}}.log",
     params:
         side_m=config["patches"]["side_m"],
+        container=config["patches"]["container"],
         harmonise_offset=options(harmonise_offset=config["patches"]["harmonise_offset"]),
         code=code_version("patches"),
         environment=environment_version("raster"),
@@ -21,5 +22,6 @@ rule make_patches:
         "../../envs/raster.yaml"
     shell:
         "python -m reben.patches --product {input.product:q} --quality {input.quality:q}"
-        " --patch-m {params.side_m} {params.harmonise_offset} --threads {threads}"
+        " --patch-m {params.side_m} {params.harmonise_offset}"
+        " --container {params.container} --threads {threads}"
         " --out {output.folder:q} --table {output.table:q} 2> {log:q}"
