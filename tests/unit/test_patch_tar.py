@@ -126,7 +126,7 @@ def test_full_disk_names_the_tar(tmp_path: Path) -> None:
     def write() -> None:
         with TarWriter(tmp_path) as writer:
             writer._file.close()
-            writer._file = Path("/dev/full").open("wb", buffering=1)
+            writer._file = Path("/dev/full").open("wb", buffering=1)  # noqa: SIM115
             writer.add_row(0, patches_of(2))
 
     with pytest.raises(OSError, match="No space left") as caught:
