@@ -23,8 +23,18 @@ from urllib.parse import parse_qs, quote, urlsplit
 import blake3
 
 #: What can go wrong with a download; the first five also with the other endpoints.
-MISHAPS = ("429", "503", "500", "drop", "cut", "drip", "wrong_length", "wrong_bytes", "expired",
-           "redirect")
+MISHAPS = (
+    "429",
+    "503",
+    "500",
+    "drop",
+    "cut",
+    "drip",
+    "wrong_length",
+    "wrong_bytes",
+    "expired",
+    "redirect",
+)
 USER, PASSWORD = "someone@example.org", "correct horse battery staple"
 
 #: Of a request, what goes wrong with it: (kind, number of the request) to mishap or None.
@@ -247,9 +257,7 @@ class _Base(BaseHTTPRequestHandler):
             self.send_header("ETag", etag)
         self.send_header("Content-Length", str(len(body)))
         if start:
-            self.send_header(
-                "Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}"
-            )
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.end_headers()
         if mishap == "cut":
             body = body[: random.randrange(len(body))]
