@@ -1,0 +1,82 @@
+"""Reading and checking the product table."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from reben.errors import ConfigError
+from reben.product_table import Product, read_products, write_products
+
+L1C = "S2A_MSIL1C_20170613T101031_N0205_R022_T33UUP_20170613T101608"
+L2A = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_20240101T000000"
+ID = "f602623e-fd82-5a53-ba09-b05ce085e40c"
+
+
+def table(path: Path, *rows: str) -> Path:
+    header = "product\tlevel\tsource\tpath\tid\tchecksum"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def test_tables_survive_the_round_trip(tmp_path):
+    products = [
+        Product(L1C, "L1C", "cdse", id=ID, checksum="md5:" + "0" * 32, size="12"),
+        Product(L2A.replace("33UUP", "33UVP"), "L2A", "local", path="a b/x.SAFE"),
+    ]
+    write_products(tmp_path / "p.tsv", products)
+    assert sorted(read_products(tmp_path / "p.tsv").values(), key=lambda p: p.tile) == products
+
+
+def test_a_name_may_end_in_safe(tmp_path):
+    (product,) = read_products(
+        table(tmp_path / "p.tsv", f"{L1C}.SAFE\tL1C\tcdse\t\t{ID}\t")
+    ).values()
+    assert product.product == L1C
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("S2A\tL1C\tcdse\t\t" + ID + "\t", r"line 2, product: .*'S2A' does not match"),
+        (f"{L1C}\tL1C\tftp\t\t{ID}\t", r"line 2, source: 'ftp' is not one of"),
+        (f"{L1C}\tL1C\tcdse\t\t\t", r"line 2, row: 'id' is a required property"),
+        (f"{L1C}\tL1C\tlocal\t\t{ID}\t", r"line 2, row: 'path' is a required property"),
+        (f"{L1C}\tL2A\tcdse\t\t{ID}\t", r"line 2: level is L2A, but .* is L1C"),
+        (f"{L1C}\tL1C\tcdse\t\t{ID}\tcrc:12", r"line 2, checksum: 'crc:12' does not match"),
+    ],
+)
+def test_a_bad_row_is_named_with_its_line_and_column(tmp_path, row, message):
+    with pytest.raises(ConfigError, match=message):
+        read_products(table(tmp_path / "p.tsv", row))
+
+
+def test_two_products_of_one_tile_are_refused(tmp_path):
+    path = table(tmp_path / "p.tsv", f"{L1C}\tL1C\tcdse\t\t{ID}\t", f"{L2A}\tL2A\tlocal\tx\t\t")
+    with pytest.raises(
+        ConfigError, match="line 3: .* both become tile S2A_MSIL2A_20170613T101031_N9999"
+    ):
+        read_products(path)
+
+
+def test_an_unknown_column_is_refused(tmp_path):
+    (tmp_path / "p.tsv").write_text(
+        f"product\tlevel\tsource\tpath\tplace\n{L2A}\tL2A\tlocal\tx\ty\n"
+    )
+    with pytest.raises(ConfigError, match="'place' was unexpected"):
+        read_products(tmp_path / "p.tsv")
+
+
+def test_an_empty_or_missing_table_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"p\.tsv: no products"):
+        read_products(table(tmp_path / "p.tsv"))
+    with pytest.raises(ConfigError, match=r"absent\.tsv: the product table cannot be read"):
+        read_products(tmp_path / "absent.tsv")
+
+
+def test_the_bigearthnet_table_is_the_published_list(reference):
+    ours = read_products("resources/bigearthnet_products.tsv")
+    with (reference / "tiles/bigearthnet_s2_tile_ids.csv").open() as file:
+        published = {(row["tile"].removesuffix(".SAFE"), row["id"]) for row in csv.DictReader(file)}
+    assert {(p.product, p.id) for p in ours.values()} == published
+    assert len(ours) == 125

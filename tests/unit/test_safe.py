@@ -1,0 +1,132 @@
+"""Reading L2A products, and the verdict on them."""
+
+import shutil
+
+import pytest
+
+from reben import quality
+from reben.bands import S2_BANDS
+from reben.errors import ProductError
+from reben.files import read_json
+from reben.safe import L2AProduct
+from reben.synthetic import ProductSpec, write_product
+
+TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
+REQUIRED = ["GENERAL_QUALITY", "GEOMETRIC_QUALITY", "RADIOMETRIC_QUALITY", "SENSOR_QUALITY"]
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_the_grid_comes_from_the_granule(pristine_product, spec):
+    grid = L2AProduct.open(pristine_product).grid()
+    assert (grid.epsg, grid.x_min, grid.y_max, grid.side_m) == (32633, 300_000, 5_400_000, 4200)
+    assert grid.count == 3
+
+
+@pytest.mark.parametrize("style", ["check", "flag"])
+@pytest.mark.parametrize("failed", [*REQUIRED, "FORMAT_CORRECTNESS"])
+def test_verdict_in_both_spellings(tmp_path, style, failed):
+    spec = ProductSpec(
+        f"{TILE}_20240101T000000",
+        32633,
+        300_000,
+        5_400_000,
+        side_m=1200,
+        quality={failed: "FAILED"},
+        indicator_style=style,
+    )
+    verdict = quality.check_quality(L2AProduct.open(write_product(tmp_path, spec)), TILE, REQUIRED)
+    if failed == "FORMAT_CORRECTNESS":
+        assert (verdict["verdict"], verdict["reasons"]) == ("accepted", [])
+    else:
+        assert (verdict["verdict"], verdict["reasons"]) == ("rejected", [f"{failed}=FAILED"])
+
+
+def test_a_product_without_indicators_is_an_error(product):
+    path = product / "MTD_MSIL2A.xml"
+    edit(path, "Quality_Inspections>", "Other>")
+    with pytest.raises(ProductError, match=r"MTD_MSIL2A\.xml: expected quality indicators"):
+        L2AProduct.open(product).indicators()
+
+
+def test_a_required_indicator_that_is_absent_is_an_error(pristine_product):
+    with pytest.raises(ProductError, match=r"\['ICE_QUALITY'\] are absent; the product has"):
+        quality.check_quality(L2AProduct.open(pristine_product), TILE, ["ICE_QUALITY"])
+
+
+def test_another_tile_than_expected_is_an_error(pristine_product):
+    other = TILE.replace("33UUP", "33UVP")
+    with pytest.raises(ProductError, match=f"expected tile {other}, its metadata says {TILE}"):
+        quality.check_quality(L2AProduct.open(pristine_product), other, REQUIRED)
+
+
+@pytest.mark.parametrize("node", ["HORIZONTAL_CS_CODE", "ULX", "NROWS"])
+def test_a_missing_node_names_file_and_node(product, node):
+    path = next(product.glob("GRANULE/*/MTD_TL.xml"))
+    edit(path, node, "ELSE")
+    with pytest.raises(ProductError, match=rf"MTD_TL\.xml: .*<{node}>"):
+        L2AProduct.open(product).grid()
+
+
+def test_malformed_xml_is_an_error(product):
+    path = product / "MTD_MSIL2A.xml"
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(ProductError, match=r"MTD_MSIL2A\.xml: expected product metadata in XML"):
+        _ = L2AProduct.open(product).name
+
+
+def test_entities_are_refused(product):
+    path = product / "MTD_MSIL2A.xml"
+    path.write_text('<!DOCTYPE x [<!ENTITY a "aaaa">]><x>&a;</x>')
+    with pytest.raises(ProductError, match="malformed or hostile"):
+        _ = L2AProduct.open(product).name
+
+
+def test_a_missing_band_is_named_with_where_it_belongs(product):
+    next(product.glob("GRANULE/*/IMG_DATA/R20m/*_B8A_20m.jp2")).unlink()
+    with pytest.raises(ProductError, match=r"band B8A has no image at its native 20 m; .*R20m"):
+        L2AProduct.open(product).band_file("B8A")
+
+
+def test_native_bands_are_taken_where_copies_exist(tmp_path):
+    spec = ProductSpec(
+        f"{TILE}_20240101T000000", 32633, 300_000, 5_400_000, side_m=1200, resampled_copies=True
+    )
+    product = L2AProduct.open(write_product(tmp_path, spec))
+    assert product.image("B02", 60) is not None
+    folders = {band: product.band_file(band).parent.name for band in S2_BANDS}
+    assert folders["B02"] == "R10m"
+    assert folders["B01"] == folders["B09"] == "R60m"
+    assert folders["B8A"] == "R20m"
+
+
+def test_no_granule_or_several_is_an_error(product):
+    granule = next(product.glob("GRANULE/*"))
+    shutil.copytree(granule, granule.with_name("other"))
+    with pytest.raises(ProductError, match="one granule, found 2"):
+        L2AProduct.open(product)
+    with pytest.raises(ProductError, match="one granule, found 0"):
+        L2AProduct.open(product / "GRANULE")
+
+
+def test_offsets_by_band(tmp_path):
+    name = "S2A_MSIL2A_20220613T101031_N0400_R022_T33UUP_20240101T000000"
+    spec = ProductSpec(name, 32633, 300_000, 5_400_000, side_m=1200, boa_offset=True)
+    product = L2AProduct.open(write_product(tmp_path, spec))
+    assert product.offsets() == dict.fromkeys(S2_BANDS, -1000)
+
+
+def test_command_line(pristine_product, tmp_path):
+    out = tmp_path / "a" / "q.json"
+    quality.main(
+        ["--product", str(pristine_product), "--tile", TILE, "--required", *REQUIRED]
+        + ["--out", str(out)]
+    )
+    verdict = read_json(out)
+    assert verdict["verdict"] == "accepted"
+    assert verdict["grid"] == {"epsg": 32633, "x_min": 300000, "y_max": 5400000, "side_m": 4200}
+    assert list(out.parent.iterdir()) == [out]
