@@ -9,6 +9,7 @@ import pytest
 import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rasterio.errors import RasterioError
 
 from reben.errors import RasterError
 from reben.geotiff import Profile, template
@@ -202,5 +203,9 @@ def test_never_other_pixels_than_gdal(
         found = read(reader, folder)
     except RasterError:
         return
-    with rasterio.open(folder / "p_B02.tif") as dataset:
-        assert found == dataset.read(1).tobytes()
+    try:
+        with rasterio.open(folder / "p_B02.tif") as dataset:
+            expected = dataset.read(1)
+    except RasterioError:  # it minds something beside the pixels
+        expected = PIXELS
+    assert found == expected.tobytes()
