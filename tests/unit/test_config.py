@@ -38,7 +38,7 @@ def test_every_key_has_its_default_in_the_config_file():
 
 
 def test_every_key_and_no_other_is_explained():
-    text = Path("config/README.md").read_text()
+    text = Path("config/README.md").read_text().partition("## The product table")[0]
     explained = set(re.findall(r"^\| `([a-z0-9_.]+)` \|", text, re.MULTILINE))
     assert explained == {key for key, _ in keys(SCHEMA)}
 
