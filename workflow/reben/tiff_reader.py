@@ -21,7 +21,7 @@ from reben.errors import RasterError
 from reben.patch_store import PatchReader
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _STRIP_OFFSETS = 256, 257, 258, 259, 273
-_SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _SAMPLE_FORMAT = 277, 278, 279, 339
+_SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _PREDICTOR, _SAMPLE_FORMAT = 277, 278, 279, 317, 339
 _TIE_POINT, _TIE_POINT_BYTES = 33922, 48
 #: Tags that say nothing about how the pixels are stored: photometric interpretation,
 #: planar configuration (of one sample), pixel scale, GeoTIFF keys, GDAL's metadata and nodata.
@@ -29,6 +29,7 @@ _HARMLESS = {262, 284, 33550, _TIE_POINT, 34735, 34736, 34737, 42112, 42113}
 _KINDS = {1: "B", 3: "H", 4: "I"}
 _SAMPLE_FORMATS = {"u": 1, "i": 2, "f": 3}
 _UNCOMPRESSED, _DEFLATE = 1, 8
+_NO_PREDICTOR = 1
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,13 @@ class LayerReader:
         Raises:
             RasterError: the file is missing, short, no image, or of another size or type.
         """
-        for header, at in self._known:
+        for i, (header, at) in enumerate(self._known):
             head, tail = bytearray(len(header)), bytearray(1)
             count = store.read_into(folder, layer, (head, out, tail))
             head[at : at + _TIE_POINT_BYTES] = header[at : at + _TIE_POINT_BYTES]
             if count == len(header) + self.nbytes and head == header:
+                if i:
+                    self._remember(header, at)
                 return
         data = store.read(folder, layer)
         plain = self._parse(data)
@@ -83,9 +86,12 @@ class LayerReader:
             out[:] = self._inflate(data, plain, store.path(folder, layer))
         else:
             out[:] = data[plain.pixels_at :]
-            known = data[: plain.pixels_at], plain.tie_point_at
-            # Other zones and makers have other headers; forget the ones of long ago.
-            self._known = [known, *self._known[:3]]
+            self._remember(data[: plain.pixels_at], plain.tie_point_at)
+
+    def _remember(self, header: bytes, tie_point_at: int) -> None:
+        """Try this header first from now on; forget the fourth last of other zones and makers."""
+        others = [known for known in self._known if known[0] != header]
+        self._known = [(header, tie_point_at), *others[:3]]
 
     def _parse(self, data: bytes) -> _Plain | None:
         """Where the pixels are, or None unless the file is known to be plain."""
@@ -94,6 +100,7 @@ class LayerReader:
             offsets, counts = tags.pop(_STRIP_OFFSETS)[1], tags.pop(_STRIP_BYTES)[1]
             (rows,) = tags.pop(_ROWS_PER_STRIP)[1]
             (compression,) = tags.pop(_COMPRESSION)[1]
+            (predictor,) = tags.pop(_PREDICTOR, (0, (_NO_PREDICTOR,)))[1]
             tie_point_at, tie_point = tags[_TIE_POINT]
         except (struct.error, KeyError, ValueError):
             return None
@@ -111,6 +118,7 @@ class LayerReader:
             or tags.keys() - _HARMLESS != expected.keys()
             or any(tags[tag][1] != (value,) for tag, value in expected.items())
             or compression not in (_UNCOMPRESSED, _DEFLATE)
+            or predictor != _NO_PREDICTOR
             or len(tie_point) != _TIE_POINT_BYTES
             or rows < 1
             or len(offsets) != len(counts)
@@ -147,7 +155,7 @@ class LayerReader:
     def _decode(self, data: bytes, path: str) -> bytes:
         """Let GDAL read a file of any kind."""
         try:
-            with MemoryFile(data) as memory, memory.open() as dataset:
+            with MemoryFile(data) as memory, memory.open(driver="GTiff") as dataset:
                 found = (dataset.count, dataset.height, dataset.width, dataset.dtypes[0])
                 expected = (1, self.size_px, self.size_px, self.dtype.name)
                 if found != expected:
