@@ -3,18 +3,23 @@
 from reben.files import sha256_file
 
 GIPP = config["sen2cor"]["gipp"]
+SEN2COR_VERSION = f"{RESULTS}/sen2cor/version.json"
 
 # Where they are is nothing that a tile is processed again for.
 os.environ.update(REBEN_SEN2COR=config["sen2cor"]["command"], REBEN_GIPP=GIPP or "")
 
 
 rule check_sen2cor:
-    """Check that the sen2cor of the config is installed, before the first tile needs it."""
+    """Check that the sen2cor of the config is installed, before hours of downloads.
+
+    Nothing depends on it, not even through `ancient`, behind which Snakemake overlooks
+    changed parameters: every tile asks for the version once more by itself.
+    """
     output:
-        f"{RESULTS}/sen2cor/version.json",
+        SEN2COR_VERSION,
     log:
         f"{LOGS}/check_sen2cor.log",
-    priority: 100  # before hours of downloads
+    priority: 100
     conda:
         "../../envs/sen2cor.yaml"
     threads: 1
@@ -36,8 +41,6 @@ rule run_sen2cor:
     """
     input:
         l1c=f"{RESULTS}/l1c/{{tile}}",
-        # Needed first, but a newer one of the same version processes nothing again.
-        version=ancient(f"{RESULTS}/sen2cor/version.json"),
     output:
         directory(f"{RESULTS}/l2a/{{tile}}.SAFE"),
     log:
