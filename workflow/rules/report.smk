@@ -1,0 +1,39 @@
+"""The dataset to be looked at: a picture of it."""
+
+#: The tables that every picture of a finished build is drawn from.
+BUILD_TABLES = [
+    f"{RESULTS}/dataset/quality.csv",
+    f"{RESULTS}/dataset/funnel.csv",
+    f"{RESULTS}/dataset/class_counts.csv",
+    f"{RESULTS}/dataset/metadata.parquet",
+    f"{RESULTS}/dataset/metadata_for_patches_with_snow_cloud_or_shadow.parquet",
+    f"{TABLES}/selection.parquet",
+    f"{TABLES}/labels.parquet",
+    f"{TABLES}/split.parquet",
+]
+
+
+rule draw_overview:
+    """Draw all tiles with what became of their patches, and a few patches."""
+    input:
+        tables=BUILD_TABLES,
+        patches=of_tiles(f"{RESULTS}/patches/{{tile}}"),
+        reference_maps=of_tiles(f"{RESULTS}/reference_maps/{{tile}}"),
+        nomenclature=config["labels"]["nomenclature"],
+    output:
+        f"{RESULTS}/dataset/overview.png",
+    log:
+        f"{LOGS}/draw_overview.log",
+    params:
+        results=RESULTS,
+        code=code_version("overview"),
+        environment=environment_version("report"),
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    conda:
+        "../../envs/report.yaml"
+    shell:
+        "python -m reben.overview --results {params.results:q}"
+        " --nomenclature {input.nomenclature:q} --out {output:q} 2> {log:q}"
