@@ -19,7 +19,7 @@ _WIDTH = 860
 
 def heatmap(pairs: CoOccurrence) -> Markup:
     """Shares of `pairs`: a square a pair, the darker the more often."""
-    cell, left, top = 26, 210, 168
+    cell, left, top = 26, 222, 168
     size = cell * len(pairs.classes)
     marks = []
     shares = pairs.shares
