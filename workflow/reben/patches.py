@@ -27,10 +27,10 @@ from reben.geotiff import Profile, template
 from reben.grid import TileGrid
 from reben.names import patch_id
 from reben.patch_store import PatchWriter
-from reben.quality import ACCEPTED
 from reben.safe import L2AProduct
 from reben.strips import GDAL_ENV, StripReader
 from reben.tables import PATCHES, write_table
+from reben.verdicts import ACCEPTED
 
 log = logging.getLogger(__name__)
 

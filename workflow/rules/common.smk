@@ -21,6 +21,7 @@ shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(PACKAGES))}
 RESULTS = config["results"]
 LOGS = f"{RESULTS}/logs"
 TABLES = f"{RESULTS}/tables"
+VERDICTS = f"{RESULTS}/verdicts"
 PRODUCTS = check_settings(config)
 TILES = list(PRODUCTS)
 ALIGNED = config["alignment"]["pairs"] is not None
@@ -80,11 +81,28 @@ def read_manifest(path, mtime_ns):
     return {tile: entry["clip"] for tile, entry in read_json(path)["tiles"].items()}
 
 
+def verdict_of(wildcards):
+    """The file that states the verdict on a tile; it stays as it is while the verdict does."""
+    quality = checkpoints.check_quality.get(tile=wildcards.tile).output[0]
+    return f"{VERDICTS}/{wildcards.tile}-{read_json(quality)['verdict']}.json"
+
+
 def clip_of(wildcards):
     """The clip that the manifest names for a tile."""
     manifest = checkpoints.clip_corine.get().output.manifest
     clips = read_manifest(manifest, Path(manifest).stat().st_mtime_ns)
     return f"{RESULTS}/corine/{clips[wildcards.tile]}"
+
+
+def after_checkpoints(wildcards):
+    """No file. A rule with this input is judged anew when the checkpoints are through.
+
+    Snakemake marks all that follows a checkpoint to run again, and takes that back only for
+    jobs that ask the checkpoint for an input. So every rule that follows asks, even if for
+    nothing: then what did not change does not run. The clip comes after all verdicts.
+    """
+    checkpoints.clip_corine.get()
+    return []
 
 
 def shards(kind):

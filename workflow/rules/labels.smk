@@ -57,6 +57,7 @@ rule make_reference_maps:
 rule label_patches:
     """Label all patches with the classes present in their reference maps."""
     input:
+        settled=after_checkpoints,
         code_counts=of_tiles(f"{TABLES}/code_counts/{{tile}}.parquet"),
         nomenclature=config["labels"]["nomenclature"],
     output:

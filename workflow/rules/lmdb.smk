@@ -7,6 +7,7 @@ a new CORINE release or another threshold encodes no imagery again.
 rule encode_sentinel2:
     """Encode the Sentinel-2 patches of a tile."""
     input:
+        verdict=verdict_of,
         root=f"{RESULTS}/patches/{{tile}}",
         table=f"{TABLES}/patches/{{tile}}.parquet",
     output:
@@ -32,6 +33,7 @@ rule encode_sentinel2:
 rule encode_sentinel1:
     """Encode the Sentinel-1 patches of a tile."""
     input:
+        settled=after_checkpoints,
         root=at_hand(config["sentinel1"]["root"]),
         table=f"{TABLES}/sentinel1/{{tile}}.parquet",
     output:
@@ -57,6 +59,7 @@ rule encode_sentinel1:
 rule encode_reference_maps:
     """Encode the reference maps of a tile."""
     input:
+        settled=after_checkpoints,
         root=f"{RESULTS}/reference_maps/{{tile}}",
         table=f"{TABLES}/patches/{{tile}}.parquet",
     output:
@@ -80,10 +83,15 @@ rule encode_reference_maps:
 
 
 rule build_lmdb:
-    """Copy what the metadata tables list from the shards into one LMDB."""
+    """Copy the kept patches from the shards into one LMDB.
+
+    It depends on what is kept, not on the metadata: another split, country or flag leaves
+    the LMDB as it is.
+    """
     input:
-        metadata=f"{RESULTS}/dataset/metadata.parquet",
-        obscured=f"{RESULTS}/dataset/metadata_for_patches_with_snow_cloud_or_shadow.parquet",
+        settled=after_checkpoints,
+        selection=f"{TABLES}/selection.parquet",
+        pairs=given(shards("s1"), of_tiles(f"{TABLES}/sentinel1/{{tile}}.parquet")),
         s2=shards("s2"),
         s1=shards("s1"),
         reference_maps=shards("reference_maps"),
@@ -93,6 +101,7 @@ rule build_lmdb:
         f"{LOGS}/build_lmdb.log",
     params:
         shards=lambda wildcards, input: options(
+            pairs=input.pairs or None,
             s2=input.s2 or None,
             s1=input.s1 or None,
             reference_maps=input.reference_maps or None,
@@ -106,5 +115,5 @@ rule build_lmdb:
     conda:
         "../../envs/raster.yaml"
     shell:
-        "python -m reben.build_lmdb --metadata {input.metadata:q} {input.obscured:q}"
-        " {params.shards} --out {output:q} 2> {log:q}"
+        "python -m reben.build_lmdb --selection {input.selection:q} {params.shards}"
+        " --out {output:q} 2> {log:q}"

@@ -2,7 +2,7 @@ rule make_patches:
     """Cut a product into patches, one GeoTIFF a patch and band, and note which are valid."""
     input:
         product=l2a_product,
-        quality=f"{RESULTS}/quality/{{tile}}.json",
+        verdict=verdict_of,
     output:
         folder=directory(f"{RESULTS}/patches/{{tile}}"),
         table=f"{TABLES}/patches/{{tile}}.parquet",
@@ -20,6 +20,6 @@ rule make_patches:
     conda:
         "../../envs/raster.yaml"
     shell:
-        "python -m reben.patches --product {input.product:q} --quality {input.quality:q}"
+        "python -m reben.patches --product {input.product:q} --quality {input.verdict:q}"
         " --patch-m {params.side_m} {params.harmonise_offset} --threads {threads}"
         " --out {output.folder:q} --table {output.table:q} 2> {log:q}"

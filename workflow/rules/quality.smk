@@ -1,5 +1,9 @@
-rule check_quality:
-    """Judge a product by the quality indicators in its metadata."""
+checkpoint check_quality:
+    """Judge a product by the quality indicators in its metadata.
+
+    A checkpoint, because only its result tells whether the verdict changed: the tile is
+    cut again only if it did.
+    """
     input:
         product=l2a_product,
     output:
@@ -18,4 +22,4 @@ rule check_quality:
         "../../envs/tables.yaml"
     shell:
         "python -m reben.quality --product {input.product:q} --tile {wildcards.tile}"
-        " --required {params.required:q} --out {output:q} 2> {log:q}"
+        " --required {params.required:q} --verdicts {VERDICTS:q} --out {output:q} 2> {log:q}"

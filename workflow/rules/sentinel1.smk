@@ -22,6 +22,7 @@ rule index_sentinel1:
 rule pair_sentinel1:
     """Find and check the Sentinel-1 patch of every valid patch of a tile."""
     input:
+        settled=after_checkpoints,
         root=at_hand(config["sentinel1"]["root"]),
         index=f"{TABLES}/sentinel1_index.parquet",
         patches=f"{TABLES}/patches/{{tile}}.parquet",

@@ -21,6 +21,7 @@ ALIGNMENT = given(ALIGNED, f"{TABLES}/alignment.parquet")
 rule assign_split:
     """Assign train, validation and test by the place of each patch in its tile."""
     input:
+        settled=after_checkpoints,
         patches=PATCH_TABLES,
     output:
         f"{TABLES}/split.parquet",
@@ -45,6 +46,7 @@ rule assign_split:
 rule assign_country:
     """Find the nearest country of each patch."""
     input:
+        settled=after_checkpoints,
         patches=PATCH_TABLES,
         countries=at_hand(config["countries"]["path"]),
     output:
@@ -72,6 +74,7 @@ rule assign_country:
 rule align_patches:
     """Find the row of BigEarthNet v1 that each patch is."""
     input:
+        settled=after_checkpoints,
         patches=PATCH_TABLES,
         pairs=at_hand(config["alignment"]["pairs"]),
     output:
@@ -95,6 +98,7 @@ rule align_patches:
 rule flag_snow_cloud:
     """Flag patches with seasonal snow, and with cloud or shadow."""
     input:
+        settled=after_checkpoints,
         patches=PATCH_TABLES,
         alignment=ALIGNMENT,
         snow=at_hand(config["snow_cloud"]["seasonal_snow"]),
@@ -126,6 +130,7 @@ rule flag_snow_cloud:
 rule select_patches:
     """Decide which patches make the dataset, and note why the others do not."""
     input:
+        settled=after_checkpoints,
         patches=PATCH_TABLES,
         labels=f"{TABLES}/labels.parquet",
         alignment=ALIGNMENT,
@@ -154,6 +159,7 @@ rule select_patches:
 rule build_metadata:
     """Build the two metadata tables and the class counts."""
     input:
+        settled=after_checkpoints,
         selection=f"{TABLES}/selection.parquet",
         labels=f"{TABLES}/labels.parquet",
         split=f"{TABLES}/split.parquet",
@@ -193,6 +199,7 @@ rule build_metadata:
 rule count_funnel:
     """Count what became of every product and every patch."""
     input:
+        settled=after_checkpoints,
         quality=of_tiles(f"{RESULTS}/quality/{{tile}}.json"),
         selection=f"{TABLES}/selection.parquet",
         obscured=f"{RESULTS}/dataset/metadata_for_patches_with_snow_cloud_or_shadow.parquet",
