@@ -30,7 +30,7 @@ from reben.grid import TileGrid
 from reben.names import patch_id
 from reben.patch_store import PatchWriter
 from reben.safetensors_value import repeat_pixels
-from reben.tables import METADATA, write_table
+from reben.tables import METADATA, SELECTION, SENTINEL1, write_table
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 GRID = TileGrid(32633, 300_000, 5_800_000, 109_800)
@@ -138,20 +138,23 @@ def read_band(root: Path, patch: str, band: str) -> np.ndarray:
         return dataset.read(1)  # type: ignore[no-any-return]
 
 
-def write_metadata(path: Path, ids: list[str]) -> pl.DataFrame:
-    """A metadata table that lists all of the tile."""
+def write_tables(folder: Path, ids: list[str]) -> None:
+    """Metadata, selection and pairs that list all of the tile."""
     cells = [divmod(i, GRID.count) for i in range(len(ids))]
     frame = pl.DataFrame({"patch_id": ids, "s1_name": [s1_name(*cell) for cell in cells]})
     rest = [pl.lit(None).alias(name) for name in METADATA.names if name not in frame.columns]
-    frame = frame.with_columns(rest).with_columns(labels=pl.lit(["Pastures"]))
-    write_table(path, frame, METADATA)
-    return frame
+    metadata = frame.with_columns(rest).with_columns(labels=pl.lit(["Pastures"]))
+    write_table(folder / "metadata.parquet", metadata, METADATA)
+    kept = frame.with_columns(tile=pl.lit(TILE), dropped_for=None, folder=pl.col("s1_name"))
+    write_table(folder / "selection.parquet", kept, SELECTION)
+    write_table(folder / "pairs.parquet", kept, SENTINEL1)
 
 
-def build(metadata: Path, shards: dict[str, Path], out: Path) -> None:
+def build(tables: Path, shards: dict[str, Path], out: Path) -> None:
     """What the rule build_lmdb does."""
     arguments = [a for k, p in shards.items() for a in (f"--{k.replace('_', '-')}", str(p))]
-    build_lmdb.main(["--metadata", str(metadata), *arguments, "--out", str(out)])
+    listed = ["--selection", f"{tables}/selection.parquet", "--pairs", f"{tables}/pairs.parquet"]
+    build_lmdb.main([*listed, *arguments, "--out", str(out)])
 
 
 def copy_and_sync(shards: dict[str, Path], out: Path) -> None:
@@ -191,11 +194,11 @@ def rows(scratch: Path, count: int = 2000, threads: int = 2) -> list[Row]:
         found.append(_row(f"encode_tile, {name}", count, result, floor))
 
     metadata = scratch / "metadata.parquet"
-    write_metadata(metadata, ids)
+    write_tables(scratch, ids)
     copied = _row("cp of the shards, sync", count, measured(copy_and_sync, shards, scratch / "cp"))
     shutil.rmtree(scratch / "cp")
     store = scratch / "BigEarthNet.lmdb"
-    found += [copied, _row("build_lmdb", count, measured(build, metadata, shards, store), copied)]
+    found += [copied, _row("build_lmdb", count, measured(build, scratch, shards, store), copied)]
 
     order = random.Random(0).sample(range(count), count)
     picked = [ids[i] for i in order[:naive_count]]
