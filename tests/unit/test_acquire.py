@@ -8,11 +8,11 @@ from pathlib import Path
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+
 from reben import acquire, credentials, object_store
 from reben.cdse import Service
 from reben.errors import ConfigError, DownloadError, ProductError
 from reben.product_table import Product, write_products
-
 from tests.standins import products
 from tests.standins.cdse_server import Archive, CdseServer
 
@@ -214,8 +214,13 @@ def store(safe: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def test_s3(store: str, safe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = safe.stem
-    product = Product(name, "L1C", "cdse", id="0" * 8 + "-0000-4000-8000-" + "0" * 12,
-                      s3_path=f"/eodata/S2/{safe.name}")
+    product = Product(
+        name,
+        "L1C",
+        "cdse",
+        id="0" * 8 + "-0000-4000-8000-" + "0" * 12,
+        s3_path=f"/eodata/S2/{safe.name}",
+    )
     fetched = []
     real = object_store._client
 

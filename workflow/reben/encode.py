@@ -174,12 +174,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = {kind: root for kind, root in folders.items() if root}
     if bool(given) == bool(args.layers) or bool(args.layers) != bool(args.root):
         parser.error("give either --layers and --root, or some of --s2 --s1 --reference-maps")
-    if args.layers == "reference_maps":
-        sources = sources_in_folder(args.layers, args.root, args.patch_m)
-    elif args.layers:
-        if not args.table:
-            parser.error(f"--layers {args.layers} needs --table")
+    if (args.layers in ("s2", "s1")) != bool(args.table):
+        parser.error("--table goes with --layers s2 and s1, and only with them")
+    if args.table:
         sources = sources_in_table(args.layers, args.root, args.table, args.patch_m)
+    elif args.layers:
+        sources = sources_in_folder(args.layers, args.root, args.patch_m)
     else:
         sources = []
         for kind, root in given.items():
