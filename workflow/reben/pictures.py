@@ -85,17 +85,23 @@ def rgb_of(colour: str) -> tuple[int, int, int]:
 
 
 def read_layer(folder: Path, layer: str) -> NDArray[Any]:
-    """One GeoTIFF of the patch that `folder` is named after.
+    """One GeoTIFF of the patch that `folder` is named after, which may be in a tar beside it.
 
     Raises:
         RasterError: it is missing or unreadable.
     """
-    path = folder / f"{folder.name}_{layer}.tif"
+    store = _store(folder.parent)
     try:
-        with rasterio.open(path) as dataset:
+        with MemoryFile(store.read(folder.name, layer)) as memory, memory.open() as dataset:
             return np.asarray(dataset.read(1))
     except RasterioError as error:
+        path = store.path(folder.name, layer)
         raise RasterError(f"{path}: expected a layer of a patch: {error}") from error
+
+
+@lru_cache(maxsize=8)
+def _store(root: Path) -> PatchReader:
+    return patch_reader(root)
 
 
 def choose_patches(candidates: pl.DataFrame, count: int) -> list[str]:
