@@ -17,10 +17,12 @@ rule make_patches:
     params:
         rejected=rejected,
         side_m=config["patches"]["side_m"],
+        container=config["patches"]["container"],
         harmonise_offset=options(harmonise_offset=config["patches"]["harmonise_offset"]),
         code=code_version("patches"),
         environment=environment_version("raster"),
     shell:
         "python -m reben.patches --product {input.product:q} --tile {wildcards.tile}"
-        " {params.rejected} --patch-m {params.side_m} {params.harmonise_offset} --threads {threads}"
+        " {params.rejected} --patch-m {params.side_m} {params.harmonise_offset}"
+        " --container {params.container} --threads {threads}"
         " --out {output.folder:q} --table {output.table:q} 2> {log:q}"
