@@ -278,7 +278,7 @@ def watched(project: Project) -> Iterator[tuple[Project, CdseServer]]:
 
 
 def test_credentials_appear_nowhere(watched: tuple[Project, CdseServer], tmp_path: Path) -> None:
-    """Verbose logs, failing requests, a bug's traceback, the process list, Snakemake's notes."""
+    """Not in verbose logs of failing requests, the process list or Snakemake's notes."""
     project, server = watched
     safe = products.make(tmp_path / "l1c")
     archive = products.archive(safe)
