@@ -63,7 +63,7 @@ rule acquire:
         source=lambda wildcards: PRODUCTS[wildcards.tile].source,
     shell:
         'python -m reben.acquire --products "$REBEN_PRODUCTS" --tile {wildcards.tile}'
-        " --out {output:q} 2>> {log:q}"
+        " --out {output:q} 2> {log:q}"
 
 
 use rule acquire as acquire_l2a with:
