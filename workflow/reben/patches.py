@@ -1,6 +1,6 @@
 """Step make_patches: cut a product into patches, one GeoTIFF a patch and band.
 
-In: an L2A product and its quality verdict. Out: ``<out>/<patch>/<patch>_<band>.tif`` of
+In: an accepted L2A product. Out: ``<out>/<patch>/<patch>_<band>.tif`` of
 the valid patches, and a table with one row for every whole patch (`tables.PATCHES`).
 
 The twelve native bands stream from top to bottom in strips of a few patch rows:
@@ -22,12 +22,11 @@ from numpy.typing import NDArray
 from reben import cli
 from reben.bands import NODATA, RESOLUTION_M, S2_BANDS
 from reben.errors import ProductError
-from reben.files import atomic_directory, read_json
+from reben.files import atomic_directory
 from reben.geotiff import Profile, template
 from reben.grid import TileGrid
 from reben.names import patch_id
 from reben.patch_store import PatchWriter
-from reben.quality import ACCEPTED
 from reben.safe import L2AProduct
 from reben.strips import GDAL_ENV, StripReader
 from reben.tables import PATCHES, write_table
@@ -264,7 +263,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Cut one product."""
     parser = cli.parser(__doc__)
     parser.add_argument("--product", required=True, help="L2A .SAFE folder")
-    parser.add_argument("--quality", required=True, help="its verdict (JSON)")
+    parser.add_argument("--tile", required=True, help="prefix of the patches' names")
+    parser.add_argument("--rejected", nargs="+", help="why it is rejected: makes no patches")
     parser.add_argument("--patch-m", type=int, default=1200, help="side of a patch, metres")
     parser.add_argument(
         "--harmonise-offset", action="store_true", help="remove BOA_ADD_OFFSET (baseline 04.00+)"
@@ -274,10 +274,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--table", required=True, help="table of all patches (Parquet)")
     args = parser.parse_args(argv)
 
-    verdict = read_json(args.quality)
-    tile: str = verdict["tile"]
+    tile: str = args.tile
     with atomic_directory(args.out) as folder:
-        if verdict["verdict"] == ACCEPTED:
+        if not args.rejected:
             product = L2AProduct.open(args.product)
             grid = product.grid(args.patch_m)
             if any(product.offsets().values()) and not args.harmonise_offset:
