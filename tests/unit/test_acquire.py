@@ -214,8 +214,13 @@ def store(safe: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def test_s3(store: str, safe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = safe.stem
-    product = Product(name, "L1C", "cdse", id="0" * 8 + "-0000-4000-8000-" + "0" * 12,
-                      s3_path=f"/eodata/S2/{safe.name}")
+    product = Product(
+        name,
+        "L1C",
+        "cdse",
+        id="0" * 8 + "-0000-4000-8000-" + "0" * 12,
+        s3_path=f"/eodata/S2/{safe.name}",
+    )
     fetched = []
     real = object_store._client
 
