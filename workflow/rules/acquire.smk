@@ -25,7 +25,9 @@ envvars:
 
 def tiles_of(level):
     """A regular expression for the tiles whose products of a level are fetched or unpacked."""
-    tiles = [t for t, p in PRODUCTS.items() if p.level == level and not p.is_used_in_place]
+    tiles = [
+        t for t, p in PRODUCTS.items() if p.level == level and not p.is_used_in_place
+    ]
     return "|".join(map(re.escape, tiles)) or "(?!)"
 
 
@@ -38,20 +40,20 @@ rule acquire:
         lambda wildcards: at_hand(PRODUCTS[wildcards.tile].path or None),
     output:
         directory(f"{RESULTS}/l1c/{{tile}}"),
-    wildcard_constraints:
-        tile=tiles_of("L1C"),
     log:
         f"{LOGS}/acquire/{{tile}}.log",
-    params:
-        product=lambda wildcards: PRODUCTS[wildcards.tile].product,
-        source=lambda wildcards: PRODUCTS[wildcards.tile].source,
+    wildcard_constraints:
+        tile=tiles_of("L1C"),
+    conda:
+        "../../envs/acquire.yaml"
     threads: 1
     resources:
         cdse=lambda wildcards: int(PRODUCTS[wildcards.tile].source == "cdse"),
         mem_mb=500,  # 90 MB seen; archives are streamed
         runtime=240,  # minutes at 1 MB/s and more; patience with a dead service is 120
-    conda:
-        "../../envs/acquire.yaml"
+    params:
+        product=lambda wildcards: PRODUCTS[wildcards.tile].product,
+        source=lambda wildcards: PRODUCTS[wildcards.tile].source,
     shell:
         "python -m reben.acquire --products {config[products]:q} --tile {wildcards.tile}"
         " --out {output:q} 2>> {log:q}"
@@ -60,7 +62,7 @@ rule acquire:
 use rule acquire as acquire_l2a with:
     output:
         directory(f"{RESULTS}/l2a/{{tile}}.SAFE"),
-    wildcard_constraints:
-        tile=tiles_of("L2A"),
     log:
         f"{LOGS}/acquire_l2a/{{tile}}.log",
+    wildcard_constraints:
+        tile=tiles_of("L2A"),

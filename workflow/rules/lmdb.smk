@@ -4,6 +4,7 @@ Imagery, Sentinel-1 and reference maps have shards of their own, with all valid 
 a new CORINE release or another threshold encodes no imagery again.
 """
 
+
 rule encode_sentinel2:
     """Encode the Sentinel-2 patches of a tile."""
     input:
@@ -13,16 +14,16 @@ rule encode_sentinel2:
         directory(f"{RESULTS}/encoded/s2/{{tile}}.lmdb"),
     log:
         f"{LOGS}/encode_sentinel2/{{tile}}.log",
-    params:
-        side_m=config["patches"]["side_m"],
-        code=code_version("encode"),
-        environment=environment_version("raster"),
+    conda:
+        "../../envs/raster.yaml"
     threads: 2
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 15 * attempt,
-    conda:
-        "../../envs/raster.yaml"
+    params:
+        side_m=config["patches"]["side_m"],
+        code=code_version("encode"),
+        environment=environment_version("raster"),
     shell:
         "python -m reben.encode --layers s2 --root {input.root:q} --table {input.table:q}"
         " --patch-m {params.side_m}"
@@ -38,16 +39,16 @@ rule encode_sentinel1:
         directory(f"{RESULTS}/encoded/s1/{{tile}}.lmdb"),
     log:
         f"{LOGS}/encode_sentinel1/{{tile}}.log",
-    params:
-        side_m=config["patches"]["side_m"],
-        code=code_version("encode"),
-        environment=environment_version("raster"),
+    conda:
+        "../../envs/raster.yaml"
     threads: 2
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 15 * attempt,
-    conda:
-        "../../envs/raster.yaml"
+    params:
+        side_m=config["patches"]["side_m"],
+        code=code_version("encode"),
+        environment=environment_version("raster"),
     shell:
         "python -m reben.encode --layers s1 --root {input.root:q} --table {input.table:q}"
         " --patch-m {params.side_m}"
@@ -63,16 +64,16 @@ rule encode_reference_maps:
         directory(f"{RESULTS}/encoded/reference_maps/{{tile}}.lmdb"),
     log:
         f"{LOGS}/encode_reference_maps/{{tile}}.log",
-    params:
-        side_m=config["patches"]["side_m"],
-        code=code_version("encode"),
-        environment=environment_version("raster"),
+    conda:
+        "../../envs/raster.yaml"
     threads: 2
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 15 * attempt,
-    conda:
-        "../../envs/raster.yaml"
+    params:
+        side_m=config["patches"]["side_m"],
+        code=code_version("encode"),
+        environment=environment_version("raster"),
     shell:
         "python -m reben.encode --layers reference_maps --root {input.root:q}"
         " --table {input.table:q} --patch-m {params.side_m}"
@@ -91,6 +92,12 @@ rule build_lmdb:
         directory(f"{RESULTS}/dataset/BigEarthNet.lmdb"),
     log:
         f"{LOGS}/build_lmdb.log",
+    conda:
+        "../../envs/raster.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
     params:
         shards=lambda wildcards, input: options(
             s2=input.s2 or None,
@@ -99,12 +106,6 @@ rule build_lmdb:
         ),
         code=code_version("build_lmdb"),
         environment=environment_version("raster"),
-    threads: 1
-    resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
-    conda:
-        "../../envs/raster.yaml"
     shell:
         "python -m reben.build_lmdb --metadata {input.metadata:q} {input.obscured:q}"
         " {params.shards} --out {output:q} 2> {log:q}"

@@ -8,17 +8,17 @@ rule make_patches:
         table=f"{TABLES}/patches/{{tile}}.parquet",
     log:
         f"{LOGS}/make_patches/{{tile}}.log",
+    conda:
+        "../../envs/raster.yaml"
+    threads: 4
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,  # 0.7 GB seen, full-size tile
+        runtime=lambda wildcards, attempt: 30 * attempt,  # 1-2 min seen on two cores
     params:
         side_m=config["patches"]["side_m"],
         harmonise_offset=options(harmonise_offset=config["patches"]["harmonise_offset"]),
         code=code_version("patches"),
         environment=environment_version("raster"),
-    threads: 4
-    resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,  # 0.7 GB seen, full-size tile
-        runtime=lambda wildcards, attempt: 30 * attempt,  # 1-2 min seen on two cores
-    conda:
-        "../../envs/raster.yaml"
     shell:
         "python -m reben.patches --product {input.product:q} --quality {input.quality:q}"
         " --patch-m {params.side_m} {params.harmonise_offset} --threads {threads}"

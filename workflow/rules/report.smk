@@ -21,19 +21,24 @@ rule draw_overview:
         reference_maps=of_tiles(f"{RESULTS}/reference_maps/{{tile}}"),
         nomenclature=config["labels"]["nomenclature"],
     output:
-        f"{RESULTS}/dataset/overview.png",
+        report(
+            f"{RESULTS}/dataset/overview.png",
+            caption="../report/overview.rst",
+            category="Dataset",
+            labels={"what": "overview"},
+        ),
     log:
         f"{LOGS}/draw_overview.log",
-    params:
-        results=RESULTS,
-        code=code_version("overview"),
-        environment=environment_version("report"),
+    conda:
+        "../../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=15,
-    conda:
-        "../../envs/report.yaml"
+    params:
+        results=RESULTS,
+        code=code_version("overview"),
+        environment=environment_version("report"),
     shell:
         "python -m reben.overview --results {params.results:q}"
         " --nomenclature {input.nomenclature:q} --out {output:q} 2> {log:q}"
@@ -57,24 +62,26 @@ rule report:
         directory(f"{RESULTS}/report"),
     log:
         f"{LOGS}/report.log",
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,  # see tests/benchmarks
+        runtime=30,
     params:
         results=RESULTS,
         options=lambda wildcards, input: options(
             name=config["dataset"]["name"],
             version=config["dataset"]["version"],
             countries=input.countries or None,
-            name_column=config["countries"]["name_column"] if input.countries else None,
+            name_column=(
+                config["countries"]["name_column"] if input.countries else None
+            ),
             sentinel1=config["sentinel1"]["root"],
             manifest=input.manifest or None,
         ),
         code=code_version("report.__main__"),
         environment=environment_version("report"),
-    threads: 1
-    resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,  # see tests/benchmarks
-        runtime=30,
-    conda:
-        "../../envs/report.yaml"
     shell:
         "python -m reben.report --results {params.results:q} {params.options}"
         " --nomenclature {input.nomenclature:q} --out {output:q} 2> {log:q}"

@@ -11,15 +11,15 @@ rule check_sen2cor:
         f"{RESULTS}/sen2cor/version.json",
     log:
         f"{LOGS}/check_sen2cor.log",
-    params:
-        version=config["sen2cor"]["version"],
-    threads: 1
     priority: 100  # before hours of downloads
+    conda:
+        "../../envs/sen2cor.yaml"
+    threads: 1
     resources:
         mem_mb=500,
         runtime=10,
-    conda:
-        "../../envs/sen2cor.yaml"
+    params:
+        version=config["sen2cor"]["version"],
     shell:
         "python -m reben.sen2cor_version --command {config[sen2cor][command]:q}"
         " --version {params.version:q} --out {output:q} 2> {log:q}"
@@ -37,20 +37,20 @@ rule run_sen2cor:
         version=ancient(f"{RESULTS}/sen2cor/version.json"),
     output:
         directory(f"{RESULTS}/l2a/{{tile}}.SAFE"),
-    wildcard_constraints:
-        tile=tiles_of("L1C"),
     log:
         f"{LOGS}/run_sen2cor/{{tile}}.log",
-    params:
-        version=config["sen2cor"]["version"],
-        gipp_digest=sha256_file(GIPP) if GIPP and Path(GIPP).is_file() else "",
+    wildcard_constraints:
+        tile=tiles_of("L1C"),
+    conda:
+        "../../envs/sen2cor.yaml"
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,  # ESA asks for 8 GB
         disk_mb=6000,  # some 5 GB of scratch, beside the output
         runtime=lambda wildcards, attempt: 120 * attempt,  # 35-45 min a tile
-    conda:
-        "../../envs/sen2cor.yaml"
+    params:
+        version=config["sen2cor"]["version"],
+        gipp_digest=sha256_file(GIPP) if GIPP and Path(GIPP).is_file() else "",
     shell:
         "python -m reben.sen2cor --l1c {input.l1c:q} --out {output:q}"
         " --command {config[sen2cor][command]:q} --version {params.version:q}"
