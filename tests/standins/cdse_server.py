@@ -23,8 +23,18 @@ from urllib.parse import parse_qs, quote, urlsplit
 import blake3
 
 #: What can go wrong with a download; the first five also with the other endpoints.
-MISHAPS = ("429", "503", "500", "drop", "cut", "drip", "wrong_length", "wrong_bytes", "expired",
-           "redirect")
+MISHAPS = (
+    "429",
+    "503",
+    "500",
+    "drop",
+    "cut",
+    "drip",
+    "wrong_length",
+    "wrong_bytes",
+    "expired",
+    "redirect",
+)
 USER, PASSWORD = "someone@example.org", "correct horse battery staple"
 
 #: Of a request, what goes wrong with it: (kind, number of the request) to mishap or None.
@@ -199,7 +209,7 @@ class _Base(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _Server
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Say nothing."""
 
     @property
@@ -247,9 +257,7 @@ class _Base(BaseHTTPRequestHandler):
             self.send_header("ETag", etag)
         self.send_header("Content-Length", str(len(body)))
         if start:
-            self.send_header(
-                "Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}"
-            )
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.end_headers()
         if mishap == "cut":
             body = body[: random.randrange(len(body))]
@@ -365,7 +373,10 @@ def _matches(archive: Archive, question: str) -> bool:
     cloud = re.search(r"Value le ([\d.]+)", question)
     since = re.search(r"Start ge (\S+)", question)
     until = re.search(r"Start lt (\S+)", question)
-    assert level and cloud and since and until, question
+    assert level is not None, question
+    assert cloud is not None, question
+    assert since is not None, question
+    assert until is not None, question
     return (
         f"_MSIL{level[1]}_" in archive.name
         and archive.cloud_cover <= float(cloud[1])

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from reben.synthetic import ProductSpec, write_product
-
 from tests.standins.cdse_server import Archive
 
 #: An MGRS tile, its UTM zone and a corner in it, for as many names as a test wants.

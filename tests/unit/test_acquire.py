@@ -8,11 +8,11 @@ from pathlib import Path
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+
 from reben import acquire, credentials, object_store
 from reben.cdse import Service
 from reben.errors import ConfigError, DownloadError, ProductError
 from reben.product_table import Product, write_products
-
 from tests.standins import products
 from tests.standins.cdse_server import Archive, CdseServer
 

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from reben import archive
 from reben.errors import ProductError
 

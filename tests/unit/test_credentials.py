@@ -5,6 +5,7 @@ import traceback
 from pathlib import Path
 
 import pytest
+
 from reben import credentials
 from reben.cdse import Service
 from reben.credentials import Login, Secret

@@ -8,6 +8,7 @@ from unittest import mock
 
 import httpx
 import pytest
+
 from reben import download
 from reben.access_token import TokenSource
 from reben.cdse import Service
@@ -15,7 +16,6 @@ from reben.credentials import account
 from reben.download import Downloader
 from reben.errors import DownloadError
 from reben.retries import Patience, TransientError
-
 from tests.standins.cdse_server import MISHAPS, PASSWORD, Archive, CdseServer, Plan
 
 CONTENT = hashlib.shake_256(b"a product").digest(300_000)
@@ -106,9 +106,7 @@ def test_a_server_without_ranges_starts_anew(server: CdseServer, tmp_path: Path)
     assert (tmp_path / "product.zip").read_bytes() == CONTENT
 
 
-def test_an_archive_that_changes_in_between_starts_anew(
-    server: CdseServer, tmp_path: Path
-) -> None:
+def test_an_archive_that_changes_in_between_starts_anew(server: CdseServer, tmp_path: Path) -> None:
     server.plan = first("cut")
     with (
         mock.patch.object(Patience, "_wait", side_effect=KeyboardInterrupt),
@@ -167,9 +165,7 @@ def test_a_token_that_ends_mid_way_is_renewed(server: CdseServer, tmp_path: Path
     assert server.counts.mishaps["expired"] == 0
 
 
-def test_patience_ends(
-    server: CdseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_patience_ends(server: CdseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REBEN_CDSE_PATIENCE_S", "0.3")
     server.plan = lambda kind, number: "503" if kind == "download" else None
     with pytest.raises(DownloadError, match="given up after .* 503 Service Unavailable"):

@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from reben.errors import ProductError
 from reben.manifest import check_whole
-
 from tests.standins import products
 
 
@@ -76,9 +76,7 @@ def test_a_manifest_that_points_outside_is_refused(safe: Path) -> None:
 
 @pytest.mark.parametrize("name", ["manifest.safe", "MTD_MSIL1C.xml"])
 def test_entities_are_refused(safe: Path, name: str) -> None:
-    laughs = "".join(
-        f'<!ENTITY l{n} "{f"&l{n - 1};" * 10 if n else "lol"}">' for n in range(10)
-    )
+    laughs = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10 if n else "lol"}">' for n in range(10))
     path = safe / name
     text = path.read_text().partition("?>")[2].replace("<Product_Info>", "<Product_Info>&l9;")
     path.write_text(f'<?xml version="1.0"?><!DOCTYPE x [{laughs}]>{text}')

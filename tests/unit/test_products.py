@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from reben import product_table, products
 from reben.catalogue import Catalogue, Entry
 from reben.cdse import Service
 from reben.errors import ConfigError, DownloadError, ProductError
-
 from tests.standins.cdse_server import Archive, CdseServer
 
 TILE = "S2A_MSIL1C_20170613T101031_N0205_R022_T33UUP"
@@ -99,8 +99,18 @@ def test_a_search_pages_and_takes_the_newest_baseline(
     ]
     offer(server, *archives)
     rows = find(
-        tmp_path, "--bbox", "9", "47", "10", "48", "--start", "2017-06-01", "--end", "2017-06-28",
-        "--max-cloud-cover", "50",
+        tmp_path,
+        "--bbox",
+        "9",
+        "47",
+        "10",
+        "48",
+        "--start",
+        "2017-06-01",
+        "--end",
+        "2017-06-28",
+        "--max-cloud-cover",
+        "50",
     )
     assert server.counts.requests["catalogue"] == 3
     assert sorted(row["product"] for row in rows) == sorted({*names, again} - {names[50]})
@@ -112,9 +122,7 @@ def test_the_bigearthnet_names_resolve(server: CdseServer, tmp_path: Path) -> No
     assert len(listed) == 125
     offer(server, *(Archive(p.product, p.id, p.id.encode()) for p in listed.values()))
     rows = find(tmp_path, "--names", str(RESOURCES / "bigearthnet_products.tsv"))
-    assert {row["product"]: row["id"] for row in rows} == {
-        p.product: p.id for p in listed.values()
-    }
+    assert {row["product"]: row["id"] for row in rows} == {p.product: p.id for p in listed.values()}
 
 
 def test_the_recorded_answer_is_read(reference: Path) -> None:

@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+
 from reben import sen2cor, sen2cor_version
 from reben.errors import ProductError, RasterError, ToolError
 from reben.files import read_json
 from reben.names import ProductName
 from reben.safe import L2AProduct
-
 from tests.standins import products
 
 STANDIN = Path(__file__).parents[1] / "standins" / "l2a_process"
@@ -47,8 +47,19 @@ def out_of(source: Path, tmp_path: Path) -> Path:
 
 def run(source: Path, out: Path, command: str, *more: str) -> None:
     sen2cor.main(
-        ["--l1c", str(source), "--out", str(out), "--command", command, "--version", "2.11",
-         "--limit-min", "2", *more]
+        [
+            "--l1c",
+            str(source),
+            "--out",
+            str(out),
+            "--command",
+            command,
+            "--version",
+            "2.11",
+            "--limit-min",
+            "2",
+            *more,
+        ]
     )
 
 
@@ -79,8 +90,13 @@ def test_a_product_is_made_under_the_tile_name(
     ],
 )
 def test_a_failed_try_leaves_nothing(
-    source: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch,
-    mode: str, error: type[Exception], why: str,
+    source: Path,
+    tmp_path: Path,
+    command: str,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    error: type[Exception],
+    why: str,
 ) -> None:
     monkeypatch.setenv("STANDIN_SEN2COR", mode)
     out = out_of(source, tmp_path)
@@ -108,9 +124,23 @@ def test_a_cancelled_job_takes_sen2cor_with_it(
     monkeypatch.setenv("STANDIN_SEN2COR", "hang")
     out = out_of(source, tmp_path)
     job = subprocess.Popen(
-        [sys.executable, "-m", "reben.sen2cor", "--l1c", str(source), "--out", str(out),
-         "--command", command, "--version", "2.11", "--limit-min", "2"],
-        stderr=subprocess.PIPE, text=True,
+        [
+            sys.executable,
+            "-m",
+            "reben.sen2cor",
+            "--l1c",
+            str(source),
+            "--out",
+            str(out),
+            "--command",
+            command,
+            "--version",
+            "2.11",
+            "--limit-min",
+            "2",
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert job.stderr is not None
     while "started" not in job.stderr.readline():

@@ -95,7 +95,8 @@ class Layer:
         tile = shapely.box(*grid.bounds)
         frame = shapely.box(*shapely.buffer(tile, MARGIN_M).bounds)
         to_layer = Transformer.from_crs(grid.crs, self.crs, always_xy=True)
-        window = to_layer.transform_bounds(*frame.bounds, densify_pts=101)
+        x_min, y_min, x_max, y_max = frame.bounds
+        window = to_layer.transform_bounds(x_min, y_min, x_max, y_max, densify_pts=101)
         _, _, wkb, (raw_codes,) = pyogrio.raw.read(
             self.path, layer=self.name, columns=[self.code_column], bbox=window
         )

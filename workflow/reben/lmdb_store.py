@@ -4,7 +4,6 @@ A store is a folder with one file, ``data.mdb``. Keys are names in UTF-8; values
 safetensors. Readers need neither a lock file nor write access.
 """
 
-import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -33,8 +32,10 @@ class LmdbWriter:
     fails on machines without overcommit.
     """
 
-    def __init__(self, env: lmdb.Environment, path: AnyPath, transaction_bytes: int) -> None:
-        self._env, self._path, self._limit = env, path, transaction_bytes
+    def __init__(
+        self, env: lmdb.Environment, folder: Path, path: AnyPath, transaction_bytes: int
+    ) -> None:
+        self._env, self._folder, self._path, self._limit = env, folder, path, transaction_bytes
         self._txn: lmdb.Transaction | None = None
         self._room = 0
         self._last = ""
@@ -60,7 +61,11 @@ class LmdbWriter:
         self.entries += 1
 
     def finish(self) -> None:
-        """Bring everything to the disk."""
+        """Bring everything to the disk.
+
+        Raises:
+            OSError: the disk is full.
+        """
         self._commit()
         self._env.sync(True)
 
@@ -70,9 +75,21 @@ class LmdbWriter:
             self._txn.abort()
 
     def _commit(self) -> None:
-        if self._txn is not None:
-            txn, self._txn = self._txn, None
+        if self._txn is None:
+            return
+        txn, self._txn = self._txn, None
+        try:
             txn.commit()
+        except lmdb.Error:
+            # LMDB calls a full disk or a used-up quota an input/output error; ask the
+            # system itself for so much space, and it says what is wrong.
+            with (self._folder / "probe").open("wb") as probe:
+                try:
+                    os.posix_fallocate(probe.fileno(), 0, self._limit)
+                except OSError as error:
+                    error.filename = os.fspath(self._path)
+                    raise
+            raise
 
     def _begin(self, nbytes: int) -> lmdb.Transaction:
         self._commit()
@@ -93,21 +110,20 @@ def write_lmdb(path: AnyPath, transaction_bytes: int = TRANSACTION_BYTES) -> Ite
         StoreError: keys came out of order.
         OSError: the disk is full.
     """
-    with atomic_directory(path) as folder:
+    with (
+        atomic_directory(path) as folder,
+        # One writer and no readers, in a folder that nobody knows: no lock, and one sync
+        # at the end. Not writemap: it is no faster, and there a full disk is a SIGBUS.
+        lmdb.open(
+            os.fspath(folder), map_size=_MIN_MAP_BYTES, lock=False, sync=False, metasync=False
+        ) as env,
+    ):
+        writer = LmdbWriter(env, folder, path, transaction_bytes)
         try:
-            # One writer and no readers, in a folder that nobody knows: no lock, and one
-            # sync at the end. Not writemap: it is no faster, and there a full disk is a SIGBUS.
-            with lmdb.open(
-                os.fspath(folder), map_size=_MIN_MAP_BYTES, lock=False, sync=False, metasync=False
-            ) as env:
-                writer = LmdbWriter(env, path, transaction_bytes)
-                try:
-                    yield writer
-                    writer.finish()
-                finally:
-                    writer.abort()
-        except lmdb.DiskError as error:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path)) from error
+            yield writer
+            writer.finish()
+        finally:
+            writer.abort()
 
 
 @contextmanager
@@ -115,10 +131,13 @@ def read_lmdb(path: AnyPath) -> Iterator[lmdb.Transaction]:
     """Yield a read transaction whose values are views into the map, valid inside the block.
 
     Raises:
-        StoreError: there is no LMDB at `path`.
+        StoreError: there is no LMDB at `path`, or it is damaged.
     """
     with _open(path) as env, env.begin(buffers=True) as txn:
-        yield txn
+        try:
+            yield txn
+        except lmdb.Error as error:
+            raise StoreError(f"{path}: damaged LMDB ({error}); make it again") from error
 
 
 #: By device and inode: LMDB refuses to open a store that is open in the same process.
@@ -149,14 +168,24 @@ def _data_file(path: AnyPath) -> Path:
 
 
 def _open(path: AnyPath) -> lmdb.Environment:
-    _data_file(path)
+    file = _data_file(path)
     try:
         # Read-ahead also helps random reads: a value is some forty pages in a row.
-        return lmdb.open(os.fspath(path), readonly=True, lock=False, readahead=True)
+        env = lmdb.open(os.fspath(path), readonly=True, lock=False, readahead=True)
     except lmdb.Error as error:
         raise StoreError(
             f"{path}: data.mdb cannot be opened as an LMDB ({error}); make it again"
         ) from error
+    # Reading a page that the file lacks would kill the process.
+    expected = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+    found = file.stat().st_size
+    if found < expected:
+        env.close()
+        raise StoreError(
+            f"{path}: data.mdb is cut off, expected {expected} bytes, found {found}; "
+            "copy or make it again"
+        )
+    return env
 
 
 def content_digest(path: AnyPath) -> str:

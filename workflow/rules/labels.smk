@@ -47,17 +47,19 @@ rule make_reference_maps:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,  # 0.6 GB seen, full-size tile
         runtime=lambda wildcards, attempt: 15 * attempt,  # 10 s seen
     params:
+        container=config["patches"]["container"],
         code=code_version("reference_maps"),
         environment=environment_version("raster"),
     shell:
         "python -m reben.reference_maps --tile {wildcards.tile} --clip {input.clip:q}"
-        " --patches {input.patches:q} --threads {threads}"
+        " --patches {input.patches:q} --container {params.container} --threads {threads}"
         " --out {output.folder:q} --table {output.table:q} 2> {log:q}"
 
 
 rule label_patches:
     """Label all patches with the classes present in their reference maps."""
     input:
+        settled=after_clip,
         code_counts=of_tiles(f"{TABLES}/code_counts/{{tile}}.parquet"),
         nomenclature=config["labels"]["nomenclature"],
     output:

@@ -58,8 +58,8 @@ rule encode_sentinel1:
 rule encode_reference_maps:
     """Encode the reference maps of a tile."""
     input:
+        settled=after_clip,
         root=f"{RESULTS}/reference_maps/{{tile}}",
-        table=f"{TABLES}/patches/{{tile}}.parquet",
     output:
         directory(f"{RESULTS}/encoded/reference_maps/{{tile}}.lmdb"),
     log:
@@ -76,15 +76,20 @@ rule encode_reference_maps:
         environment=environment_version("raster"),
     shell:
         "python -m reben.encode --layers reference_maps --root {input.root:q}"
-        " --table {input.table:q} --patch-m {params.side_m}"
+        " --patch-m {params.side_m}"
         " --threads {threads} --out {output:q} 2> {log:q}"
 
 
 rule build_lmdb:
-    """Copy what the metadata tables list from the shards into one LMDB."""
+    """Copy the kept patches from the shards into one LMDB.
+
+    It depends on what is kept, not on the metadata: another split, country or flag leaves
+    the LMDB as it is.
+    """
     input:
-        metadata=f"{RESULTS}/dataset/metadata.parquet",
-        obscured=f"{RESULTS}/dataset/metadata_for_patches_with_snow_cloud_or_shadow.parquet",
+        settled=after_clip,
+        selection=f"{TABLES}/selection.parquet",
+        pairs=given(shards("s1"), of_tiles(f"{TABLES}/sentinel1/{{tile}}.parquet")),
         s2=shards("s2"),
         s1=shards("s1"),
         reference_maps=shards("reference_maps"),
@@ -100,6 +105,7 @@ rule build_lmdb:
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
         shards=lambda wildcards, input: options(
+            pairs=input.pairs or None,
             s2=input.s2 or None,
             s1=input.s1 or None,
             reference_maps=input.reference_maps or None,
@@ -107,5 +113,5 @@ rule build_lmdb:
         code=code_version("build_lmdb"),
         environment=environment_version("raster"),
     shell:
-        "python -m reben.build_lmdb --metadata {input.metadata:q} {input.obscured:q}"
-        " {params.shards} --out {output:q} 2> {log:q}"
+        "python -m reben.build_lmdb --selection {input.selection:q} {params.shards}"
+        " --out {output:q} 2> {log:q}"

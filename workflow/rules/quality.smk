@@ -10,8 +10,8 @@ rule check_quality:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=200,  # 60 MB seen: an XML file of 50 kB
-        runtime=5,
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,  # 60 MB seen: an XML file of 50 kB
+        runtime=lambda wildcards, attempt: 10 * attempt,  # 1 s seen
     params:
         required=sorted(config["quality"]["required"]),
         code=code_version("quality"),

@@ -126,6 +126,7 @@ rule flag_snow_cloud:
 rule select_patches:
     """Decide which patches make the dataset, and note why the others do not."""
     input:
+        settled=after_clip,
         patches=PATCH_TABLES,
         labels=f"{TABLES}/labels.parquet",
         alignment=ALIGNMENT,
@@ -154,6 +155,7 @@ rule select_patches:
 rule build_metadata:
     """Build the two metadata tables and the class counts."""
     input:
+        settled=after_clip,
         selection=f"{TABLES}/selection.parquet",
         labels=f"{TABLES}/labels.parquet",
         split=f"{TABLES}/split.parquet",
@@ -198,6 +200,7 @@ rule build_metadata:
 rule count_funnel:
     """Count what became of every product and every patch."""
     input:
+        settled=after_clip,
         quality=of_tiles(f"{RESULTS}/quality/{{tile}}.json"),
         selection=f"{TABLES}/selection.parquet",
         obscured=f"{RESULTS}/dataset/metadata_for_patches_with_snow_cloud_or_shadow.parquet",

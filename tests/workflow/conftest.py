@@ -1,0 +1,35 @@
+"""Builds that the workflow tests share; a test that changes one takes a copy."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.builds import Build, new_scene_build, new_small_build
+
+
+@pytest.fixture(scope="session")
+def small_project(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """A finished build of two tiles of 3 x 3 patches. Read only: take `.copy()`."""
+    build = new_small_build(tmp_path_factory.mktemp("small") / "project")
+    build.snakemake()
+    return build
+
+
+@pytest.fixture(scope="session")
+def small_build(small_project: Build) -> Path:
+    """The results of `small_project`. Read only."""
+    return small_project.results
+
+
+@pytest.fixture(scope="session")
+def scene_project(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """A finished build of the published scene, full size, 12 patches. Read only."""
+    build = new_scene_build(tmp_path_factory.mktemp("scene") / "project", reference)
+    build.snakemake()
+    return build
+
+
+@pytest.fixture(scope="session")
+def scene_build(scene_project: Build) -> Path:
+    """The results of `scene_project`. Read only."""
+    return scene_project.results
