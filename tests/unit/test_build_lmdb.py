@@ -144,16 +144,14 @@ def test_missing_entry_names_shard_and_key(shards: dict[str, list[str]], tmp_pat
     table = tables(tmp_path, [(TILES[1], 3, 3), (TILES[1], 9, 9)])
     with pytest.raises(StoreError) as error:
         main([*table, "--s2", *shards["s2"], "--out", f"{tmp_path}/x.lmdb"])
-    message = f"{shards['s2'][1]}: the entry '{TILES[1]}_09_09' is missing"
+    message = f"{shards['s2'][1]}: the entry '{TILES[1]}_09_09' of a kept patch is missing"
     assert message in str(error.value)
     assert not (tmp_path / "x.lmdb").exists()
 
 
 def test_missing_shard_is_named(shards: dict[str, list[str]], tmp_path: Path) -> None:
     table = tables(tmp_path, [(TILES[0], 0, 0), (TILES[2], 0, 0)])
-    with pytest.raises(
-        StoreError, match=f"{TILES[2]}: 1 of its patches are kept, but there is no s2 shard"
-    ):
+    with pytest.raises(StoreError, match=f"{TILES[2]}: 1 .* kept, .* no s2 shard"):
         main([*table, "--s2", shards["s2"][0], "--out", f"{tmp_path}/x.lmdb"])
 
 
