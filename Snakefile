@@ -19,6 +19,8 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/acquire.smk"
+include: "workflow/rules/sen2cor.smk"
 include: "workflow/rules/quality.smk"
 include: "workflow/rules/patches.smk"
 include: "workflow/rules/labels.smk"

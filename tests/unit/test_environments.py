@@ -62,8 +62,8 @@ def third_party(module: str) -> set[str]:
                 found |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found.add(node.module.split(".")[0])
-    found -= {*sys.stdlib_module_names, "reben"}
-    return {MODULES.get(name, name) for name in found}
+    found -= {*sys.stdlib_module_names, "reben", "_typeshed"}  # the last for type checkers alone
+    return {MODULES.get(name, name.replace("_", "-")) for name in found}
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)

@@ -4,18 +4,20 @@ Everything returns RGB arrays, uint8, (rows, columns, 3).
 """
 
 import csv
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-import rasterio
 from numpy.typing import NDArray
 from rasterio.errors import RasterioError
+from rasterio.io import MemoryFile
 
 from reben.errors import RasterError
 from reben.nomenclature import NO_POLYGON
+from reben.patch_store import PatchReader
+from reben.patch_tar import patch_reader
 
 #: CORINE's level-3 classes with their official colours (code, name, colour).
 CORINE_CLASSES = Path(__file__).parents[2] / "resources" / "nomenclature" / "corine.csv"
