@@ -67,7 +67,7 @@ def run_sen2cor(
         arguments = [command, "--output_dir", str(scratch)]
         if gipp is not None:
             arguments += ["--GIP_L2A", str(gipp.resolve())]
-        _process([*arguments, str(source.resolve())], limit_min, threads)
+        _process([*arguments, str(source.resolve())], scratch, limit_min, threads)
         made = _only_product(scratch, "L2A")
         check_product(made, tile)
         if scratch_root is not None:
@@ -145,7 +145,7 @@ def _scratch(out: Path, root: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _process(arguments: list[str], limit_min: float, threads: int) -> None:
+def _process(arguments: list[str], scratch: Path, limit_min: float, threads: int) -> None:
     """Run sen2cor, passing its lines on as they come.
 
     Raises:
@@ -194,9 +194,11 @@ def _process(arguments: list[str], limit_min: float, threads: int) -> None:
             f"was {last!r}. Give the rule more `runtime`, or look whether the disk is full"
         )
     if status != 0:
+        # sen2cor hides a full disk behind whatever failed to be written.
+        free_gb = shutil.disk_usage(scratch).free / 1e9
         raise ToolError(
             f"sen2cor: expected exit status 0, found {status}; the last line was {last!r}. Its "
-            "whole output is above; the scratch folder was removed"
+            f"whole output is above; {free_gb:.1f} GB were free on its scratch disk"
         )
 
 
