@@ -1,5 +1,6 @@
 """What all rules share: the products, the places of things, what makes a rule run again."""
 
+import os
 import shlex
 import sys
 from functools import lru_cache
@@ -9,10 +10,11 @@ PACKAGES = Path(workflow.basedir, "workflow")
 sys.path.insert(0, str(PACKAGES))
 
 from reben.code_version import code_version, environment_version
-from reben.errors import ConfigError
+from reben.errors import ConfigError, RebenError
 from reben.files import read_json
 from reben.names import TILE_PATTERN
 from reben.quality import judge
+from reben.safe import L2AProduct
 from reben.settings import absent_inputs, check_settings
 
 # Rules run `python -m reben.<step>` in this environment, in a conda environment or on a
@@ -26,6 +28,9 @@ LOGS = f"{RESULTS}/logs"
 TABLES = f"{RESULTS}/tables"
 PRODUCTS = check_settings(config)
 TILES = list(PRODUCTS)
+REQUIRED = sorted(config["quality"]["required"])
+# For the jobs that must judge by it and yet must not all run again when it changes.
+os.environ.update(REBEN_REQUIRED=" ".join(REQUIRED))
 ALIGNED = config["alignment"]["pairs"] is not None
 SENTINEL1 = config["sentinel1"]["root"] is not None
 COUNTRIES = config["countries"]["path"] is not None
@@ -83,14 +88,17 @@ def read_manifest(path, mtime_ns):
     return {tile: entry["clip"] for tile, entry in read_json(path)["tiles"].items()}
 
 
-def rejected(wildcards, input):
-    """Options that say why a product is rejected; none where it is accepted.
+def verdict(wildcards):
+    """Why a product is rejected; nothing where it is accepted. A parameter of its patches.
 
-    Judged when the jobs are planned, from indicators that belong to the product alone: so a
-    new quality rule cuts only those tiles again whose verdict it changes.
+    Read from the product when the jobs are planned: so a new quality rule cuts only those
+    tiles again whose verdict it changes. The job itself judges before it cuts.
     """
-    indicators = read_json(input.quality)["indicators"]
-    return options(rejected=judge(indicators, config["quality"]["required"]) or None)
+    try:
+        product = L2AProduct.open(l2a_product(wildcards) or ".")
+        return judge(product.indicators(), REQUIRED)
+    except RebenError:
+        return None  # not there yet, or damaged: its own jobs will say so
 
 
 def clip_of(wildcards):
