@@ -22,6 +22,7 @@ include: "workflow/rules/labels.smk"
 include: "workflow/rules/sentinel1.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/lmdb.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:
@@ -31,3 +32,4 @@ rule all:
         f"{RESULTS}/dataset/metadata.parquet",
         f"{RESULTS}/dataset/funnel.csv",
         f"{RESULTS}/dataset/BigEarthNet.lmdb",
+        f"{RESULTS}/dataset/overview.png",

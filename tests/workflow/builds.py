@@ -27,7 +27,8 @@ _PARTS = ("Snakefile", "config", "envs", "resources", "workflow")
 _JOB = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):$")
 _TILE = re.compile(r"^    wildcards: tile=(\S+)$")
 
-#: Two tiles of 3 x 3 patches in two zones; the second has snow.
+#: Two tiles of 3 x 3 patches in two zones; the second has snow, and a check that is not
+#: required has FAILED.
 SPECS = (
     ProductSpec(
         "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_20240101T000000",
@@ -45,6 +46,7 @@ SPECS = (
         y_max=5_222_400,
         side_m=3720,
         snow_fraction=0.5,
+        quality={"FORMAT_CORRECTNESS": "FAILED"},
         seed=1,
     ),
 )

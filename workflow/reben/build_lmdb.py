@@ -1,6 +1,6 @@
-"""Step build_lmdb: gather from the shards of all tiles what the metadata tables list.
+"""Step build_lmdb: gather the kept patches from the shards of all tiles.
 
-In: the two metadata tables and the shards, ``<tile>.lmdb`` of each kind. Out: one LMDB
+In: selection and Sentinel-1 pairs, and the shards, ``<tile>.lmdb`` of each kind. Out: one LMDB
 with the entries of their patches, of their Sentinel-1 patches and of their reference
 maps, as far as the shards of a kind are given. Keys are sorted over all, so the shards
 are read and the LMDB is written from front to back.
@@ -19,7 +19,7 @@ from reben import cli
 from reben.errors import RebenError, StoreError
 from reben.lmdb_store import read_lmdb, write_lmdb
 from reben.names import entry_key
-from reben.tables import METADATA, read_tables
+from reben.tables import SELECTION, SENTINEL1, read_table, read_tables
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +35,11 @@ def shards_by_tile(paths: Sequence[str]) -> dict[str, Path]:
     return {Path(path).name.removesuffix(".lmdb"): Path(path) for path in paths}
 
 
-def entries(metadata: pl.DataFrame, kinds: Sequence[str]) -> pl.DataFrame:
-    """The entries that `metadata` lists, sorted by key.
+def entries(patches: pl.DataFrame, kinds: Sequence[str]) -> pl.DataFrame:
+    """The entries of `patches`, sorted by key.
 
     Args:
-        metadata: rows of `tables.METADATA`.
+        patches: patch_id and s1_name, null where there is none.
         kinds: which of ``s2``, ``s1``, ``reference_maps``.
 
     Returns:
@@ -48,7 +48,7 @@ def entries(metadata: pl.DataFrame, kinds: Sequence[str]) -> pl.DataFrame:
     # A patch's tile is its name without column and row.
     tile = pl.col("patch_id").str.replace(r"_\d+_\d+$", "")
     frames = [
-        metadata.select(
+        patches.select(
             key=pl.col("s1_name") if kind == "s1" else pl.format(entry_key(kind, "{}"), "patch_id"),
             kind=pl.lit(kind),
             tile=tile,
@@ -75,15 +75,14 @@ def needed_bytes(wanted: pl.DataFrame, shards: Shards) -> int:
         path = shards[kind].get(tile)
         if path is None:
             raise StoreError(
-                f"{tile}: the metadata lists {count} of its patches, but there is no {kind} "
+                f"{tile}: {count} of its patches are kept, but there is no {kind} "
                 f"shard {tile}.lmdb among those given"
             )
         with read_lmdb(path) as txn:
             there: int = txn.stat()["entries"]
         if there < count:
             raise StoreError(
-                f"{path}: the metadata lists {count} entries of it, but it has {there}; "
-                "make the shard again"
+                f"{path}: {count} entries of it are kept, but it has {there}; make the shard again"
             )
         total += (path / "data.mdb").stat().st_size * count // there
     return total
@@ -103,14 +102,14 @@ def check_space(folder: Path, needed: int) -> None:
         )
 
 
-def build(metadata: pl.DataFrame, shards: Shards, out: str | os.PathLike[str]) -> int:
-    """Copy the entries that `metadata` lists; returns their number.
+def build(patches: pl.DataFrame, shards: Shards, out: str | os.PathLike[str]) -> int:
+    """Copy the entries of `patches` (patch_id, s1_name); returns their number.
 
     Raises:
         StoreError: a shard is missing or lacks an entry.
         RebenError: the disk has no room for them.
     """
-    wanted = entries(metadata, [kind for kind, paths in shards.items() if paths])
+    wanted = entries(patches, [kind for kind, paths in shards.items() if paths])
     parent = Path(out).resolve().parent
     parent.mkdir(parents=True, exist_ok=True)
     check_space(parent, needed_bytes(wanted, shards))
@@ -125,8 +124,8 @@ def build(metadata: pl.DataFrame, shards: Shards, out: str | os.PathLike[str]) -
                     value = opened[kind, tile].get(key.encode())
                     if value is None:
                         raise StoreError(
-                            f"{shards[kind][tile]}: the entry {key!r} is missing, which the "
-                            "metadata lists; make the shard again"
+                            f"{shards[kind][tile]}: the entry {key!r} of a kept "
+                            "patch is missing; make the shard again"
                         )
                     writer.put(key, value)
         return writer.entries
@@ -135,7 +134,8 @@ def build(metadata: pl.DataFrame, shards: Shards, out: str | os.PathLike[str]) -
 def main(argv: Sequence[str] | None = None) -> None:
     """Build one LMDB."""
     parser = cli.parser(__doc__)
-    parser.add_argument("--metadata", nargs="+", required=True, help="the two metadata tables")
+    parser.add_argument("--selection", required=True, help="which patches are kept (Parquet)")
+    parser.add_argument("--pairs", nargs="*", default=[], help="Sentinel-1 pairs of all tiles")
     parser.add_argument("--s2", nargs="+", default=[], help="shards of Sentinel-2")
     parser.add_argument("--s1", nargs="+", default=[], help="shards of Sentinel-1")
     parser.add_argument("--reference-maps", nargs="+", default=[], help="shards of reference maps")
@@ -149,9 +149,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         "s1": shards_by_tile(args.s1),
         "reference_maps": shards_by_tile(args.reference_maps),
     }
-    metadata = read_tables(args.metadata, METADATA)
-    count = build(metadata, shards, args.out)
-    log.info("%s: %d entries of %d patches", args.out, count, len(metadata))
+    kept = read_table(args.selection, SELECTION).filter(pl.col("dropped_for").is_null())
+    pairs = read_tables(args.pairs, SENTINEL1)
+    patches = kept.join(pairs, on="patch_id", how="left").select("patch_id", "s1_name")
+    count = build(patches, shards, args.out)
+    log.info("%s: %d entries of %d patches", args.out, count, len(patches))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from reben.code_version import code_version, environment_version
 from reben.errors import ConfigError
 from reben.files import read_json
 from reben.names import TILE_PATTERN
+from reben.quality import judge
 from reben.settings import absent_inputs, check_settings
 
 # Rules run `python -m reben.<step>` in this environment, in a conda environment or on a
@@ -80,11 +81,32 @@ def read_manifest(path, mtime_ns):
     return {tile: entry["clip"] for tile, entry in read_json(path)["tiles"].items()}
 
 
+def rejected(wildcards, input):
+    """Options that say why a product is rejected; none where it is accepted.
+
+    Judged when the jobs are planned, from indicators that belong to the product alone: so a
+    new quality rule cuts only those tiles again whose verdict it changes.
+    """
+    indicators = read_json(input.quality)["indicators"]
+    return options(rejected=judge(indicators, config["quality"]["required"]) or None)
+
+
 def clip_of(wildcards):
     """The clip that the manifest names for a tile."""
     manifest = checkpoints.clip_corine.get().output.manifest
     clips = read_manifest(manifest, Path(manifest).stat().st_mtime_ns)
     return f"{RESULTS}/corine/{clips[wildcards.tile]}"
+
+
+def after_clip(wildcards):
+    """No file. A rule with this input is judged anew when the clip is through.
+
+    Snakemake marks all that follows a checkpoint to run again, and takes that back only for
+    jobs that ask the checkpoint for an input. So every rule that follows asks, even if for
+    nothing: then what did not change does not run.
+    """
+    checkpoints.clip_corine.get()
+    return []
 
 
 def shards(kind):

@@ -6,15 +6,15 @@ rule index_sentinel1:
         f"{TABLES}/sentinel1_index.parquet",
     log:
         f"{LOGS}/index_sentinel1.log",
-    params:
-        code=code_version("sentinel1"),
-        environment=environment_version("raster"),
+    conda:
+        "../../envs/raster.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
-    conda:
-        "../../envs/raster.yaml"
+    params:
+        code=code_version("sentinel1"),
+        environment=environment_version("raster"),
     shell:
         "python -m reben.sentinel1 index --root {input.root:q} --out {output:q} 2> {log:q}"
 
@@ -30,16 +30,16 @@ rule pair_sentinel1:
         f"{TABLES}/sentinel1/{{tile}}.parquet",
     log:
         f"{LOGS}/pair_sentinel1/{{tile}}.log",
-    params:
-        alignment=lambda wildcards, input: options(alignment=input.alignment or None),
-        code=code_version("sentinel1"),
-        environment=environment_version("raster"),
+    conda:
+        "../../envs/raster.yaml"
     threads: 2
     resources:
         mem_mb=1000,
         runtime=15,
-    conda:
-        "../../envs/raster.yaml"
+    params:
+        alignment=lambda wildcards, input: options(alignment=input.alignment or None),
+        code=code_version("sentinel1"),
+        environment=environment_version("raster"),
     shell:
         "python -m reben.sentinel1 pair --root {input.root:q} --index {input.index:q}"
         " --patches {input.patches:q} {params.alignment} --threads {threads}"

@@ -26,17 +26,17 @@ rule assign_split:
         f"{TABLES}/split.parquet",
     log:
         f"{LOGS}/assign_split.log",
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         p=config["split"]["p"],
         q=config["split"]["q"],
         code=code_version("split"),
         environment=environment_version("tables"),
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    conda:
-        "../../envs/tables.yaml"
     shell:
         "python -m reben.split --patches {input.patches:q} --p {params.p} --q {params.q}"
         " --out {output:q} 2> {log:q}"
@@ -51,6 +51,12 @@ rule assign_country:
         f"{TABLES}/countries.parquet",
     log:
         f"{LOGS}/assign_country.log",
+    conda:
+        "../../envs/vector.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         choice=options(
             name_column=config["countries"]["name_column"],
@@ -58,12 +64,6 @@ rule assign_country:
         ),
         code=code_version("countries"),
         environment=environment_version("vector"),
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    conda:
-        "../../envs/vector.yaml"
     shell:
         "python -m reben.countries --patches {input.patches:q}"
         " --countries {input.countries:q} {params.choice} --out {output:q} 2> {log:q}"
@@ -78,15 +78,15 @@ rule align_patches:
         f"{TABLES}/alignment.parquet",
     log:
         f"{LOGS}/align_patches.log",
-    params:
-        code=code_version("alignment"),
-        environment=environment_version("tables"),
+    conda:
+        "../../envs/tables.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../envs/tables.yaml"
+    params:
+        code=code_version("alignment"),
+        environment=environment_version("tables"),
     shell:
         "python -m reben.alignment --patches {input.patches:q} --pairs {input.pairs:q}"
         " --out {output:q} 2> {log:q}"
@@ -103,6 +103,12 @@ rule flag_snow_cloud:
         f"{TABLES}/snow_cloud.parquet",
     log:
         f"{LOGS}/flag_snow_cloud.log",
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         sources=lambda wildcards, input: options(
             alignment=input.alignment or None,
@@ -112,12 +118,6 @@ rule flag_snow_cloud:
         scl_cover_fraction=config["snow_cloud"]["scl_cover_fraction"],
         code=code_version("snow_cloud"),
         environment=environment_version("tables"),
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    conda:
-        "../../envs/tables.yaml"
     shell:
         "python -m reben.snow_cloud --patches {input.patches:q} {params.sources}"
         " --scl-cover-fraction {params.scl_cover_fraction} --out {output:q} 2> {log:q}"
@@ -126,6 +126,7 @@ rule flag_snow_cloud:
 rule select_patches:
     """Decide which patches make the dataset, and note why the others do not."""
     input:
+        settled=after_clip,
         patches=PATCH_TABLES,
         labels=f"{TABLES}/labels.parquet",
         alignment=ALIGNMENT,
@@ -134,18 +135,18 @@ rule select_patches:
         f"{TABLES}/selection.parquet",
     log:
         f"{LOGS}/select_patches.log",
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         required=lambda wildcards, input: options(
             alignment=input.alignment or None, sentinel1=input.sentinel1 or None
         ),
         code=code_version("selection"),
         environment=environment_version("tables"),
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    conda:
-        "../../envs/tables.yaml"
     shell:
         "python -m reben.selection --patches {input.patches:q} --labels {input.labels:q}"
         " {params.required} --out {output:q} 2> {log:q}"
@@ -154,6 +155,7 @@ rule select_patches:
 rule build_metadata:
     """Build the two metadata tables and the class counts."""
     input:
+        settled=after_clip,
         selection=f"{TABLES}/selection.parquet",
         labels=f"{TABLES}/labels.parquet",
         split=f"{TABLES}/split.parquet",
@@ -168,6 +170,12 @@ rule build_metadata:
         class_counts=f"{RESULTS}/dataset/class_counts.csv",
     log:
         f"{LOGS}/build_metadata.log",
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         optional=lambda wildcards, input: options(
             countries=input.countries or None,
@@ -176,12 +184,6 @@ rule build_metadata:
         ),
         code=code_version("metadata"),
         environment=environment_version("tables"),
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    conda:
-        "../../envs/tables.yaml"
     shell:
         "python -m reben.metadata --selection {input.selection:q} --labels {input.labels:q}"
         " --split {input.split:q} --snow-cloud {input.snow_cloud:q}"
@@ -193,6 +195,7 @@ rule build_metadata:
 rule count_funnel:
     """Count what became of every product and every patch."""
     input:
+        settled=after_clip,
         quality=of_tiles(f"{RESULTS}/quality/{{tile}}.json"),
         selection=f"{TABLES}/selection.parquet",
         obscured=f"{RESULTS}/dataset/metadata_for_patches_with_snow_cloud_or_shadow.parquet",
@@ -201,16 +204,16 @@ rule count_funnel:
         funnel=f"{RESULTS}/dataset/funnel.csv",
     log:
         f"{LOGS}/count_funnel.log",
-    params:
-        side_m=config["patches"]["side_m"],
-        code=code_version("funnel"),
-        environment=environment_version("tables"),
+    conda:
+        "../../envs/tables.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
-    conda:
-        "../../envs/tables.yaml"
+    params:
+        side_m=config["patches"]["side_m"],
+        code=code_version("funnel"),
+        environment=environment_version("tables"),
     shell:
         "python -m reben.funnel --quality {input.quality:q} --selection {input.selection:q}"
         " --obscured {input.obscured:q} --patch-m {params.side_m}"

@@ -1,0 +1,168 @@
+"""What runs again after a change, by name; and what does not."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyogrio
+import pytest
+
+from tests.workflow.builds import TILES, Build
+
+FIRST, SECOND = TILES
+#: What follows from new labels; no imagery, nothing of a tile.
+AFTER_LABELS = {
+    "label_patches": set(),
+    "select_patches": set(),
+    "build_metadata": set(),
+    "count_funnel": set(),
+    "build_lmdb": set(),
+}
+#: Jobs that open imagery.
+IMAGERY = {"make_patches", "encode_sentinel2", "encode_sentinel1"}
+
+
+@pytest.fixture
+def build(small_project: Build, tmp_path: Path) -> Build:
+    """A finished build of two tiles that a test may change."""
+    return small_project.copy(tmp_path / "project")
+
+
+def recode(path: Path, out: Path, place: tuple[float, float], code: str) -> None:
+    """Give the polygons whose box holds `place` another code; the rest stays as it is."""
+    meta, _, wkb, fields = pyogrio.raw.read(path)
+    _, boxes = pyogrio.read_bounds(path)
+    x, y = place
+    hit = (boxes[0] <= x) & (x <= boxes[2]) & (boxes[1] <= y) & (y <= boxes[3])
+    assert hit.any()
+    column = list(meta["fields"]).index("Code_18")
+    fields[column] = np.where(hit, code, fields[column])
+    layer = pyogrio.list_layers(path)[0][0]
+    out.unlink(missing_ok=True)
+    pyogrio.raw.write(
+        out, wkb, fields, meta["fields"],
+        geometry_type=meta["geometry_type"], crs=meta["crs"], layer=layer, driver="GPKG",
+    )  # fmt: skip
+
+
+def centre_of_first_tile(path: Path) -> tuple[float, float]:
+    """A place in the first tile, in the CRS of the layer: where its first polygon lies."""
+    _, boxes = pyogrio.read_bounds(path)
+    return float(boxes[[0, 2], 0].mean()), float(boxes[[1, 3], 0].mean())
+
+
+@pytest.mark.parametrize("new_path", [False, True], ids=["same path", "new path"])
+def test_new_corine_relabels_only_the_tile_it_reaches(build: Build, new_path: bool) -> None:
+    old = build.root / "inputs/corine.gpkg"
+    new = old.with_name("corine_later.gpkg")
+    recode(old, new, centre_of_first_tile(old), "523")
+    if new_path:
+        build.config["corine"]["path"] = "inputs/corine_later.gpkg"
+    else:
+        new.replace(old)
+    assert build.jobs() == {
+        "clip_corine": set(),
+        "make_reference_maps": {FIRST},
+        "encode_reference_maps": {FIRST},
+        **AFTER_LABELS,
+    }
+    labels = pl.read_parquet(build.results / "tables/labels.parquet")
+    assert labels.filter(pl.col("labels").list.contains("Marine waters"))["patch_id"].str.head(
+        44
+    ).unique().to_list() == [FIRST]
+
+
+def test_corine_of_the_same_content_runs_the_clip_alone(build: Build) -> None:
+    shutil.copy(build.root / "inputs/corine.gpkg", build.root / "inputs/copy.gpkg")
+    build.config["corine"]["path"] = "inputs/copy.gpkg"
+    assert build.jobs() == {"clip_corine": set()}
+
+
+def test_later_corine_of_the_scene_changes_one_patch(
+    scene_project: Build, reference: Path, tmp_path: Path
+) -> None:
+    build = scene_project.copy(tmp_path / "project")
+    before = pl.read_parquet(build.results / "tables/code_counts/*.parquet")
+    build.config["corine"]["path"] = str(reference / "scene/U2018_CLC2018_V2020_20u1_later.gpkg")
+    jobs = build.jobs()
+    assert set(jobs) == {
+        "clip_corine", "make_reference_maps", "encode_reference_maps", *AFTER_LABELS
+    }  # fmt: skip
+    after = pl.read_parquet(build.results / "tables/code_counts/*.parquet")
+    changed = pl.concat([before.join(after, on=before.columns, how="anti"),
+                         after.join(before, on=before.columns, how="anti")])  # fmt: skip
+    assert changed["patch_id"].str.tail(5).unique().to_list() == ["70_40"]
+
+
+def test_labels_settings_rasterise_nothing(build: Build) -> None:
+    build.config["labels"] = {"min_labelled_fraction": 0.9}
+    assert build.jobs() == AFTER_LABELS
+    build.config["labels"] |= {"nomenclature": "resources/nomenclature/bigearthnet_43.csv"}
+    assert build.jobs() == AFTER_LABELS
+
+
+def test_split_shares_leave_the_lmdb_alone(build: Build) -> None:
+    build.config["split"] = {"p": 0.1, "q": 0.3}
+    assert build.jobs() == {
+        "assign_split": set(), "build_metadata": set(), "count_funnel": set()
+    }  # fmt: skip
+
+
+def test_quality_rule_cuts_only_tiles_whose_verdict_changes(build: Build) -> None:
+    required = ["GENERAL_QUALITY", "GEOMETRIC_QUALITY", "RADIOMETRIC_QUALITY", "SENSOR_QUALITY"]
+    build.config["quality"] = {"required": required[:-1]}
+    assert build.jobs() == {
+        "check_quality": {FIRST, SECOND}, "clip_corine": set(), "count_funnel": set()
+    }  # fmt: skip
+    build.config["quality"] = {"required": [*required, "FORMAT_CORRECTNESS"]}
+    jobs = build.jobs()
+    assert jobs["check_quality"] == {FIRST, SECOND}
+    of_tiles = {tile for rule in jobs if rule != "check_quality" for tile in jobs[rule]}
+    assert of_tiles == {SECOND}
+    assert jobs["make_patches"] == {SECOND}
+
+
+def test_product_taken_out_and_put_back(build: Build) -> None:
+    table = build.root / "products.tsv"
+    both = table.read_text()
+    table.write_text("".join(line for line in both.splitlines(True) if "T32TMT" not in line))
+    jobs = build.jobs()
+    assert set().union(*jobs.values()) == set()
+    assert {"assign_split", "build_metadata", "build_lmdb"} <= set(jobs)
+    table.write_text(both)
+    jobs = build.jobs()
+    assert set().union(*jobs.values()) <= {SECOND}
+    assert not IMAGERY & set(jobs), "its imagery was still there"
+    shutil.rmtree(build.results / "patches" / SECOND)
+    assert build.jobs() == {}
+
+
+def test_edited_code_runs_its_steps_and_comments_nothing(build: Build) -> None:
+    module = build.root / "workflow/reben/split.py"
+    module.write_text(
+        "# Why.\n" + module.read_text().replace("    return ", "    # Why.\n    return ")
+    )
+    for step in build.root.glob("workflow/reben/*.py"):
+        step.write_text(step.read_text() + "\n# A last remark.\n")
+    assert build.jobs() == {}
+    module.write_text(module.read_text().replace("edge < outer * side", "edge <= outer * side"))
+    assert build.jobs() == {
+        "assign_split": set(), "build_metadata": set(), "count_funnel": set()
+    }  # fmt: skip
+
+
+def test_results_may_lose_intermediates_and_move(build: Build) -> None:
+    for name in ("patches", "reference_maps", "encoded/s2", "encoded/s1"):
+        shutil.rmtree(build.results / name)
+    (build.results / "tables/split.parquet").unlink()
+    assert build.jobs() == {}
+    build.results.rename(build.root / "moved")
+    build.config["results"] = "moved"
+    assert build.jobs() == {}
+
+
+def test_results_on_another_machine_stay_up_to_date(small_project: Build, tmp_path: Path) -> None:
+    build = small_project.copy(tmp_path / "elsewhere")
+    shutil.rmtree(build.root / ".snakemake")
+    assert build.jobs() == {}
