@@ -21,7 +21,12 @@ rule draw_overview:
         reference_maps=of_tiles(f"{RESULTS}/reference_maps/{{tile}}"),
         nomenclature=config["labels"]["nomenclature"],
     output:
-        f"{RESULTS}/dataset/overview.png",
+        report(
+            f"{RESULTS}/dataset/overview.png",
+            caption="../report/overview.rst",
+            category="Dataset",
+            labels={"what": "overview"},
+        ),
     log:
         f"{LOGS}/draw_overview.log",
     conda:

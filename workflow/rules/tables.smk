@@ -1,4 +1,8 @@
-"""Steps over the tables of all tiles: seconds each, so they run where Snakemake runs."""
+"""Steps over the tables of all tiles: seconds each, so they run where Snakemake runs.
+
+Its other jobs are worth one on a cluster: the tiles', and those that read a large input or
+write the whole dataset (clip_corine, index_sentinel1, build_lmdb, report).
+"""
 
 
 localrules:
@@ -10,6 +14,7 @@ localrules:
     build_metadata,
     count_funnel,
     label_patches,
+    draw_overview,
 
 
 PATCH_TABLES = of_tiles(f"{TABLES}/patches/{{tile}}.parquet")
@@ -167,7 +172,12 @@ rule build_metadata:
     output:
         metadata=f"{RESULTS}/dataset/metadata.parquet",
         obscured=f"{RESULTS}/dataset/metadata_for_patches_with_snow_cloud_or_shadow.parquet",
-        class_counts=f"{RESULTS}/dataset/class_counts.csv",
+        class_counts=report(
+            f"{RESULTS}/dataset/class_counts.csv",
+            caption="../report/class_counts.rst",
+            category="Dataset",
+            labels={"what": "classes by split"},
+        ),
     log:
         f"{LOGS}/build_metadata.log",
     conda:
@@ -200,8 +210,18 @@ rule count_funnel:
         selection=f"{TABLES}/selection.parquet",
         obscured=f"{RESULTS}/dataset/metadata_for_patches_with_snow_cloud_or_shadow.parquet",
     output:
-        quality=f"{RESULTS}/dataset/quality.csv",
-        funnel=f"{RESULTS}/dataset/funnel.csv",
+        quality=report(
+            f"{RESULTS}/dataset/quality.csv",
+            caption="../report/quality.rst",
+            category="Products",
+            labels={"what": "verdicts"},
+        ),
+        funnel=report(
+            f"{RESULTS}/dataset/funnel.csv",
+            caption="../report/funnel.rst",
+            category="Dataset",
+            labels={"what": "funnel"},
+        ),
     log:
         f"{LOGS}/count_funnel.log",
     conda:
