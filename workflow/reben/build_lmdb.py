@@ -16,9 +16,9 @@ from pathlib import Path
 import polars as pl
 
 from reben import cli
-from reben.encode import key_of
 from reben.errors import RebenError, StoreError
 from reben.lmdb_store import read_lmdb, write_lmdb
+from reben.names import entry_key
 from reben.tables import SELECTION, SENTINEL1, read_table, read_tables
 
 log = logging.getLogger(__name__)
@@ -43,19 +43,25 @@ def entries(patches: pl.DataFrame, kinds: Sequence[str]) -> pl.DataFrame:
         kinds: which of ``s2``, ``s1``, ``reference_maps``.
 
     Returns:
-        Columns key, kind, tile; one row for every entry.
+        Columns key, kind, tile (whose shard has it); one row for every entry.
     """
     # A patch's tile is its name without column and row.
     tile = pl.col("patch_id").str.replace(r"_\d+_\d+$", "")
     frames = [
         patches.select(
-            key=pl.col("s1_name") if kind == "s1" else pl.format(key_of(kind, "{}"), "patch_id"),
+            key=pl.col("s1_name") if kind == "s1" else pl.format(entry_key(kind, "{}"), "patch_id"),
             kind=pl.lit(kind),
             tile=tile,
         )
         for kind in kinds
     ]
-    return pl.concat(frames).drop_nulls("key").sort("key")
+    # One Sentinel-1 patch may stand beside several patches, of other times.
+    return (
+        pl.concat(frames)
+        .drop_nulls("key")
+        .sort("key", "tile")
+        .unique("key", keep="first", maintain_order=True)
+    )
 
 
 def needed_bytes(wanted: pl.DataFrame, shards: Shards) -> int:
@@ -135,6 +141,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--reference-maps", nargs="+", default=[], help="shards of reference maps")
     parser.add_argument("--out", required=True, help="folder of the LMDB")
     args = parser.parse_args(argv)
+    if not (args.s2 or args.s1 or args.reference_maps):
+        parser.error("give the shards of at least one kind")
 
     shards = {
         "s2": shards_by_tile(args.s2),

@@ -92,26 +92,27 @@ class Layer:
             VectorError: none does, a code is unknown, or a polygon cannot be repaired.
         """
         to_tile = Transformer.from_crs(self.crs, grid.crs, always_xy=True)
-        x_min, y_min, x_max, y_max = grid.bounds
-        tile = (x_min - MARGIN_M, y_min - MARGIN_M, x_max + MARGIN_M, y_max + MARGIN_M)
+        tile = shapely.box(*grid.bounds)
+        frame = shapely.box(*shapely.buffer(tile, MARGIN_M).bounds)
         to_layer = Transformer.from_crs(grid.crs, self.crs, always_xy=True)
-        window = to_layer.transform_bounds(*tile, densify_pts=101)
+        x_min, y_min, x_max, y_max = frame.bounds
+        window = to_layer.transform_bounds(x_min, y_min, x_max, y_max, densify_pts=101)
         _, _, wkb, (raw_codes,) = pyogrio.raw.read(
             self.path, layer=self.name, columns=[self.code_column], bbox=window
         )
         codes = self._codes(raw_codes)
         polygons, repaired = self._repair(shapely.from_wkb(wkb))
         polygons = shapely.transform(polygons, to_tile.transform, interleaved=False)
-        near = shapely.intersects(polygons, shapely.box(*tile))
-        codes, polygons = codes[near], polygons[near]
+        overlaps = shapely.relate_pattern(polygons, tile, "T********")  # the insides meet
+        codes, polygons = codes[overlaps], polygons[overlaps]
         if not len(polygons):
             raise VectorError(
                 f"{self.path}, layer {self.name}: no polygon lies in the tile at {grid.bounds} "
                 f"({grid.crs}); expected a layer that covers it. Correct corine.path, or take the "
                 "product out of the table"
             )
-        inside = shapely.contains_properly(shapely.box(*tile), polygons)
-        polygons[~inside] = shapely.intersection(polygons[~inside], shapely.box(*tile))
+        inside = shapely.contains_properly(frame, polygons)
+        polygons[~inside] = shapely.intersection(polygons[~inside], frame)
         encoded = np.array([shapely.to_wkb(p, byte_order=1) for p in polygons], dtype=object)
         # By code and shape, not by the order in the file: the same polygons, the same digest.
         order = sorted(range(len(encoded)), key=lambda i: (codes[i], encoded[i]))

@@ -19,6 +19,7 @@ from reben import cli
 from reben.bands import REFERENCE_MAP_M, RESOLUTION_M, S1_BANDS
 from reben.errors import StoreError
 from reben.lmdb_store import write_lmdb
+from reben.names import REFERENCE_MAP, entry_key
 from reben.patch_store import PatchReader
 from reben.safetensors_value import ValueLayout
 from reben.tables import PATCHES, SENTINEL1, read_table
@@ -26,8 +27,6 @@ from reben.tiff_reader import LayerReader
 
 log = logging.getLogger(__name__)
 
-#: Behind the name of the patch: key of a reference map, and layer in its file name.
-REFERENCE_MAP = "reference_map"
 #: Pixel size of Sentinel-1 patches (BigEarthNet-S1).
 _S1_M = 10
 #: Patches that a thread reads at a time: enough that handing them over costs nothing.
@@ -50,8 +49,9 @@ class Encoder:
         else:
             layers = {"Data": (REFERENCE_MAP, patch_m // REFERENCE_MAP_M, "uint16")}
         self.layout = ValueLayout.of({name: (px, dtype) for name, (_, px, dtype) in layers.items()})
+        places = self.layout.tensors
         self._layers = [
-            (layer, self.layout.slices[name], LayerReader(px, dtype))
+            (layer, slice(places[name].start, places[name].stop), LayerReader(px, dtype))
             for name, (layer, px, dtype) in layers.items()
         ]
 
@@ -82,11 +82,6 @@ class Source:
         return self.key, self.encoder.encode(self.store, self.folder)
 
 
-def key_of(kind: str, patch: str) -> str:
-    """The key of a patch's entry of one kind."""
-    return f"{patch}_{REFERENCE_MAP}" if kind == "reference_maps" else patch
-
-
 def sources_in_table(kind: str, root: str, table: str, patch_m: int) -> list[Source]:
     """What a tile's table lists.
 
@@ -102,14 +97,14 @@ def sources_in_table(kind: str, root: str, table: str, patch_m: int) -> list[Sou
     else:
         rows = read_table(table, PATCHES).filter("valid").select("patch_id", folder="patch_id")
     encoder, store = Encoder(kind, patch_m), PatchReader(root)
-    return [Source(key_of(kind, patch), encoder, store, folder) for patch, folder in rows.rows()]
+    return [Source(entry_key(kind, patch), encoder, store, folder) for patch, folder in rows.rows()]
 
 
 def sources_in_folder(kind: str, root: str, patch_m: int) -> list[Source]:
     """All patches below `root`: ``<root>/<tile or scene>/<patch>/``, or ``<root>/<patch>/``."""
     encoder, store = Encoder(kind, patch_m), PatchReader(root)
     return [
-        Source(key_of(kind, folder.rpartition("/")[2]), encoder, store, folder)
+        Source(entry_key(kind, folder.rpartition("/")[2]), encoder, store, folder)
         for folder in store.folders()
     ]
 
@@ -174,12 +169,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = {kind: root for kind, root in folders.items() if root}
     if bool(given) == bool(args.layers) or bool(args.layers) != bool(args.root):
         parser.error("give either --layers and --root, or some of --s2 --s1 --reference-maps")
-    if args.layers == "reference_maps":
-        sources = sources_in_folder(args.layers, args.root, args.patch_m)
-    elif args.layers:
-        if not args.table:
-            parser.error(f"--layers {args.layers} needs --table")
+    if (args.layers in ("s2", "s1")) != bool(args.table):
+        parser.error("--table goes with --layers s2 and s1, and only with them")
+    if args.table:
         sources = sources_in_table(args.layers, args.root, args.table, args.patch_m)
+    elif args.layers:
+        sources = sources_in_folder(args.layers, args.root, args.patch_m)
     else:
         sources = []
         for kind, root in given.items():

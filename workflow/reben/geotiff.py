@@ -17,11 +17,11 @@ from rasterio.io import MemoryFile
 from rasterio.transform import from_origin
 
 from reben.errors import RasterError
+from reben.tiff_tags import read_tags
 
 _TIE_POINT = 33922
 _STRIP_OFFSETS = 273
 _STRIP_BYTE_COUNTS = 279
-_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 12: 8}
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,9 @@ def template(profile: Profile) -> Template:
         with memory.open(**gdal_options(profile), transform=transform) as dataset:
             dataset.write(pixels, 1)
         data = bytes(memory.getbuffer())
-    tags = _tags(data)
-    tie_point_at = tags[_TIE_POINT] + 3 * 8  # behind the raster's i, j, k
-    (pixels_at,) = struct.unpack_from("<I", data, tags[_STRIP_OFFSETS])
+    tags, _ = read_tags(data)
+    tie_point_at = tags[_TIE_POINT].at + 3 * 8  # behind the raster's i, j, k
+    pixels_at = tags[_STRIP_OFFSETS].values[0]
     if not profile.deflate:
         pixels_at = len(data) - pixels.nbytes
     if struct.unpack_from("<2d", data, tie_point_at) != origin or not (
@@ -116,16 +116,4 @@ def template(profile: Profile) -> Template:
         raise RasterError(
             f"this GDAL writes GeoTIFFs of {profile} in an unknown layout; use the pinned version"
         )
-    return Template(data[:pixels_at], tie_point_at, tags[_STRIP_BYTE_COUNTS])
-
-
-def _tags(data: bytes) -> dict[int, int]:
-    """Offset of each tag's value in a little-endian classic TIFF."""
-    (directory,) = struct.unpack_from("<I", data, 4)
-    (count,) = struct.unpack_from("<H", data, directory)
-    tags = {}
-    for entry in range(directory + 2, directory + 2 + 12 * count, 12):
-        tag, kind, values = struct.unpack_from("<HHI", data, entry)
-        inline = _TYPE_BYTES.get(kind, 8) * values <= 4
-        tags[tag] = entry + 8 if inline else struct.unpack_from("<I", data, entry + 8)[0]
-    return tags
+    return Template(data[:pixels_at], tie_point_at, tags[_STRIP_BYTE_COUNTS].at)

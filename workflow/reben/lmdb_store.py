@@ -4,12 +4,12 @@ A store is a folder with one file, ``data.mdb``. Keys are names in UTF-8; values
 safetensors. Readers need neither a lock file nor write access.
 """
 
-import errno
 import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import lmdb
 
@@ -17,9 +17,10 @@ from reben.errors import StoreError
 from reben.files import atomic_directory
 
 AnyPath = str | os.PathLike[str]
-#: Bytes of values in one write transaction, about a thousand patches: LMDB keeps the
-#: pages of a transaction in memory until it is committed.
-TRANSACTION_BYTES = 128 << 20
+#: Bytes of values in one write transaction, about 200 patches. LMDB keeps the pages of a
+#: transaction in memory until it is committed; larger ones were slower, since that memory
+#: is then fetched from the system anew each time.
+TRANSACTION_BYTES = 32 << 20
 _MIN_MAP_BYTES = 1 << 20
 _PAGES_BESIDE_VALUE = 2 * 4096
 
@@ -31,8 +32,10 @@ class LmdbWriter:
     fails on machines without overcommit.
     """
 
-    def __init__(self, env: lmdb.Environment, path: AnyPath, transaction_bytes: int) -> None:
-        self._env, self._path, self._limit = env, path, transaction_bytes
+    def __init__(
+        self, env: lmdb.Environment, folder: Path, path: AnyPath, transaction_bytes: int
+    ) -> None:
+        self._env, self._folder, self._path, self._limit = env, folder, path, transaction_bytes
         self._txn: lmdb.Transaction | None = None
         self._room = 0
         self._last = ""
@@ -57,20 +60,39 @@ class LmdbWriter:
         self._last = key
         self.entries += 1
 
-    def commit(self) -> None:
-        """End the running transaction, if any."""
-        if self._txn is not None:
-            self._txn.commit()
-            self._txn = None
+    def finish(self) -> None:
+        """Bring everything to the disk.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        self._commit()
+        self._env.sync(True)
 
     def abort(self) -> None:
         """Drop the running transaction, if any."""
         if self._txn is not None:
             self._txn.abort()
-            self._txn = None
+
+    def _commit(self) -> None:
+        if self._txn is None:
+            return
+        txn, self._txn = self._txn, None
+        try:
+            txn.commit()
+        except lmdb.Error:
+            # LMDB calls a full disk or a used-up quota an input/output error; ask the
+            # system itself for so much space, and it says what is wrong.
+            with (self._folder / "probe").open("wb") as probe:
+                try:
+                    os.posix_fallocate(probe.fileno(), 0, self._limit)
+                except OSError as error:
+                    error.filename = os.fspath(self._path)
+                    raise
+            raise
 
     def _begin(self, nbytes: int) -> lmdb.Transaction:
-        self.commit()
+        self._commit()
         self._room = max(self._limit, nbytes)
         info = self._env.info()
         used = (info["last_pgno"] + 1) * self._env.stat()["psize"]
@@ -88,22 +110,20 @@ def write_lmdb(path: AnyPath, transaction_bytes: int = TRANSACTION_BYTES) -> Ite
         StoreError: keys came out of order.
         OSError: the disk is full.
     """
-    with atomic_directory(path) as folder:
+    with (
+        atomic_directory(path) as folder,
+        # One writer and no readers, in a folder that nobody knows: no lock, and one sync
+        # at the end. Not writemap: it is no faster, and there a full disk is a SIGBUS.
+        lmdb.open(
+            os.fspath(folder), map_size=_MIN_MAP_BYTES, lock=False, sync=False, metasync=False
+        ) as env,
+    ):
+        writer = LmdbWriter(env, folder, path, transaction_bytes)
         try:
-            # One writer and no readers, in a folder that nobody knows: no lock, and one
-            # sync at the end. Not writemap, which turns a full disk into a SIGBUS.
-            with lmdb.open(
-                os.fspath(folder), map_size=_MIN_MAP_BYTES, lock=False, sync=False, metasync=False
-            ) as env:
-                writer = LmdbWriter(env, path, transaction_bytes)
-                try:
-                    yield writer
-                    writer.commit()
-                finally:
-                    writer.abort()
-                env.sync(True)
-        except lmdb.DiskError as error:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path)) from error
+            yield writer
+            writer.finish()
+        finally:
+            writer.abort()
 
 
 @contextmanager
@@ -111,30 +131,61 @@ def read_lmdb(path: AnyPath) -> Iterator[lmdb.Transaction]:
     """Yield a read transaction whose values are views into the map, valid inside the block.
 
     Raises:
-        StoreError: there is no LMDB at `path`.
+        StoreError: there is no LMDB at `path`, or it is damaged.
     """
-    with open_lmdb(path) as env, env.begin(buffers=True) as txn:
-        yield txn
+    with _open(path) as env, env.begin(buffers=True) as txn:
+        try:
+            yield txn
+        except lmdb.Error as error:
+            raise StoreError(f"{path}: damaged LMDB ({error}); make it again") from error
 
 
-def open_lmdb(path: AnyPath, *, readahead: bool = True) -> lmdb.Environment:
-    """Open a store for reading.
+#: By device and inode: LMDB refuses to open a store that is open in the same process.
+_SHARED: WeakValueDictionary[tuple[int, int], lmdb.Environment] = WeakValueDictionary()
 
-    Args:
-        path: folder of the store.
-        readahead: let the system read ahead; best for sequential reading.
+
+def shared_lmdb(path: AnyPath) -> lmdb.Environment:
+    """Open a store for reading, once in a process; it closes when nobody refers to it.
+
+    Read-only and without locks, it can also be used by a process forked from this one.
 
     Raises:
         StoreError: there is no LMDB at `path`.
     """
-    if not (Path(path) / "data.mdb").is_file():
+    status = _data_file(path).stat()
+    key = status.st_dev, status.st_ino
+    env = _SHARED.get(key)
+    if env is None:
+        env = _SHARED[key] = _open(path)
+    return env
+
+
+def _data_file(path: AnyPath) -> Path:
+    file = Path(path) / "data.mdb"
+    if not file.is_file():
         raise StoreError(f"{path}: expected an LMDB, a folder with the file data.mdb; found none")
+    return file
+
+
+def _open(path: AnyPath) -> lmdb.Environment:
+    file = _data_file(path)
     try:
-        return lmdb.open(os.fspath(path), readonly=True, lock=False, readahead=readahead)
+        # Read-ahead also helps random reads: a value is some forty pages in a row.
+        env = lmdb.open(os.fspath(path), readonly=True, lock=False, readahead=True)
     except lmdb.Error as error:
         raise StoreError(
             f"{path}: data.mdb cannot be opened as an LMDB ({error}); make it again"
         ) from error
+    # Reading a page that the file lacks would kill the process.
+    expected = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+    found = file.stat().st_size
+    if found < expected:
+        env.close()
+        raise StoreError(
+            f"{path}: data.mdb is cut off, expected {expected} bytes, found {found}; "
+            "copy or make it again"
+        )
+    return env
 
 
 def content_digest(path: AnyPath) -> str:

@@ -125,6 +125,15 @@ def patch_id(tile: str, col: int, row: int) -> str:
     return f"{tile}_{col:02d}_{row:02d}"
 
 
+#: Behind a patch's name: the key of its reference map, and the layer in the file's name.
+REFERENCE_MAP = "reference_map"
+
+
+def entry_key(kind: str, patch: str) -> str:
+    """The key of a patch in the LMDB; `kind` is ``s2``, ``s1`` or ``reference_maps``."""
+    return f"{patch}_{REFERENCE_MAP}" if kind == "reference_maps" else patch
+
+
 @dataclass(frozen=True)
 class Sentinel1Name:
     """A parsed BigEarthNet-S1 patch name.

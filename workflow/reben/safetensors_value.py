@@ -1,4 +1,4 @@
-"""The values of the LMDB: safetensors of a patch's layers, put together without copies.
+"""The values of the LMDB: safetensors of a patch's layers, written and read without copies.
 
 Among patches of one kind only the pixels differ. So safetensors itself serialises one of
 each layout, and every value is that header followed by the pixels of each layer at the
@@ -6,41 +6,126 @@ place that the header names: the same bytes as from `safetensors.numpy.save`.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from functools import lru_cache
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import save
+
+Buffer = bytes | bytearray | memoryview
+_DTYPES = {"U16": "<u2", "F32": "<f4"}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Where one layer's pixels lie in a value: bytes `start` to `stop`."""
+
+    dtype: np.dtype[np.generic]
+    shape: tuple[int, ...]
+    start: int
+    stop: int
+
+
+def header_of(value: Buffer) -> bytes:
+    """The length and JSON in front of the pixels; equal for all patches of one kind."""
+    return bytes(value[: 8 + int.from_bytes(value[:8], "little")])
+
+
+@lru_cache(256)
+def tensors(header: bytes) -> Mapping[str, Tensor]:
+    """The layers of a value with this header, by name, in the order of their pixels.
+
+    Raises:
+        ValueError: it is no header of safetensors, or names another type of pixel.
+    """
+    found = {}
+    for name, entry in json.loads(header[8:]).items():
+        dtype, shape = np.dtype(_DTYPES.get(entry["dtype"])), tuple(entry["shape"])
+        start, stop = (len(header) + offset for offset in entry["data_offsets"])
+        if entry["dtype"] not in _DTYPES or stop - start != int(np.prod(shape)) * dtype.itemsize:
+            raise ValueError(f"unexpected tensor {name}: {entry}")
+        found[name] = Tensor(dtype, shape, start, stop)
+    return found
 
 
 @dataclass(frozen=True)
 class ValueLayout:
-    """Where the layers of one kind of patch lie in their value.
+    """The values of one kind of patch.
 
     Attributes:
         header: length and JSON of safetensors.
-        slices: by layer, the bytes of its pixels in the value.
+        tensors: by layer, the place of its pixels.
         nbytes: length of the whole value.
     """
 
     header: bytes
-    slices: Mapping[str, slice]
+    tensors: Mapping[str, Tensor]
     nbytes: int
 
     @classmethod
     def of(cls, layers: Mapping[str, tuple[int, str]]) -> Self:
         """The layout of square layers, each given as {name: (size_px, dtype)}."""
         value = save({name: np.zeros((px, px), dtype) for name, (px, dtype) in layers.items()})
-        start = 8 + int.from_bytes(value[:8], "little")
-        slices = {
-            name: slice(*(start + offset for offset in tensor["data_offsets"]))
-            for name, tensor in json.loads(value[8:start]).items()
-        }
-        return cls(value[:start], slices, len(value))
+        header = header_of(value)
+        return cls(header, tensors(header), len(value))
 
     def new(self) -> bytearray:
         """A value whose pixels are still to be filled in."""
         value = bytearray(self.nbytes)
         value[: len(self.header)] = self.header
         return value
+
+
+def stack_bands(
+    value: Buffer, bands: Sequence[str], size_px: int, dtype: str | None = None
+) -> NDArray[Any]:
+    """Stack bands of a patch, brought to one size by repeating pixels.
+
+    Args:
+        value: safetensors of the patch.
+        bands: names of its tensors, square, of a size that divides `size_px`.
+        size_px: side of the result.
+        dtype: type of the result; that of the first band if None.
+
+    Returns:
+        (bands, size_px, size_px).
+
+    Raises:
+        KeyError: a band is missing.
+        ValueError: a band cannot be brought to this size, or `value` is damaged.
+    """
+    places = tensors(header_of(value))
+    image = np.empty((len(bands), size_px, size_px), dtype or places[bands[0]].dtype)
+    first = 0
+    while first < len(bands):
+        place = places[bands[first]]
+        # Bands that lie side by side here and there are copied in one go.
+        last, stop = first + 1, place.stop
+        while last < len(bands):
+            following = places[bands[last]]
+            if following.start != stop or following.shape != place.shape:
+                break
+            last, stop = last + 1, following.stop
+        px = place.shape[0]
+        if place.shape != (px, px) or size_px % px:
+            raise ValueError(f"{bands[first]} has the shape {place.shape}")
+        pixels = np.frombuffer(value[place.start : stop], place.dtype).reshape(-1, px, px)
+        _repeat(pixels, image[first:last], size_px // px)
+        first = last
+    return image
+
+
+def _repeat(pixels: NDArray[Any], out: NDArray[Any], times: int) -> None:
+    """Write each pixel of (n, px, px) `times` x `times` into `out`.
+
+    Columns first, by as many strided copies, then whole rows: several times faster
+    than `numpy.repeat` or one broadcast assignment, whose inner loops are too short.
+    """
+    n, px, _ = pixels.shape
+    cells = out.reshape(n, px, times, px, times)
+    for i in range(times):
+        cells[:, :, 0, :, i] = pixels
+    cells[:, :, 1:] = cells[:, :, :1]

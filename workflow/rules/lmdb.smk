@@ -61,7 +61,6 @@ rule encode_reference_maps:
     input:
         settled=after_checkpoints,
         root=f"{RESULTS}/reference_maps/{{tile}}",
-        table=f"{TABLES}/patches/{{tile}}.parquet",
     output:
         directory(f"{RESULTS}/encoded/reference_maps/{{tile}}.lmdb"),
     log:
@@ -78,7 +77,7 @@ rule encode_reference_maps:
         "../../envs/raster.yaml"
     shell:
         "python -m reben.encode --layers reference_maps --root {input.root:q}"
-        " --table {input.table:q} --patch-m {params.side_m}"
+        " --patch-m {params.side_m}"
         " --threads {threads} --out {output:q} 2> {log:q}"
 
 

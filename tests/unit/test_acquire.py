@@ -1,0 +1,265 @@
+"""A product comes here whole, from wherever it is, or not at all."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from reben import acquire, credentials, object_store
+from reben.cdse import Service
+from reben.errors import ConfigError, DownloadError, ProductError
+from reben.product_table import Product, write_products
+from tests.standins import products
+from tests.standins.cdse_server import Archive, CdseServer
+
+
+@pytest.fixture(scope="module")
+def safe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return products.make(tmp_path_factory.mktemp("l1c"))
+
+
+@pytest.fixture(scope="module")
+def l2a(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return products.make(tmp_path_factory.mktemp("l2a"), level="L2A")
+
+
+def run(tmp_path: Path, product: Product, out: Path | None = None) -> Path:
+    table = tmp_path / "products.tsv"
+    write_products(table, [product])
+    out = out or tmp_path / "out" / product.tile
+    acquire.main(["--products", str(table), "--tile", product.tile, "--out", str(out)])
+    return out
+
+
+def local(path: Path, name: str | None = None, **values: str) -> Product:
+    name = name or path.stem
+    return Product(name, name[7:10], "local", str(path), **values)
+
+
+def names(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*")}
+
+
+def only(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+def test_a_local_folder_is_copied(safe: Path, tmp_path: Path) -> None:
+    out = run(tmp_path, local(safe))
+    assert names(out / safe.name) == names(safe)
+    assert only(out.parent) == [out.name]
+
+
+def test_a_local_zip_is_unpacked_and_its_empty_folders_made(safe: Path, tmp_path: Path) -> None:
+    path = tmp_path / "any.zip"
+    path.write_bytes(products.zipped(safe))
+    out = run(tmp_path, local(path, safe.stem))
+    made = names(out / safe.name)
+    assert {"AUX_DATA", "HTML"} <= made
+    assert any(name.endswith("/QI_DATA") and name.startswith("DATASTRIP") for name in made)
+
+
+def test_an_l2a_zip_becomes_the_safe_itself(l2a: Path, tmp_path: Path) -> None:
+    path = tmp_path / f"{l2a.stem}.zip"
+    path.write_bytes(products.zipped(l2a))
+    out = run(tmp_path, local(path))
+    assert (out / "MTD_MSIL2A.xml").is_file()
+
+
+def test_what_stood_there_is_replaced(safe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "old").mkdir(parents=True)
+    (tmp_path / ".part-out").mkdir()
+    (tmp_path / ".part-out" / "half").touch()
+    run(tmp_path, local(safe), out)
+    assert only(out) == [safe.name]
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"size": "17"}, "expected 17 bytes"),
+        ({"checksum": "sha256:" + "0" * 64}, "expected sha256:0000"),
+    ],
+)
+def test_a_zip_that_is_not_as_the_table_has_it(
+    safe: Path, tmp_path: Path, values: dict[str, str], why: str
+) -> None:
+    path = tmp_path / "any.zip"
+    path.write_bytes(products.zipped(safe))
+    with pytest.raises(ProductError, match=rf"any\.zip: not as the product table has it: {why}"):
+        run(tmp_path, local(path, safe.stem, **values))
+    assert only(tmp_path / "out") == []
+
+
+def test_a_damaged_local_folder_leaves_nothing(safe: Path, tmp_path: Path) -> None:
+    damaged = Path(shutil.copytree(safe, tmp_path / safe.name))
+    next(damaged.rglob("*_B01.jp2")).unlink()
+    with pytest.raises(ProductError, match=r"_B01\.jp2 is missing"):
+        run(tmp_path, local(damaged))
+    assert only(tmp_path / "out") == []
+
+
+def test_a_local_folder_with_a_link_is_refused(safe: Path, tmp_path: Path) -> None:
+    damaged = Path(shutil.copytree(safe, tmp_path / safe.name))
+    (damaged / "AUX_DATA" / "link").symlink_to("/etc/passwd")
+    with pytest.raises(ProductError, match="AUX_DATA/link is a link"):
+        run(tmp_path, local(damaged))
+
+
+def test_a_path_that_is_not_there(safe: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"expected a \.SAFE folder or zip at .*nowhere"):
+        run(tmp_path, local(tmp_path / "nowhere", safe.stem))
+
+
+def test_a_tile_that_is_not_in_the_table(safe: Path, tmp_path: Path) -> None:
+    write_products(tmp_path / "t.tsv", [local(safe)])
+    with pytest.raises(ConfigError, match=r"t\.tsv: expected a product of tile other"):
+        acquire.main(["--products", f"{tmp_path}/t.tsv", "--tile", "other", "--out", "x"])
+
+
+@pytest.fixture
+def server(safe: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CdseServer]:
+    with CdseServer([products.archive(safe)]) as running:
+        for name, value in running.environment.items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
+def remote(archive: Archive, *, bare: bool = False) -> Product:
+    entry = archive.entry()
+    return Product(
+        archive.name,
+        archive.name[7:10],
+        "cdse",
+        id=archive.id,
+        size="" if bare else str(entry["ContentLength"]),
+        checksum="" if bare else f"blake3:{entry['Checksum'][1]['Value']}",
+        s3_path="" if bare else entry["S3Path"],
+    )
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_product_is_fetched(server: CdseServer, tmp_path: Path, bare: bool) -> None:
+    [archive] = server.archives.values()
+    out = run(tmp_path, remote(archive, bare=bare))
+    assert only(out) == [f"{archive.name}.SAFE"]
+    assert only(out.parent) == [out.name]
+    assert server.counts.requests["catalogue"] == (1 if bare else 0)
+
+
+def test_a_fetched_archive_is_kept_until_it_is_unpacked(
+    server: CdseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [archive] = server.archives.values()
+    with monkeypatch.context() as patch:
+        patch.setattr("reben.archive.unpack", lambda *_: os.kill(os.getpid(), 2))
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, remote(archive))
+    run(tmp_path, remote(archive))
+    assert server.counts.completed[archive.id] == 1
+    assert server.counts.after_completion[archive.id] == 0
+
+
+def test_an_archive_that_is_no_good_is_not_trusted_again(
+    server: CdseServer, tmp_path: Path
+) -> None:
+    [archive] = server.archives.values()
+    good, archive.content = archive.content, b"PK but nothing else"
+    with pytest.raises(ProductError, match="expected a whole zip"):
+        run(tmp_path, remote(archive))
+    assert only(tmp_path / "out") == []
+    archive.content = good
+    run(tmp_path, remote(archive))
+
+
+def test_an_id_of_another_product_is_an_error(server: CdseServer, tmp_path: Path) -> None:
+    [archive] = server.archives.values()
+    product = remote(archive, bare=True)
+    other = Product(product.product.replace("UUP", "UVP"), "L1C", "cdse", id=product.id)
+    with pytest.raises(ConfigError, match=f"its id .* is that of {archive.name}"):
+        run(tmp_path, other)
+
+
+@pytest.fixture
+def store(safe: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An S3 stand-in that holds the product, with keys in the environment."""
+    running = ThreadedMotoServer(port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    url = f"http://{host}:{port}"
+    monkeypatch.setenv("REBEN_CDSE_S3", url)
+    monkeypatch.setenv("CDSE_S3_ACCESS_KEY", "key")
+    monkeypatch.setenv("CDSE_S3_SECRET_KEY", "hunter2")
+    monkeypatch.setenv("REBEN_CDSE_PAUSE_S", "0.05")
+    client = boto3.client(
+        "s3",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="key",
+        aws_secret_access_key="hunter2",
+    )
+    client.create_bucket(Bucket="eodata")
+    for path in sorted(safe.rglob("*")):
+        if path.is_file():
+            client.upload_file(str(path), "eodata", f"S2/{path.relative_to(safe.parent)}")
+    client.put_object(Bucket="eodata", Key=f"S2/{safe.name}/AUX_DATA/", Body=b"")
+    yield url
+    running.stop()
+
+
+def test_s3(store: str, safe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = safe.stem
+    product = Product(
+        name,
+        "L1C",
+        "cdse",
+        id="0" * 8 + "-0000-4000-8000-" + "0" * 12,
+        s3_path=f"/eodata/S2/{safe.name}",
+    )
+    fetched = []
+    real = object_store._client
+
+    class Breaking:
+        """A client that breaks off at the third file, and counts."""
+
+        def __init__(self, *arguments: object) -> None:
+            self.client = real(*arguments)  # type: ignore[arg-type]
+
+        def get_paginator(self, name: str) -> object:
+            return self.client.get_paginator(name)
+
+        def download_file(self, bucket: str, key: str, path: str, **values: object) -> None:
+            fetched.append(key)
+            if len(fetched) == 3:
+                Path(path).write_bytes(b"half")
+                raise KeyboardInterrupt
+            self.client.download_file(bucket, key, path, **values)
+
+    monkeypatch.setattr(object_store, "_client", Breaking)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, product)
+    out = run(tmp_path, product)
+    files = {p.relative_to(safe) for p in safe.rglob("*") if p.is_file()}
+    assert {p.relative_to(out / safe.name) for p in out.rglob("*") if p.is_file()} == files
+    assert len(fetched) == len(files) + 1
+    assert only(out.parent) == [out.name]
+
+    absent = Product(name, "L1C", "cdse", id=product.id, s3_path="/eodata/S2/other.SAFE")
+    with pytest.raises(DownloadError, match=rf"{name}: expected the product at /eodata/S2/other"):
+        run(tmp_path, absent, tmp_path / "absent")
+    service = Service.from_environment()
+    keys = credentials.s3_keys(store)
+    assert keys is not None
+    with pytest.raises(DownloadError, match=r"refuses \(NoSuchBucket\)") as error:
+        object_store.fetch(name, "/no-bucket/x", tmp_path / "absent", service, keys)
+    assert "hunter2" not in str(error.value)
+
+
+def test_an_object_outside_the_product_is_refused() -> None:
+    with pytest.raises(ProductError, match="points outside the product"):
+        object_store._inside("../../etc/passwd", "/eodata/x")

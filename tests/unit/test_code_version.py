@@ -1,0 +1,59 @@
+"""What changes a step's code version, and what does not."""
+
+import pytest
+
+from reben.code_version import closure, code_version, environment_version
+
+
+@pytest.fixture
+def package(tmp_path):
+    folder = tmp_path / "reben"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "step.py").write_text('"""Doc."""\nfrom reben import cli\nfrom reben.deep import f\n')
+    (folder / "cli.py").write_text("import sys\n")
+    (folder / "deep.py").write_text("def f():\n    return 'a # b'  # why\n")
+    (folder / "other.py").write_text("x = 1\n")
+    return folder
+
+
+def version(package):
+    code_version.__globals__["_essence"].cache_clear()
+    code_version.__globals__["_imports"].cache_clear()
+    return code_version("step", package)
+
+
+def test_closure_follows_imports_inside_the_package_only(package):
+    assert closure("step", package) == {"step", "cli", "deep"}
+
+
+@pytest.mark.parametrize(
+    ("module", "text", "changes"),
+    [
+        ("step", '"""Other doc."""\nfrom reben import cli\n\nfrom reben.deep import f\n', False),
+        ("deep", "# comment\ndef f():\n    '''Doc.'''\n\n    return 'a # b'\n", False),
+        ("deep", "def f():\n    return 'a # c'\n", True),
+        ("cli", "import os\n", True),
+        ("other", "x = 2\n", False),
+    ],
+)
+def test_what_counts(package, module, text, changes):
+    before = version(package)
+    (package / f"{module}.py").write_text(text)
+    assert (version(package) != before) == changes
+
+
+def test_every_step_has_a_version_and_imports_what_it_uses():
+    assert {"tables", "errors", "grid", "geotiff", "strips"} <= closure("patches")
+    assert len(code_version("patches")) == 12
+    assert code_version("patches") != code_version("labels")
+
+
+def test_environment_versions_ignore_comments(tmp_path):
+    path = tmp_path / "e.yaml"
+    path.write_text("dependencies:\n  - numpy=2.0\n")
+    before = environment_version("e", tmp_path)
+    path.write_text("# why\ndependencies:\n\n  - numpy=2.0  # pinned\n")
+    assert environment_version("e", tmp_path) == before
+    path.write_text("dependencies:\n  - numpy=2.1\n")
+    assert environment_version("e", tmp_path) != before

@@ -1,0 +1,81 @@
+"""Schema, defaults and documentation of the configuration agree."""
+
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from reben.errors import ConfigError
+from reben.settings import absent_inputs, check_settings
+
+SCHEMA = json.loads(Path("workflow/schemas/config.schema.json").read_text())
+DEFAULTS = yaml.safe_load(Path("config/config.yaml").read_text())
+
+
+def keys(schema, prefix=""):
+    for name, value in schema["properties"].items():
+        if value.get("type") == "object":
+            yield from keys(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def lookup(config, dotted):
+    for name in dotted.split("."):
+        config = config[name]
+    return config
+
+
+def test_every_key_has_its_default_in_the_config_file():
+    for key, value in keys(SCHEMA):
+        found = lookup(DEFAULTS, key)
+        if "default" in value:
+            assert found == value["default"], key
+    assert not list(jsonschema.Draft202012Validator(SCHEMA).iter_errors(DEFAULTS))
+
+
+def test_every_key_and_no_other_is_explained():
+    text = Path("config/README.md").read_text().partition("## The product table")[0]
+    explained = set(re.findall(r"^\| `([a-z0-9_.]+)` \|", text, re.MULTILINE))
+    assert explained == {key for key, _ in keys(SCHEMA)}
+
+
+def test_unknown_keys_are_errors_at_every_level():
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    sections = [
+        name for name, value in SCHEMA["properties"].items() if value.get("type") == "object"
+    ]
+    for section in sections:
+        config = {**DEFAULTS, section: {**DEFAULTS[section], "surprise": 1}}
+        assert ["surprise" in e.message for e in validator.iter_errors(config)] == [True]
+    assert list(validator.iter_errors({**DEFAULTS, "surprise": 1}))
+
+
+@pytest.mark.parametrize("name", ["bigearthnet"])
+def test_shipped_configs_are_valid(name):
+    config = yaml.safe_load(Path(f"config/{name}.yaml").read_text())
+    merged = {
+        key: {**value, **config.get(key, {})} if isinstance(value, dict) else config.get(key, value)
+        for key, value in DEFAULTS.items()
+    }
+    assert set(config) <= set(DEFAULTS)
+    assert not list(jsonschema.Draft202012Validator(SCHEMA).iter_errors(merged))
+    assert len(check_settings(merged)) == 125
+
+
+def test_contradictions_are_found_before_any_job():
+    products = "resources/bigearthnet_products.tsv"
+    config = {**DEFAULTS, "products": products, "split": {"p": 0.6, "q": 0.4}}
+    with pytest.raises(ConfigError, match=r"split\.p is 0\.6 and split\.q is 0\.4"):
+        check_settings(config)
+    config = {**DEFAULTS, "products": products, "patches": {"side_m": 1210}}
+    with pytest.raises(ConfigError, match=r"patches\.side_m is 1210; expected a multiple of 60"):
+        check_settings(config)
+
+
+def test_absent_inputs_are_named_with_their_key():
+    config = {**DEFAULTS, "corine": {**DEFAULTS["corine"], "path": "nowhere.gpkg"}}
+    assert absent_inputs(config, {}) == ["corine.path: nowhere.gpkg"]

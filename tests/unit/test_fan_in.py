@@ -1,0 +1,187 @@
+"""Flags, selection, metadata and funnel on a handful of patches."""
+
+import polars as pl
+import pytest
+
+from reben.alignment import align_patches, read_pairs
+from reben.errors import TableError
+from reben.funnel import funnel_table, quality_table
+from reben.metadata import build_metadata, count_classes, divide
+from reben.selection import NO_SENTINEL1, NODATA, NOT_ALIGNED, TOO_FEW_LABELLED, select_patches
+from reben.snow_cloud import flag_snow_cloud, read_names
+from reben.tables import ALIGNMENT, read_table, read_tables
+
+TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
+IDS = [f"{TILE}_00_{row:02d}" for row in range(5)]
+NO_ALIGNMENT = read_tables([], ALIGNMENT)
+
+
+def patches(**columns):
+    base = {"patch_id": IDS, "tile": [TILE] * 5, "col": [0] * 5, "row": list(range(5))}
+    shares = {f"{name}_fraction": [0.0] * 5 for name in ("snow", "cloud", "shadow")}
+    frame = pl.DataFrame(base | {"valid": [True] * 5} | shares | columns)
+    return frame.with_columns(pl.col("col", "row").cast(pl.Int16))
+
+
+def test_flags_from_the_scene_classification():
+    frame = patches(
+        snow_fraction=[0.5, 0.49, 0.0, 0.0, 0.0],
+        cloud_fraction=[0.0, 0.0, 0.3, 0.3, 0.0],
+        shadow_fraction=[0.0, 0.0, 0.2, 0.1, 0.0],
+    )
+    flags = flag_snow_cloud(frame, NO_ALIGNMENT, None, None, 0.5)
+    assert flags["contains_seasonal_snow"].to_list() == [True, False, False, False, False]
+    assert flags["contains_cloud_or_shadow"].to_list() == [False, False, True, False, False]
+
+
+def test_flags_from_lists_by_v1_name_or_patch_id():
+    alignment = pl.DataFrame({"patch_id": [IDS[1]], "s1_name": ["s"], "s2v1_name": ["S2A_x_0_1"]})
+    flags = flag_snow_cloud(patches(), alignment, ["S2A_x_0_1"], [IDS[2]], 0.5)
+    assert flags["contains_seasonal_snow"].to_list() == [False, True, False, False, False]
+    assert flags["contains_cloud_or_shadow"].to_list() == [False, False, True, False, False]
+
+
+def test_flags_are_unknown_without_list_and_scl():
+    frame = patches(snow_fraction=pl.Series([None] * 5, dtype=pl.Float64))
+    flags = flag_snow_cloud(frame, NO_ALIGNMENT, None, [], 0.5)
+    assert flags["contains_seasonal_snow"].null_count() == 5
+    assert flags["contains_cloud_or_shadow"].to_list() == [False] * 5
+
+
+def test_a_list_with_strange_lines_is_refused(tmp_path):
+    (tmp_path / "l.csv").write_text("S2A_x\nname\n")
+    with pytest.raises(TableError, match=r"l\.csv: .*found 'name'"):
+        read_names(tmp_path / "l.csv")
+
+
+def pairs_file(tmp_path, *rows):
+    (tmp_path / "v1.csv").write_text("s1_name,s2_name\n" + "\n".join(rows))
+    return tmp_path / "v1.csv"
+
+
+@pytest.mark.parametrize("time", ["101031", "101032", "10103"])
+def test_alignment_does_not_need_the_time_of_day(tmp_path, time):
+    path = pairs_file(
+        tmp_path, f"S1A_IW_GRDH_1SDV_20170613T165043_33UUP_0_3,S2A_MSIL2A_20170613T{time}_0_3"
+    )
+    found = align_patches(patches(), read_pairs(path))
+    assert found.select("patch_id", "s2v1_name").rows() == [
+        (IDS[3], f"S2A_MSIL2A_20170613T{time}_0_3")
+    ]
+
+
+def test_alignment_minds_mission_date_and_tile(tmp_path):
+    s1 = "S1A_IW_GRDH_1SDV_20170613T165043"
+    path = pairs_file(
+        tmp_path,
+        f"{s1}_33UUP_0_1,S2B_MSIL2A_20170613T101031_0_1",
+        f"{s1}_33UUP_0_2,S2A_MSIL2A_20170614T101031_0_2",
+        f"{s1}_33UVP_0_3,S2A_MSIL2A_20170613T101031_0_3",
+    )
+    assert len(align_patches(patches(), read_pairs(path))) == 0
+
+
+def test_a_bad_pair_table_is_refused(tmp_path):
+    with pytest.raises(TableError, match=r"v1\.csv: 1 rows are no pair"):
+        read_pairs(pairs_file(tmp_path, "x,y"))
+    row = "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_0_3,S2A_MSIL2A_20170613T101031_0_3"
+    with pytest.raises(TableError, match=r"v1\.csv: 2 rows share"):
+        read_pairs(pairs_file(tmp_path, row, row.replace("165043", "165044")))
+    (tmp_path / "w.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(TableError, match=r"w\.csv: expected a table with the columns s1_name"):
+        read_pairs(tmp_path / "w.csv")
+
+
+LABELS = pl.DataFrame(
+    {
+        "patch_id": IDS[1:],
+        "labels": [["Pastures"], ["Pastures", "Urban fabric"], ["Urban fabric"], []],
+        "labelled_fraction": [1.0, 0.9, 0.8, 0.1],
+        "kept": [True, True, True, False],
+    }
+)
+
+
+def test_the_first_reason_counts_and_options_are_optional():
+    frame = patches(valid=[False, True, True, True, True])
+    aligned = pl.DataFrame({"patch_id": [IDS[2], IDS[3], IDS[4]]})
+    s1 = pl.DataFrame({"patch_id": [IDS[3], IDS[4]]})
+    reasons = select_patches(frame, LABELS, aligned, s1)["dropped_for"].to_list()
+    assert reasons == [NODATA, NOT_ALIGNED, NO_SENTINEL1, None, TOO_FEW_LABELLED]
+    assert select_patches(frame, LABELS)["dropped_for"].to_list() == [
+        NODATA, None, None, None, TOO_FEW_LABELLED,
+    ]  # fmt: skip
+
+
+def build(**optional):
+    selection = select_patches(patches(), LABELS)
+    split = pl.DataFrame(
+        {"patch_id": IDS, "split": ["train", "train", "test", "validation", "test"]}
+    )
+    flags = pl.DataFrame(
+        {"patch_id": IDS, "contains_seasonal_snow": [None, None, True, False, False]}
+    ).with_columns(contains_cloud_or_shadow=False)
+    return build_metadata(selection, LABELS, split, flags, **optional)
+
+
+def test_what_is_not_given_is_null_and_the_rest_is_there():
+    rows = build()
+    assert rows["patch_id"].to_list() == IDS[1:4]
+    for column in ("country", "s1_name", "s2v1_name"):
+        assert rows[column].null_count() == 3
+    countries = pl.DataFrame({"patch_id": IDS, "country": list("ABCDE")})
+    assert build(countries=countries)["country"].to_list() == ["B", "C", "D"]
+    s1 = pl.DataFrame({"patch_id": [IDS[3]], "s1_name": ["s"], "folder": ["f"]})
+    assert build(sentinel1=s1)["s1_name"].to_list() == [None, None, "s"]
+
+
+def test_unknown_flags_stay_in_the_first_table():
+    clear, obscured = divide(build())
+    assert clear["patch_id"].to_list() == [IDS[1], IDS[3]]
+    assert obscured["patch_id"].to_list() == [IDS[2]]
+
+
+def test_class_counts_keep_empty_classes():
+    table = count_classes(build(), ["Urban fabric", "Pastures", "Mixed forest"])
+    assert table.rows() == [
+        ("Urban fabric", 0, 1, 1, 2), ("Pastures", 1, 0, 1, 2), ("Mixed forest", 0, 0, 0, 0),
+    ]  # fmt: skip
+
+
+def verdict(tile, result, side_m):
+    return {
+        "tile": tile,
+        "product": f"{tile}_20240101T000000",
+        "verdict": result,
+        "reasons": [] if result == "accepted" else ["GEOMETRIC_QUALITY=FAILED"],
+        "indicators": {"GENERAL_QUALITY": "PASSED"},
+        "cloud_cover_percent": 1.0,
+        "nodata_percent": 0.0,
+        "processing_baseline": "99.99",
+        "relative_orbit": 22,
+        "sensing_time": "2017-06-13T10:10:31Z",
+        "grid": {"epsg": 32633, "x_min": 0, "y_max": 0, "side_m": side_m},
+    }
+
+
+def test_every_row_of_the_funnel_adds_up():
+    other = TILE.replace("33UUP", "33UVP")
+    verdicts = [verdict(other, "rejected", 2400), verdict(TILE, "accepted", 2400)]
+    selection = select_patches(patches(valid=[False, True, True, True, True]), LABELS)
+    table = funnel_table(verdicts, selection[:4], divide(build())[1], 1200)
+    assert table["tile"].to_list() == [TILE, other, "total"]
+    for row in table.iter_rows(named=True):
+        fallen = sum(row[key] for key in ("rejected product", NODATA, NOT_ALIGNED, NO_SENTINEL1))
+        assert row["patches"] == fallen + row[TOO_FEW_LABELLED] + row["kept"]
+        assert row["kept"] == row["clear"] + row["snow, cloud or shadow"]
+    assert table.row(-1, named=True)["rejected product"] == 4
+    assert quality_table(verdicts)["verdict"].to_list() == ["accepted", "rejected"]
+
+
+def test_a_table_of_other_columns_is_refused(tmp_path):
+    pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "t.parquet")
+    with pytest.raises(TableError, match=r"t\.parquet: expected the columns .*found \['a'\]"):
+        read_table(tmp_path / "t.parquet", ALIGNMENT)
+    (tmp_path / "u.parquet").write_text("x")
+    with pytest.raises(TableError, match=r"u\.parquet: not a readable table"):
+        read_table(tmp_path / "u.parquet", ALIGNMENT)

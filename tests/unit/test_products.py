@@ -1,0 +1,194 @@
+"""The search for products: none, one and several matches, and pages."""
+
+import csv
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reben import product_table, products
+from reben.catalogue import Catalogue, Entry
+from reben.cdse import Service
+from reben.errors import ConfigError, DownloadError, ProductError
+from tests.standins.cdse_server import Archive, CdseServer
+
+TILE = "S2A_MSIL1C_20170613T101031_N0205_R022_T33UUP"
+IDS = [f"{n:08x}-0000-4000-8000-000000000000" for n in range(400)]
+RESOURCES = Path(__file__).parents[2] / "resources"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[CdseServer]:
+    with CdseServer([]) as running:
+        for name, value in running.environment.items():
+            if not name.startswith("CDSE_"):  # the catalogue needs no credentials
+                monkeypatch.setenv(name, value)
+        yield running
+
+
+def offer(server: CdseServer, *archives: Archive) -> None:
+    server.archives = {archive.id: archive for archive in archives}
+
+
+def find(tmp_path: Path, *arguments: str) -> list[dict[str, str]]:
+    out = tmp_path / "products.tsv"
+    products.main([*arguments, "--out", str(out)])
+    product_table.read_products(out)
+    return list(csv.DictReader(out.read_text().splitlines(), delimiter="\t"))
+
+
+def test_one_match(server: CdseServer, tmp_path: Path) -> None:
+    archive = Archive(f"{TILE}_20170613T101608", IDS[1], b"content")
+    offer(server, archive, Archive(f"{TILE.replace('UUP', 'UVP')}_20170613T101608", IDS[2], b""))
+    [row] = find(tmp_path, f"{archive.name}.SAFE")
+    assert row == {
+        "product": archive.name,
+        "level": "L1C",
+        "source": "cdse",
+        "path": "",
+        "id": IDS[1],
+        "size": "7",
+        "checksum": "blake3:" + archive.entry()["Checksum"][1]["Value"],
+        "s3_path": f"/eodata/Sentinel-2/MSI/2017/{archive.name}.SAFE",
+    }
+
+
+def test_no_match_lists_all_that_are_missing(server: CdseServer, tmp_path: Path) -> None:
+    present = f"{TILE}_20170613T101608"
+    offer(server, Archive(present, IDS[1], b""))
+    missing = [f"{TILE}_20180101T000000", f"{TILE}_20180101T000001"]
+    with pytest.raises(DownloadError, match="no product of 2 of 3 names") as error:
+        find(tmp_path, present, *missing)
+    assert all(name in str(error.value) for name in missing)
+    assert not (tmp_path / "products.tsv").exists()
+
+
+def test_of_several_the_newest_that_is_online_is_taken(
+    server: CdseServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    offer(
+        server,
+        Archive(f"{TILE}_20170613T101608", IDS[1], b""),
+        Archive(f"{TILE}_20190613T101608", IDS[2], b"", published="2020-01-01T00:00:00Z"),
+        Archive(f"{TILE}_20190613T101608", IDS[3], b"", published="2021-01-01T00:00:00Z"),
+        Archive(f"{TILE}_20200613T101608", IDS[4], b"", online=False),
+    )
+    [row] = find(tmp_path, TILE)
+    assert row["id"] == IDS[3]
+    assert "4 matches; the newest processing is taken" in caplog.text
+    assert IDS[2] in caplog.text
+
+
+def test_a_search_pages_and_takes_the_newest_baseline(
+    server: CdseServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = [
+        f"S2A_MSIL1C_201706{day:02d}T1010{second:02d}_N0205_R022_T33UUP_20170613T101608"
+        for day in range(1, 29)
+        for second in range(5)
+    ]
+    archives = [Archive(name, IDS[n], b"") for n, name in enumerate(names)]
+    again = names[50].replace("N0205", "N0500")
+    archives += [
+        Archive(again, IDS[300], b""),
+        Archive(names[0].replace("T33UUP", "T33UVP"), IDS[301], b"", cloud_cover=80),
+        Archive(names[0].replace("L1C", "L2A").replace("UUP", "UWP"), IDS[302], b""),
+        Archive(names[0].replace("201706", "201707"), IDS[303], b""),
+    ]
+    offer(server, *archives)
+    rows = find(
+        tmp_path,
+        "--bbox",
+        "9",
+        "47",
+        "10",
+        "48",
+        "--start",
+        "2017-06-01",
+        "--end",
+        "2017-06-28",
+        "--max-cloud-cover",
+        "50",
+    )
+    assert server.counts.requests["catalogue"] == 3
+    assert sorted(row["product"] for row in rows) == sorted({*names, again} - {names[50]})
+    assert "2 matches" in caplog.text
+
+
+def test_the_bigearthnet_names_resolve(server: CdseServer, tmp_path: Path) -> None:
+    listed = product_table.read_products(RESOURCES / "bigearthnet_products.tsv")
+    assert len(listed) == 125
+    offer(server, *(Archive(p.product, p.id, p.id.encode()) for p in listed.values()))
+    rows = find(tmp_path, "--names", str(RESOURCES / "bigearthnet_products.tsv"))
+    assert {row["product"]: row["id"] for row in rows} == {p.product: p.id for p in listed.values()}
+
+
+def test_the_recorded_answer_is_read(reference: Path) -> None:
+    answer = json.loads((reference / "cdse" / "cop_dataspace_search.json").read_text())
+    entry = Entry.parse(answer["value"][0])
+    assert entry == Entry(
+        name="S2A_MSIL1C_20200808T010311_N0500_R045_T54PXA_20230413T212505",
+        id="05edf2bb-d103-49f1-a677-9e474138d84f",
+        size=224105657,
+        checksum="blake3:2f787caed527ffeb3245594a465abd127da5ee7eaeb974f9a9ab4342f2fba7cf",
+        s3_path="/eodata/Sentinel-2/MSI/L1C_N0500/2020/08/08/"
+        "S2A_MSIL1C_20200808T010311_N0500_R045_T54PXA_20230413T212505.SAFE",
+        published="2023-08-23T09:26:23.105134Z",
+        online=True,
+    )
+
+
+def test_a_catalogue_in_trouble_is_asked_again(server: CdseServer, tmp_path: Path) -> None:
+    offer(server, Archive(f"{TILE}_20170613T101608", IDS[1], b""))
+    mishaps = ["429", "503", "drop", "500"]
+    server.plan = lambda kind, number: mishaps[number] if number < len(mishaps) else None
+    assert len(find(tmp_path, TILE)) == 1
+    assert server.counts.requests["catalogue"] == 5
+
+
+def test_an_answer_in_another_form_is_an_error() -> None:
+    with pytest.raises(DownloadError, match="unknown form .*ContentLength"):
+        Entry.parse({"Name": "x", "Id": "y"})
+
+
+def test_a_next_page_on_another_host_is_refused(
+    server: CdseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {"value": [], "@odata.nextLink": "http://evil.example/odata/v1/Products?x"}
+    monkeypatch.setattr(Catalogue, "_get", lambda *_: answer)
+    service = Service.from_environment()
+    with service.client() as client, pytest.raises(DownloadError, match=r"evil\.example"):
+        Catalogue(client, service).by_name(TILE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ([], "expected either product names"),
+        ([TILE, "--bbox", "1", "2", "3", "4"], "expected either product names"),
+        (["--bbox", "1", "2", "3", "4"], "with --start and --end"),
+        (["--bbox", "3", "2", "1", "4", "--start", "2020-01-01", "--end", "2020-01-02"], "west"),
+        (["--wkt", "POINT (1 2)", "--start", "2020-01-01", "--end", "2020-01-02"], "POLYGON"),
+        (["--wkt", "POLYGON', 1", "--start", "2020-01-01", "--end", "2020-01-02"], "no WKT"),
+    ],
+)
+def test_contradictions_are_errors(tmp_path: Path, arguments: list[str], why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        products.main([*arguments, "--out", str(tmp_path / "x")])
+
+
+def test_a_name_that_is_none_is_an_error(server: CdseServer, tmp_path: Path) -> None:
+    with pytest.raises(ProductError, match="no Sentinel-2 L1C or L2A product name"):
+        find(tmp_path, "S2A' or Name ne '")
+    assert server.counts.requests["catalogue"] == 0
+
+
+def test_counts_are_logged(
+    server: CdseServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    offer(server, Archive(f"{TILE}_20170613T101608", IDS[1], bytes(3_000_000)))
+    find(tmp_path, TILE)
+    assert caplog.messages[-1] == "1 products, 3 MB"

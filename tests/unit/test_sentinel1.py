@@ -1,0 +1,109 @@
+"""Finding, choosing and checking Sentinel-1 patches."""
+
+import numpy as np
+import polars as pl
+import pytest
+import rasterio
+
+from reben.bands import S2_BANDS
+from reben.errors import ProductError, RasterError
+from reben.grid import TileGrid
+from reben.patches import TilePatches, patch_table
+from reben.sentinel1 import choose, index_sentinel1, pair_sentinel1
+from reben.synthetic import ProductSpec, write_sentinel1
+
+TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
+SPEC = ProductSpec(f"{TILE}_20240101T000000", 32633, 300_000, 5_400_000, side_m=2400)
+
+
+@pytest.fixture(scope="module")
+def patches():
+    grid = TileGrid(32633, 300_000, 5_400_000, 2400)
+    return patch_table(TILE, grid, TilePatches({b: np.zeros((2, 2), bool) for b in S2_BANDS}, None))
+
+
+@pytest.fixture
+def root(tmp_path):
+    write_sentinel1(tmp_path / "s1", SPEC, [(0, 0), (1, 0)], ["20170613T165043"])
+    return tmp_path / "s1"
+
+
+def test_nested_and_flat_layouts_are_found(root, tmp_path):
+    nested = index_sentinel1(root)
+    assert len(nested) == 2
+    assert all("/" in folder for folder in nested["folder"])
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for folder in nested["folder"]:
+        (root / folder).rename(flat / folder.split("/")[1])
+    found = index_sentinel1(flat)
+    assert found.drop("folder").equals(nested.drop("folder"))
+    assert found["folder"].to_list() == found["s1_name"].to_list()
+
+
+def test_pairs_are_checked_and_unpadded_names_kept(root, patches):
+    pairs = pair_sentinel1(patches, index_sentinel1(root), None, root)
+    assert pairs["patch_id"].to_list() == [f"{TILE}_00_00", f"{TILE}_01_00"]
+    assert pairs["s1_name"][1].endswith("_33UUP_1_0")
+
+
+def test_the_nearest_in_time_is_taken(patches):
+    index = pl.DataFrame(
+        {
+            "s1_name": ["late", "near", "also near"],
+            "folder": ["a", "b", "c"],
+            "mgrs": ["33UUP"] * 3,
+            "col": [0] * 3,
+            "row": [0] * 3,
+            "sensing": ["2017-07-01T00:00:00", "2017-06-12T10:10:31", "2017-06-14T10:10:31"],
+        }
+    ).with_columns(
+        pl.col("sensing").str.to_datetime(time_zone="UTC"), pl.col("col", "row").cast(pl.Int16)
+    )
+    assert choose(patches, index, None)["s1_name"].to_list() == ["also near"]
+
+
+def test_the_alignment_decides_where_there_is_one(root, patches):
+    index = index_sentinel1(root)
+    alignment = pl.DataFrame(
+        {"patch_id": [f"{TILE}_00_00"], "s1_name": [index["s1_name"][1]], "s2v1_name": ["x"]}
+    )
+    assert choose(patches, index, alignment)["s1_name"].to_list() == [index["s1_name"][1]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"width": 60, "height": 60}, r"size: expected \(120, 120\), found \(60, 60\)"),
+        ({"dtype": "int16"}, r"type: expected \('float32',\), found \('int16',\)"),
+        ({"crs": "EPSG:32632"}, "EPSG code: expected 32633, found 32632"),
+        ({"transform": rasterio.Affine(10, 0, 0, 0, -10, 0)}, "corner and pixel size"),
+    ],
+)
+def test_a_patch_of_another_form_is_named(root, patches, change, message):
+    index = index_sentinel1(root)
+    path = next((root / index["folder"][0]).glob("*_VV.tif"))
+    with rasterio.open(path) as dataset:
+        profile = dataset.profile | change
+    path.unlink()
+    with rasterio.open(path, "w", **profile):
+        pass
+    with pytest.raises(RasterError, match=rf"_VV\.tif: {message}"):
+        pair_sentinel1(patches, index, None, root)
+
+
+def test_a_missing_image_is_named(root, patches):
+    index = index_sentinel1(root)
+    next((root / index["folder"][0]).glob("*_VH.tif")).unlink()
+    with pytest.raises(RasterError, match=r"_VH\.tif: expected a Sentinel-1 image"):
+        pair_sentinel1(patches, index, None, root)
+
+
+def test_an_empty_root_and_a_double_are_refused(root, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ProductError, match="empty: expected folders of BigEarthNet-S1"):
+        index_sentinel1(tmp_path / "empty")
+    name = index_sentinel1(root)["s1_name"][0]
+    (root / name).mkdir()
+    with pytest.raises(ProductError, match="the same patch stands twice"):
+        index_sentinel1(root)

@@ -1,0 +1,64 @@
+"""The geographic split."""
+
+from math import sqrt
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from reben.errors import ConfigError
+from reben.grid import TileGrid
+from reben.split import SPLITS, assign_split, frame_widths
+
+TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
+
+
+def place(grid):
+    """The columns of `tables.PATCHES` that the split reads, for all patches of a grid."""
+    col, row = grid.columns_and_rows()
+    x, y = grid.x_min + col * grid.patch_m, grid.y_max - row * grid.patch_m
+    return pl.DataFrame(
+        {"patch_id": grid.patch_ids(TILE), "x_min": x, "x_max": x + grid.patch_m}
+        | {"y_max": y, "y_min": y - grid.patch_m}
+    ).with_columns(
+        tile_x_min=pl.lit(grid.x_min),
+        tile_y_max=pl.lit(grid.y_max),
+        tile_side_m=pl.lit(grid.side_m),
+    )
+
+
+def test_the_full_grid():
+    split = assign_split(place(TileGrid(32633, 300_000, 5_400_000, 109_800)), 0.25, 0.25)
+    counts = dict(split["split"].value_counts().iter_rows())
+    assert counts == {"train": 4056, "validation": 2109, "test": 2116}
+
+
+@given(
+    p=st.floats(0.05, 0.9),
+    q=st.floats(0, 0.9),
+    count=st.integers(4, 60),
+    rest=st.integers(0, 19),
+)
+def test_frames_lie_inside_one_another_and_have_their_shares(p, q, count, rest):
+    assume(p + q < 0.95)
+    grid = TileGrid(32633, 300_000, 5_400_000, count * 1200 + rest * 60)
+    split = assign_split(place(grid), p, q)["split"].to_numpy().reshape(count, count)
+    rank = np.vectorize(SPLITS.index)(split)
+    # Towards the centre along any row or column, the rank never falls.
+    half = count // 2
+    assert (np.diff(rank[: half - 1], axis=0) >= 0).all()
+    assert (np.diff(rank[:, : half - 1], axis=1) >= 0).all()
+    # The side of each square is right to within one patch at each end.
+    for inner, share in ((rank == 2, p), (rank >= 1, p + q)):
+        wanted = sqrt(share) * grid.side_m / grid.patch_m
+        side = inner.any(axis=0).sum()
+        assert inner.sum() == side**2, "a filled square"
+        assert abs(side - wanted) <= 2
+
+
+@pytest.mark.parametrize(("p", "q"), [(0.5, 0.5), (0.7, 0.4), (0, 0.2), (-0.1, 0.2), (0.2, -0.1)])
+def test_shares_that_cannot_be_are_refused(p, q):
+    with pytest.raises(ConfigError, match=rf"split\.p is {p} and split\.q is {q}"):
+        frame_widths(p, q)

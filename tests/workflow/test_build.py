@@ -1,0 +1,154 @@
+"""A small build: complete, repeatable, open to plain readers, and clear about faults."""
+
+import subprocess
+import sys
+
+import lmdb
+import numpy as np
+import polars as pl
+import pytest
+import rasterio
+import safetensors.numpy
+import yaml
+
+from reben.bands import RESOLUTION_M
+from tests.workflow.builds import TILES
+
+CLEAR = "dataset/metadata.parquet"
+OBSCURED = "dataset/metadata_for_patches_with_snow_cloud_or_shadow.parquet"
+
+
+def metadata(results):
+    return pl.concat([pl.read_parquet(results / CLEAR), pl.read_parquet(results / OBSCURED)])
+
+
+def attempt(build, *args, **config):
+    """Run Snakemake with a changed config; the finished process, whatever became of it."""
+    merged = {**build.config}
+    for key, value in config.items():
+        merged[key] = {**merged.get(key, {}), **value} if isinstance(value, dict) else value
+    (build.root / "build.yaml").write_text(yaml.safe_dump(merged))
+    command = [sys.executable, "-m", "snakemake", "--configfile", "build.yaml", "--cores", "2"]
+    return subprocess.run(
+        [*command, *args], cwd=build.root, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_second_run_has_nothing_to_do(small_project, tmp_path):
+    done = small_project.copy(tmp_path / "copy").snakemake()
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_the_lmdb_opens_with_plain_lmdb_and_safetensors(small_build):
+    rows = metadata(small_build)
+    assert len(rows) > 0
+    with lmdb.open(str(small_build / "dataset/BigEarthNet.lmdb"), readonly=True, lock=False) as env:
+        with env.begin() as txn:
+            for row in rows.iter_rows(named=True):
+                patch = safetensors.numpy.load(txn.get(row["patch_id"].encode()))
+                assert {b: a.shape for b, a in patch.items()} == {
+                    band: (1200 // res, 1200 // res) for band, res in RESOLUTION_M.items()
+                }
+                radar = safetensors.numpy.load(txn.get(row["s1_name"].encode()))
+                assert {b: (a.shape, a.dtype.name) for b, a in radar.items()} == {
+                    "VH": ((120, 120), "float32"),
+                    "VV": ((120, 120), "float32"),
+                }
+                cover = safetensors.numpy.load(txn.get(f"{row['patch_id']}_reference_map".encode()))
+                assert (cover["Data"].shape, cover["Data"].dtype.name) == ((120, 120), "uint16")
+        assert env.stat()["entries"] == 3 * len(rows)
+
+
+def test_the_lmdb_opens_as_configilm_opens_it(small_build):
+    """ConfigILM's BENv2 reader: one environment, these flags, keys as bytes, tensors by band."""
+    env = lmdb.open(
+        str(small_build / "dataset/BigEarthNet.lmdb"),
+        readonly=True,
+        lock=False,
+        meminit=False,
+        readahead=True,
+        map_size=8 * 1024**3,
+        max_spare_txns=16,
+    )
+    patch = metadata(small_build)["patch_id"][0]
+    with env.begin(write=False, buffers=True) as txn:
+        tensors = safetensors.numpy.load(bytes(txn.get(str(patch).encode())))
+    stacked = np.stack([tensors[band] for band in ("B02", "B03", "B04", "B08")])
+    assert stacked.shape == (4, 120, 120)
+    env.close()
+
+
+def test_geotiffs_and_lmdb_agree(small_build):
+    patch = metadata(small_build)["patch_id"][0]
+    with lmdb.open(str(small_build / "dataset/BigEarthNet.lmdb"), readonly=True, lock=False) as env:
+        with env.begin() as txn:
+            tensors = safetensors.numpy.load(txn.get(patch.encode()))
+    for band, pixels in tensors.items():
+        with rasterio.open(
+            small_build / f"patches/{patch[:-6]}/{patch}/{patch}_{band}.tif"
+        ) as dataset:
+            np.testing.assert_array_equal(dataset.read(1), pixels)
+
+
+def test_everything_optional_can_be_left_out(small_project, tmp_path):
+    """Only split and labels are left; the imagery is not read again."""
+    build = small_project.copy(tmp_path / "copy")
+    for key in ("countries", "sentinel1"):
+        build.config.pop(key)
+    build.config["lmdb"] = {"include": ["s2"]}
+    jobs = build.jobs()
+    assert not {"make_patches", "make_reference_maps", "encode_sentinel2"} & set(jobs)
+    rows = metadata(build.results)
+    for column in ("country", "s1_name", "s2v1_name"):
+        assert rows[column].null_count() == len(rows)
+    with lmdb.open(
+        str(build.results / "dataset/BigEarthNet.lmdb"), readonly=True, lock=False
+    ) as env:
+        assert env.stat()["entries"] == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"surprise": 1}, "surprise"),
+        ({"patches": {"side": 1200}}, "side"),
+        ({"split": {"p": 0.5, "q": 0.5}}, "split.p is 0.5 and split.q is 0.5; expected"),
+        ({"corine": {"path": "nowhere.gpkg"}}, "corine.path: nowhere.gpkg"),
+    ],
+)
+def test_a_bad_config_stops_before_the_first_job(small_project, tmp_path, config, message):
+    done = attempt(small_project.copy(tmp_path / "copy"), **config)
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert message in output
+    assert "rule make" not in output
+
+
+def test_a_rejected_product_stays_in_the_accounts(small_project, tmp_path):
+    """The second tile fails a check that is now required: no patches, a row in the tables."""
+    build = small_project.copy(tmp_path / "copy")
+    build.config["quality"] = {"required": ["FORMAT_CORRECTNESS"]}
+    build.snakemake()
+    rejected = TILES[1]
+    assert list((build.results / "patches" / rejected).glob("S2*")) == []
+    assert not metadata(build.results)["patch_id"].str.contains(rejected).any()
+    funnel = pl.read_csv(build.results / "dataset/funnel.csv").filter(pl.col("tile") == rejected)
+    assert funnel["patches"][0] == funnel["rejected product"][0] == 9
+    quality = pl.read_csv(build.results / "dataset/quality.csv").filter(pl.col("tile") == rejected)
+    assert quality["reasons"][0] == "FORMAT_CORRECTNESS=FAILED"
+
+
+def test_a_broken_tile_stops_itself_only_and_says_why(small_project, tmp_path):
+    build = small_project.copy(tmp_path / "copy")
+    band = next(build.root.glob(f"inputs/{TILES[0]}*/GRANULE/*/IMG_DATA/R10m/*_B08_10m.jp2"))
+    whole = band.read_bytes()
+    band.write_bytes(whole[: len(whole) // 3])
+    done = attempt(build, "--keep-going", "--forcerun", "make_patches", "--show-failed-logs")
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert f"error: inputs/{band.relative_to(build.root / 'inputs')}" in output
+    assert not (build.results / f"patches/{TILES[0]}").exists()
+    assert (build.results / f"encoded/s2/{TILES[1]}.lmdb").exists(), "the other tile went on"
+    band.write_bytes(whole)
+    build.snakemake()
+    assert metadata(build.results).equals(metadata(small_project.results))

@@ -1,0 +1,139 @@
+"""Bring one product here, whole and checked.
+
+In: a row of the product table. Out: for an L1C product a folder that holds
+``{product}.SAFE`` (sen2cor wants the true name), for an L2A product the ``.SAFE`` itself.
+What is being fetched lies in ``.fetch-{out}`` beside the output until it is done, so a
+killed job goes on where it was.
+"""
+
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from reben import archive, cli, credentials, object_store
+from reben.access_token import TokenSource
+from reben.catalogue import Catalogue
+from reben.cdse import Service
+from reben.checksum import check_file
+from reben.download import Downloader
+from reben.errors import ConfigError, ProductError
+from reben.files import atomic_directory
+from reben.manifest import check_whole
+from reben.product_table import Product, read_products
+
+_log = logging.getLogger(__name__)
+
+
+def acquire(product: Product, out: Path, service: Service) -> int:
+    """Fetch or copy a product, check it, and put it at `out` in one rename.
+
+    Args:
+        product: what to bring.
+        out: folder of the L1C product, or the ``.SAFE`` of an L2A product.
+        service: where CDSE is; used for source ``cdse`` only.
+
+    Returns:
+        The number of files that were checked against the manifest.
+
+    Raises:
+        ConfigError: the local path does not exist, or there are no credentials.
+        DownloadError: CDSE does not deliver.
+        ProductError: the product is damaged, hostile or another one.
+    """
+    fetched = out.with_name(f".fetch-{out.name}")
+    with atomic_directory(out) as part:
+        safe = part / f"{product.product}.SAFE" if product.level == "L1C" else part
+        safe.mkdir(exist_ok=True)
+        try:
+            if product.source == "local":
+                _copy(product, safe)
+            else:
+                _fetch(product, safe, fetched, service)
+            archive.restore_empty_folders(safe)
+            checked = check_whole(safe, product.product)
+        except ProductError:
+            # What arrived is whole and still no good: the next try must not trust it.
+            shutil.rmtree(fetched, ignore_errors=True)
+            raise
+    shutil.rmtree(fetched, ignore_errors=True)
+    return checked
+
+
+def _copy(product: Product, safe: Path) -> None:
+    """Copy or unpack a local product."""
+    path = Path(product.path)
+    if path.is_dir():
+        if links := [p for p in path.rglob("*") if p.is_symlink()]:
+            raise ProductError(f"{path}: refused: {links[0]} is a link; expected plain files")
+        shutil.copytree(path, safe, dirs_exist_ok=True, copy_function=shutil.copyfile)
+    elif path.is_file():
+        if problem := check_file(path, int(product.size or 0), product.checksum):
+            raise ProductError(
+                f"{path}: not as the product table has it: {problem}. Mend the row or the file"
+            )
+        archive.unpack(path, product.product, safe)
+    else:
+        raise ConfigError(
+            f"{product.product}: expected a .SAFE folder or zip at {path}, found nothing; "
+            "check `path` in the product table"
+        )
+
+
+def _fetch(product: Product, safe: Path, fetched: Path, service: Service) -> None:
+    """Fetch a product from CDSE, over S3 where there are keys for it, else over HTTPS."""
+    fetched.mkdir(parents=True, exist_ok=True)
+    with service.client() as client:
+        catalogue = Catalogue(client, service)
+        keys = credentials.s3_keys(service.s3)
+        if keys is not None:
+            s3_path = product.s3_path or catalogue.by_id(product.id).s3_path
+            store = fetched / "objects"
+            object_store.fetch(product.product, s3_path, store, service, keys)
+            # Copied, not moved: a job killed here finds all it has fetched again.
+            shutil.copytree(store, safe, dirs_exist_ok=True, copy_function=shutil.copyfile)
+            return
+        login = credentials.account(service.identity)
+
+        def ask_again() -> tuple[int, str]:
+            entry = catalogue.by_id(product.id)
+            if entry.name != product.product:
+                raise ConfigError(
+                    f"{product.product}: its id {product.id} is that of {entry.name}; mend the "
+                    "row of the product table (`make products` writes it)"
+                )
+            return entry.size, entry.checksum
+
+        size, checksum = int(product.size or 0), product.checksum
+        if not size or not checksum:
+            size, checksum = ask_again()
+        zipped = fetched / f"{product.id}.zip"
+        if not (zipped.is_file() and check_file(zipped, size, checksum) is None):
+            Downloader(client, service, TokenSource(client, service, login)).fetch(
+                product.product,
+                f"{service.download}/Products({product.id})/$value",
+                zipped,
+                size,
+                checksum,
+                ask_again,
+            )
+    archive.unpack(zipped, product.product, safe)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the step from the command line."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--products", type=Path, required=True, help="product table")
+    parser.add_argument("--tile", required=True, help="tile that the product becomes")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args(argv)
+    products = read_products(args.products)
+    if args.tile not in products:
+        raise ConfigError(f"{args.products}: expected a product of tile {args.tile}, found none")
+    product = products[args.tile]
+    checked = acquire(product, args.out, Service.from_environment())
+    _log.info("%s: %d files, all as the manifest has them", product.product, checked)
+
+
+if __name__ == "__main__":
+    cli.run(main)

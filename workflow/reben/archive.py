@@ -1,0 +1,117 @@
+"""Product archives from outside: unpacked only if every entry is harmless.
+
+In: a zip with one ``{product}.SAFE`` folder. Out: that folder. All entries are judged
+before the first is written.
+"""
+
+import os
+import shutil
+import stat
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from reben.errors import ProductError
+
+#: A real product has about 150 entries and 1.2 GB.
+_MAX_ENTRIES = 10_000
+_MAX_BYTES = 16 * 2**30
+#: Images are compressed already; a real product packs to about its own size.
+_MAX_RATIO = 200
+_MAX_NAME_BYTES = 255
+
+#: Folders that sen2cor wants even when empty, and that the CDSE download drops then.
+_EMPTY = {".": ("AUX_DATA", "HTML"), "DATASTRIP/*": ("QI_DATA",), "GRANULE/*": ("AUX_DATA",)}
+
+
+def unpack(archive: Path, product: str, folder: Path) -> None:
+    """Unpack the product of an archive into `folder`, which becomes its ``.SAFE``.
+
+    Args:
+        archive: the zip.
+        product: product name without ``.SAFE``; the one top-level folder must have it.
+        folder: where the content of that folder goes; exists and is empty.
+
+    Raises:
+        ProductError: an entry could reach outside the folder, is no plain file, comes
+            twice or is of absurd size; the archive is damaged; or it is another product.
+    """
+    try:
+        with zipfile.ZipFile(archive) as source:
+            targets = _judge(source.infolist(), archive, f"{product}.SAFE")
+            for info, path in targets:
+                target = folder.joinpath(*path.parts)
+                if info.is_dir():
+                    target.mkdir(parents=True, exist_ok=True)
+                    continue
+                target.parent.mkdir(parents=True, exist_ok=True)
+                # Opened for creation only: an entry never writes through what is there.
+                with source.open(info) as packed, target.open("xb") as plain:
+                    shutil.copyfileobj(packed, plain, 1 << 20)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise ProductError(
+            f"{archive}: expected a whole zip of {product}, found a damaged one ({error}); "
+            "remove it and fetch it again"
+        ) from error
+
+
+def _judge(
+    entries: list[zipfile.ZipInfo], archive: Path, top: str
+) -> list[tuple[zipfile.ZipInfo, PurePosixPath]]:
+    """The entries with their paths below `top`, if all are harmless."""
+
+    def refuse(entry: str, why: str) -> ProductError:
+        return ProductError(
+            f"{archive}: the archive is refused: entry {entry!r} {why}. Nothing was unpacked; "
+            "do not use this file, fetch the product again from CDSE"
+        )
+
+    unpacked = sum(info.file_size for info in entries)
+    packed = sum(info.compress_size for info in entries)
+    if len(entries) > _MAX_ENTRIES or unpacked > min(
+        _MAX_BYTES, max(_MAX_RATIO * packed, 64 * 2**20)
+    ):
+        raise ProductError(
+            f"{archive}: the archive is refused: {len(entries)} entries of {unpacked} bytes "
+            f"unpacked from {packed}; expected at most {_MAX_ENTRIES} entries, {_MAX_BYTES} "
+            f"bytes and {_MAX_RATIO} times the packed size. Nothing was unpacked"
+        )
+    seen: dict[str, bool] = {}
+    targets = []
+    for info in entries:
+        # zipfile cuts names at NUL and turns separators; judge what the file says.
+        name = info.orig_filename
+        path = PurePosixPath(name)
+        if "\\" in name or any(ord(c) < 32 for c in name) or ":" in name:
+            raise refuse(name, "has a name with a backslash, colon or control character")
+        if path.is_absolute() or ".." in path.parts:
+            raise refuse(name, "points outside the product's folder")
+        if not path.parts or path.parts[0] != top:
+            raise refuse(name, f"is not below {top}")
+        if any(len(os.fsencode(part)) > _MAX_NAME_BYTES for part in path.parts):
+            raise refuse(name[:80], "has a name that is too long")
+        mode = info.external_attr >> 16
+        if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise refuse(name, "is a link or device, no plain file")
+        if info.flag_bits & 0x1:
+            raise refuse(name, "is encrypted")
+        # Case is folded: on some file systems both names are the same file.
+        key = str(path).casefold()
+        if key in seen:
+            raise refuse(name, "comes twice")
+        seen[key] = info.is_dir()
+        targets.append((info, PurePosixPath(*path.parts[1:])))
+    for key in seen:
+        for parent in PurePosixPath(key).parents:
+            if seen.get(str(parent)) is False:
+                raise refuse(key, f"lies below {str(parent)!r}, which is a file")
+    return targets
+
+
+def restore_empty_folders(folder: Path) -> None:
+    """Make the folders again that a product has even when they hold nothing."""
+    for pattern, names in _EMPTY.items():
+        for parent in [folder] if pattern == "." else sorted(folder.glob(pattern)):
+            if parent.is_dir():
+                for name in names:
+                    (parent / name).mkdir(exist_ok=True)

@@ -1,0 +1,180 @@
+"""CDSE's OData catalogue: which products there are, their ids, sizes and checksums.
+
+Needs no credentials. Source: CDSE documentation, "OData"; recorded answers.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Self
+
+import httpx
+
+from reben.cdse import Service
+from reben.errors import DownloadError
+from reben.names import ProductName
+from reben.product_table import Product
+from reben.retries import Patience, TransientError, check_status
+
+#: Results a page; CDSE allows 1000.
+_PAGE = 200
+#: Checksums that this project can compute, best first.
+_ALGORITHMS = ("BLAKE3", "MD5")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One product as the catalogue describes it.
+
+    Attributes:
+        name: product name without ``.SAFE``.
+        id: CDSE product id.
+        size: bytes of the archive; 0 where the catalogue does not say.
+        checksum: ``algorithm:hexdigest`` of the archive, or empty.
+        s3_path: folder in the object store.
+        published: time of publication, ISO 8601.
+        online: can be fetched now.
+    """
+
+    name: str
+    id: str
+    size: int
+    checksum: str
+    s3_path: str
+    published: str
+    online: bool
+
+    @classmethod
+    def parse(cls, value: dict[str, Any]) -> Self:
+        """An element of the catalogue's answer.
+
+        Raises:
+            DownloadError: it is not as the catalogue documents it.
+        """
+        try:
+            sums = {
+                str(item["Algorithm"]).upper(): str(item["Value"]).lower()
+                for item in value.get("Checksum") or []
+                if item.get("Value")
+            }
+            checksum = next((f"{a.lower()}:{sums[a]}" for a in _ALGORITHMS if a in sums), "")
+            return cls(
+                name=str(value["Name"]).removesuffix(".SAFE"),
+                id=str(value["Id"]).lower(),
+                size=int(value["ContentLength"]),
+                checksum=checksum,
+                s3_path=str(value.get("S3Path") or ""),
+                published=str(value.get("PublicationDate") or ""),
+                online=bool(value.get("Online", True)),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DownloadError(
+                f"the catalogue describes a product in an unknown form ({error!r}); expected "
+                "Name, Id, ContentLength, Checksum and S3Path"
+            ) from error
+
+    def to_product(self) -> Product:
+        """The row of the product table."""
+        return Product(
+            product=self.name,
+            level=ProductName.parse(self.name).level,
+            source="cdse",
+            id=self.id,
+            size=str(self.size) if self.size else "",
+            checksum=self.checksum,
+            s3_path=self.s3_path,
+        )
+
+
+class Catalogue:
+    """Questions to the catalogue, asked with patience."""
+
+    def __init__(self, client: httpx.Client, service: Service) -> None:
+        self._client = client
+        self._service = service
+        self._root = f"{service.catalogue}/Products"
+
+    def by_id(self, product_id: str) -> Entry:
+        """The product of an id.
+
+        Raises:
+            DownloadError: there is none, or the catalogue is out of order.
+        """
+        return Entry.parse(self._get(f"{self._root}({product_id})", {}, product_id))
+
+    def by_name(self, name: str) -> list[Entry]:
+        """All products of a name, with or without processing time and ``.SAFE``.
+
+        Raises:
+            ProductError: it is no product name.
+            DownloadError: the catalogue is out of order.
+        """
+        parsed = ProductName.parse(name)
+        name = name.removesuffix(".SAFE")
+        # A parsed name holds no quote, so it cannot end the string of the filter.
+        question = f"Name eq '{name}.SAFE'" if parsed.processing else f"startswith(Name,'{name}_')"
+        return list(self._pages(f"Collection/Name eq 'SENTINEL-2' and {question}", name))
+
+    def search(
+        self, wkt: str, start: date, end: date, level: str, max_cloud_cover: float
+    ) -> Iterator[Entry]:
+        """All products over an area and time.
+
+        Args:
+            wkt: polygon in longitude and latitude.
+            start: first day of sensing.
+            end: last day of sensing.
+            level: ``L1C`` or ``L2A``.
+            max_cloud_cover: percent of a product's own estimate.
+
+        Raises:
+            DownloadError: the catalogue is out of order.
+        """
+        text = "Attributes/OData.CSC.StringAttribute/any(att:att/Name eq 'productType' and "
+        double = "Attributes/OData.CSC.DoubleAttribute/any(att:att/Name eq 'cloudCover' and "
+        return self._pages(
+            "Collection/Name eq 'SENTINEL-2'"
+            f" and OData.CSC.Intersects(area=geography'SRID=4326;{wkt}')"
+            f" and {text}att/OData.CSC.StringAttribute/Value eq 'S2MSI{level[1:]}')"
+            f" and {double}att/OData.CSC.DoubleAttribute/Value le {max_cloud_cover:.2f})"
+            f" and ContentDate/Start ge {start.isoformat()}T00:00:00.000Z"
+            f" and ContentDate/Start lt {(end + timedelta(days=1)).isoformat()}T00:00:00.000Z",
+            "the search",
+        )
+
+    def _pages(self, question: str, what: str) -> Iterator[Entry]:
+        url: str | None = self._root
+        parameters = {
+            "$filter": question,
+            "$orderby": "ContentDate/Start asc",
+            "$top": str(_PAGE),
+        }
+        while url is not None:
+            answer = self._get(url, parameters, what)
+            values = answer.get("value")
+            if not isinstance(values, list):
+                raise DownloadError(
+                    f"{self._service.catalogue}: expected a list of products for {what}, "
+                    f"found the keys {sorted(answer)}"
+                )
+            yield from map(Entry.parse, values)
+            url, parameters = answer.get("@odata.nextLink"), {}
+            if url is not None and httpx.URL(url).host != httpx.URL(self._root).host:
+                raise DownloadError(
+                    f"{self._service.catalogue}: its next page lies on another host, "
+                    f"{httpx.URL(url).host}; expected the same"
+                )
+
+    def _get(self, url: str, parameters: dict[str, str], what: str) -> dict[str, Any]:
+        def once() -> dict[str, Any]:
+            response = self._client.get(url, params=parameters or None)
+            check_status(response, f"asking the catalogue for {what}")
+            try:
+                answer = response.json()
+            except ValueError:
+                raise TransientError("the catalogue's answer is no JSON") from None
+            if not isinstance(answer, dict):
+                raise TransientError("the catalogue's answer is no JSON object")
+            return answer
+
+        return Patience(self._service).run(f"asking the catalogue for {what}", once)

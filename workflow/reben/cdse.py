@@ -1,0 +1,75 @@
+"""Where the Copernicus Data Space (CDSE) is, and how long to be patient with it.
+
+The addresses are CDSE's own unless the environment names others (a mirror, or the
+stand-in of the tests).
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Self
+
+import httpx
+
+from reben.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Service:
+    """Addresses and limits; the variable that sets each is named behind it.
+
+    Attributes:
+        catalogue: OData service root (REBEN_CDSE_CATALOGUE).
+        download: root of the archives (REBEN_CDSE_DOWNLOAD).
+        identity: root of the OpenID endpoints (REBEN_CDSE_IDENTITY).
+        s3: object store (REBEN_CDSE_S3).
+        pause_s: first pause before a retry, doubled each time (REBEN_CDSE_PAUSE_S).
+        stall_s: a stream that brings too little (`reben.download`) over this time is cut
+            (REBEN_CDSE_STALL_S).
+        patience_s: give up after this time without a new byte (REBEN_CDSE_PATIENCE_S).
+    """
+
+    catalogue: str = "https://catalogue.dataspace.copernicus.eu/odata/v1"
+    download: str = "https://zipper.dataspace.copernicus.eu/odata/v1"
+    identity: str = (
+        "https://identity.dataspace.copernicus.eu/auth/realms/CDSE/protocol/openid-connect"
+    )
+    s3: str = "https://eodata.dataspace.copernicus.eu"
+    pause_s: float = 5
+    stall_s: float = 60
+    patience_s: float = 2 * 3600
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """The service as the environment sets it.
+
+        Raises:
+            ConfigError: a time is no positive number.
+        """
+        return cls(
+            catalogue=_address("CATALOGUE", cls.catalogue),
+            download=_address("DOWNLOAD", cls.download),
+            identity=_address("IDENTITY", cls.identity),
+            s3=_address("S3", cls.s3),
+            pause_s=_seconds("PAUSE_S", cls.pause_s),
+            stall_s=_seconds("STALL_S", cls.stall_s),
+            patience_s=_seconds("PATIENCE_S", cls.patience_s),
+        )
+
+    def client(self) -> httpx.Client:
+        """An HTTP client that follows no redirect by itself and waits `stall_s` at most."""
+        return httpx.Client(timeout=self.stall_s, follow_redirects=False)
+
+
+def _address(name: str, default: str) -> str:
+    return os.environ.get(f"REBEN_CDSE_{name}", default).rstrip("/")
+
+
+def _seconds(name: str, default: float) -> float:
+    text = os.environ.get(f"REBEN_CDSE_{name}", str(default))
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not value > 0:
+        raise ConfigError(f"REBEN_CDSE_{name} is {text!r}; expected seconds above 0")
+    return value

@@ -1,0 +1,259 @@
+"""One archive over HTTPS: resumed where it broke off, checked before it counts.
+
+In: an id, and what the catalogue says of it. Out: a whole file. What has arrived of it
+lies in ``{target}.part`` with a note ``{target}.json`` of which file it is a part of, so
+a killed job goes on where it was.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from reben.access_token import TokenSource
+from reben.cdse import Service
+from reben.checksum import check_file
+from reben.errors import DownloadError
+from reben.files import read_json, write_json
+from reben.retries import Patience, TransientError, check_status
+
+_log = logging.getLogger(__name__)
+
+#: Bytes a second below which a stream counts as stalled (a tile would take a day).
+_MIN_RATE = 10_000
+#: Whole archives with wrong bytes, or refusals of a fresh token, before giving up.
+_MAX_REFUSALS = 5
+_MAX_REDIRECTS = 5
+#: Where CDSE's own hosts are.
+_SITE = ".dataspace.copernicus.eu"
+#: Bytes after which patience starts anew.
+_PROGRESS = 1 << 20
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+
+
+class Downloader:
+    """Fetches archives one after the other with the same account."""
+
+    def __init__(self, client: httpx.Client, service: Service, tokens: TokenSource) -> None:
+        self._client = client
+        self._service = service
+        self._tokens = tokens
+
+    def fetch(
+        self,
+        name: str,
+        url: str,
+        target: Path,
+        size: int,
+        checksum: str,
+        ask_again: Callable[[], tuple[int, str]],
+    ) -> None:
+        """Fetch `url` to `target`; a part of it from an earlier try is gone on with.
+
+        Args:
+            name: product name, for messages.
+            url: address of the archive.
+            target: where the whole, checked file goes.
+            size: its bytes, or 0 where unknown.
+            checksum: its ``algorithm:hexdigest``, or empty.
+            ask_again: size and checksum as the catalogue has them now, for an archive
+                that was made anew since the product table was written.
+
+        Raises:
+            DownloadError: the service refuses, or keeps delivering other bytes.
+        """
+        patience = Patience(self._service)
+        part = _Part(target, url)
+        refusals = 0
+
+        def once() -> None:
+            nonlocal size, checksum, refusals
+            try:
+                if not part.is_complete():
+                    self._stream(url, part, patience)
+            except _UnauthorisedError as error:
+                refusals += 1
+                if refusals >= _MAX_REFUSALS:
+                    raise DownloadError(
+                        f"{name}: CDSE refused {refusals} fresh access tokens; check that your "
+                        "account may download and has accepted the terms"
+                    ) from None
+                raise TransientError(str(error)) from None
+            problem = check_file(part.path, size, checksum)
+            if problem is not None:
+                now = ask_again()
+                if now != (size, checksum) and check_file(part.path, *now) is None:
+                    _log.warning(
+                        "%s: the archive was made anew since the product table was written; "
+                        "taken with its present size and checksum (%s)",
+                        name,
+                        now[1],
+                    )
+                    problem = None
+            if problem is not None:
+                part.discard()
+                refusals += 1
+                if refusals >= _MAX_REFUSALS:
+                    raise DownloadError(
+                        f"{name}: the archive came {refusals} times with other bytes than the "
+                        f"catalogue states: {problem}. Nothing was kept. Try again later, or "
+                        "use S3 keys, where every file is checked by itself"
+                    )
+                raise TransientError(f"the archive is damaged: {problem}")
+            part.finish()
+
+        patience.run(f"fetching {name}", once)
+
+    def _stream(self, url: str, part: "_Part", patience: Patience) -> None:
+        """Bring `part` to its end, or raise on the way there with what has arrived kept."""
+        have = part.size()
+        with self._open(url, part.request_headers(have)) as response:
+            if response.status_code == 401:
+                self._tokens.forget()
+                raise _UnauthorisedError("the access token is no longer taken")
+            if response.status_code == 416:
+                part.discard()
+                raise TransientError("the server has no such range; starting anew")
+            check_status(response, f"fetching {url}")
+            if response.status_code != 206:
+                have = 0
+                part.begin(response)
+            elif not part.continues(response, have):
+                part.discard()
+                raise TransientError("the archive has changed on the server; starting anew")
+            started, arrived, fresh = time.monotonic(), 0, 0
+            with part.path.open("r+b") as file:
+                file.seek(have)
+                file.truncate()
+                for block in response.iter_raw():
+                    file.write(block)
+                    arrived += len(block)
+                    fresh += len(block)
+                    if fresh >= _PROGRESS:
+                        patience.progress()
+                        fresh = 0
+                    if (elapsed := time.monotonic() - started) > self._service.stall_s:
+                        if arrived < _MIN_RATE * elapsed:
+                            raise TransientError(
+                                f"the stream has stalled at {arrived / elapsed:.0f} bytes/s"
+                            )
+                        started, arrived = time.monotonic(), 0
+
+    @contextmanager
+    def _open(self, url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+        """Follow redirects; the token goes to CDSE's own hosts over HTTPS and no further."""
+        home = httpx.URL(url)
+        here = home
+        for _ in range(_MAX_REDIRECTS):
+            token = self._tokens.header() if _trusted(here, home) else {}
+            request = self._client.build_request("GET", here, headers={**headers, **token})
+            response = self._client.send(request, stream=True)
+            try:
+                if not response.has_redirect_location:
+                    yield response
+                    return
+                try:
+                    here = here.join(response.headers["Location"])
+                except httpx.InvalidURL:
+                    raise TransientError("the redirect leads nowhere") from None
+                if here.scheme != "https" and here.scheme != home.scheme:
+                    raise DownloadError(
+                        f"{home.host} redirects to {here.scheme}://{here.host}; "
+                        "expected an encrypted connection"
+                    )
+            finally:
+                response.close()
+        raise TransientError(f"more than {_MAX_REDIRECTS} redirects")
+
+
+class _UnauthorisedError(Exception):
+    """The server no longer takes the token."""
+
+
+def _trusted(here: httpx.URL, home: httpx.URL) -> bool:
+    """Whether `here` may see the token that was made for `home`.
+
+    The same place, or, for CDSE itself, another of its hosts over HTTPS: the catalogue
+    and the zipper hand downloads on to each other.
+    """
+    if (here.scheme, here.host, here.port) == (home.scheme, home.host, home.port):
+        return True
+    return here.scheme == "https" and here.host.endswith(_SITE) and home.host.endswith(_SITE)
+
+
+class _Part:
+    """What has arrived of a file, and of which version of it."""
+
+    def __init__(self, target: Path, url: str) -> None:
+        self.path = target.with_name(f"{target.name}.part")
+        self._note = target.with_name(f"{target.name}.json")
+        self._target = target
+        self._url = url
+
+    def size(self) -> int:
+        """Bytes that have arrived of the noted version; all others are discarded."""
+        try:
+            note = read_json(self._note)
+            if note["url"] == self._url and self.path.is_file():
+                return self.path.stat().st_size
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        self.discard()
+        return 0
+
+    def is_complete(self) -> bool:
+        """Whether all bytes that the server announced have arrived."""
+        have = self.size()
+        return have > 0 and have == read_json(self._note)["size"]
+
+    def request_headers(self, have: int) -> dict[str, str]:
+        """Ask for the rest, or for the whole if it has changed meanwhile."""
+        # Compressed transfer would make byte ranges meaningless.
+        headers = {"Accept-Encoding": "identity"}
+        if have:
+            headers["Range"] = f"bytes={have}-"
+            if etag := read_json(self._note)["etag"]:
+                headers["If-Range"] = etag
+        return headers
+
+    def begin(self, response: httpx.Response) -> None:
+        """Start anew with the version that `response` brings."""
+        self.discard()
+        write_json(
+            self._note,
+            {
+                "url": self._url,
+                "etag": _strong_etag(response),
+                "size": int(response.headers.get("Content-Length", 0)),
+            },
+        )
+        self.path.touch()
+
+    def continues(self, response: httpx.Response, have: int) -> bool:
+        """Whether a 206 answer goes on exactly where the part ends, in the same version."""
+        note = read_json(self._note)
+        match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if match is None or int(match[1]) != have:
+            return False
+        same_size = not note["size"] or int(match[3]) == note["size"]
+        return same_size and _strong_etag(response) in ("", note["etag"])
+
+    def discard(self) -> None:
+        """Forget what has arrived."""
+        self.path.unlink(missing_ok=True)
+        self._note.unlink(missing_ok=True)
+
+    def finish(self) -> None:
+        """The part is the whole: give it the target's name."""
+        self.path.replace(self._target)
+        self._note.unlink(missing_ok=True)
+
+
+def _strong_etag(response: httpx.Response) -> str:
+    """The version of the bytes; a weak tag does not promise the same bytes (RFC 9110)."""
+    etag: str = response.headers.get("ETag", "")
+    return "" if etag.startswith("W/") else etag

@@ -1,0 +1,132 @@
+"""Whether a product folder is whole, by its own ``manifest.safe``.
+
+Source: Sentinel-2 Products Specification Document, section 3.3 (manifest); MD5 sums up
+to baseline 04.00, SHA3-256 since.
+"""
+
+from pathlib import Path, PurePosixPath
+from xml.etree.ElementTree import Element
+
+from defusedxml import DefusedXmlException
+from defusedxml import ElementTree as SafeElementTree
+
+from reben.bands import BAND_IDS, RESOLUTION_M
+from reben.checksum import check_file
+from reben.errors import ProductError
+from reben.names import ProductName
+
+_ALGORITHMS = {"MD5": "md5", "SHA-256": "sha256", "SHA3-256": "sha3_256"}
+#: For people with a browser; CDSE drops it from downloads, and nothing reads it.
+_DISPENSABLE = "HTML"
+_MAX_NAMED = 3
+
+
+def check_whole(folder: Path, product: str) -> int:
+    """Check every file that the manifest lists: there, of its size and checksum.
+
+    Files that the manifest does not list (previews that CDSE adds) are let be.
+
+    Args:
+        folder: the ``.SAFE`` folder.
+        product: the name that it should have, without ``.SAFE``.
+
+    Returns:
+        The number of files checked.
+
+    Raises:
+        ProductError: a file is missing or differs, the manifest lists no complete set
+            of bands, the XML is hostile, or the product is another one.
+    """
+    manifest = folder / "manifest.safe"
+    files = [e for e in _parse(manifest).iter() if _tag(e) == "byteStream"]
+    problems, checked = [], 0
+    listed = set()
+    for stream in files:
+        href, size, checksum = _describe(stream, manifest)
+        listed.add(href)
+        path = folder.joinpath(*href.parts)
+        if not path.is_file():
+            if href.parts[0] != _DISPENSABLE:
+                problems.append(f"{href} is missing")
+            continue
+        if problem := check_file(path, size, checksum):
+            problems.append(f"{href}: {problem}")
+        checked += 1
+    if problems:
+        more = f" and {len(problems) - _MAX_NAMED} more" if len(problems) > _MAX_NAMED else ""
+        raise ProductError(
+            f"{folder}: the product {product} is not whole: "
+            f"{'; '.join(problems[:_MAX_NAMED])}{more}. Fetch it again"
+        )
+    _check_contents(folder, product, listed)
+    return checked
+
+
+def _check_contents(folder: Path, product: str, listed: set[PurePosixPath]) -> None:
+    """Raise unless metadata and all bands are among the files, and the name is right."""
+    level = ProductName.parse(product).level
+    metadata = PurePosixPath(f"MTD_MSI{level}.xml")
+    bands = {
+        band
+        for path in listed
+        if "IMG_DATA" in path.parts and path.suffix == ".jp2"
+        for band in path.stem.split("_")
+        if band in BAND_IDS
+    }
+    missing = sorted(set(BAND_IDS if level == "L1C" else RESOLUTION_M) - bands)
+    if metadata not in listed or missing:
+        raise ProductError(
+            f"{folder / 'manifest.safe'}: expected {metadata} and an image of every band, found "
+            f"none of {', '.join(missing) or metadata}; the manifest is cut, fetch {product} again"
+        )
+    names = {
+        (element.text or "").strip().removesuffix(".SAFE")
+        for element in _parse(folder / metadata).iter()
+        if _tag(element).startswith("PRODUCT_URI")
+    }
+    if product not in names:
+        raise ProductError(
+            f"{folder / metadata}: expected the product {product}, found "
+            f"{', '.join(sorted(names)) or 'no PRODUCT_URI'}; check the id in the product table"
+        )
+
+
+def _describe(stream: Element, manifest: Path) -> tuple[PurePosixPath, int, str]:
+    """Path, size and ``algorithm:hexdigest`` of one listed file."""
+    children = {_tag(child): child for child in stream}
+    try:
+        location, checksum = children["fileLocation"], children["checksum"]
+        href = PurePosixPath(location.attrib["href"])
+        size = int(stream.attrib["size"])
+        algorithm = _ALGORITHMS[checksum.attrib["checksumName"]]
+        digest = (checksum.text or "").strip().lower()
+    except (KeyError, ValueError) as error:
+        raise ProductError(
+            f"{manifest}: expected href, size and a checksum (one of {', '.join(_ALGORITHMS)}) "
+            f"of every file, found an entry without {error}; fetch the product again"
+        ) from error
+    if href.is_absolute() or ".." in href.parts or not href.parts:
+        raise ProductError(
+            f"{manifest}: refused: it lists {str(href)!r}, which is outside the product"
+        )
+    return href, size, f"{algorithm}:{digest}"
+
+
+def _parse(path: Path) -> Element:
+    try:
+        root: Element = SafeElementTree.parse(path).getroot()
+    except FileNotFoundError as error:
+        raise ProductError(
+            f"{path}: expected in every product, found none; fetch the product again"
+        ) from error
+    except DefusedXmlException as error:
+        raise ProductError(
+            f"{path}: refused: it defines XML entities, which products never do ({error!r})"
+        ) from error
+    except SafeElementTree.ParseError as error:
+        raise ProductError(f"{path}: is no XML ({error}); fetch the product again") from error
+    return root
+
+
+def _tag(element: Element) -> str:
+    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""

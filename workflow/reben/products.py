@@ -1,0 +1,181 @@
+"""Find products in the CDSE catalogue and write the product table.
+
+In: names, or an area, time and cloud cover. Out: a table with id, size, checksum and S3
+path of every product. Needs no credentials.
+
+Where several products become the same tile, the newest processing is taken: highest
+baseline, then latest processing time, then latest publication; the log names the others.
+"""
+
+import argparse
+import csv
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import date
+from pathlib import Path
+
+import shapely
+from shapely.errors import ShapelyError
+
+from reben import cli
+from reben.catalogue import Catalogue, Entry
+from reben.cdse import Service
+from reben.errors import ConfigError, DownloadError
+from reben.names import ProductName
+from reben.product_table import write_products
+
+_log = logging.getLogger(__name__)
+
+
+def find_by_name(catalogue: Catalogue, names: Sequence[str]) -> list[Entry]:
+    """One product for every name.
+
+    Raises:
+        ProductError: a name is no product name.
+        DownloadError: the catalogue does not have some of them; all are listed.
+    """
+    for name in names:
+        ProductName.parse(name)
+    found, missing = [], []
+    for name in names:
+        matches = catalogue.by_name(name)
+        if matches:
+            found.append(newest(matches))
+        else:
+            missing.append(name)
+    if missing:
+        raise DownloadError(
+            f"the catalogue has no product of {len(missing)} of {len(names)} names: "
+            f"{', '.join(missing)}. Check the spelling; reprocessed products have another "
+            "baseline and processing time, so try the name without its last part, or a search"
+        )
+    return found
+
+
+def one_per_tile(entries: Iterable[Entry]) -> list[Entry]:
+    """The newest processing of every tile, sorted by tile."""
+    tiles: dict[str, list[Entry]] = {}
+    for entry in entries:
+        name = ProductName.parse(entry.name)
+        # A tile by sensing, not by baseline: two baselines are the same observation.
+        key = "_".join((name.mission, name.sensing, name.orbit, name.mgrs))
+        tiles.setdefault(key, []).append(entry)
+    return [newest(tiles[key]) for key in sorted(tiles)]
+
+
+def newest(matches: Sequence[Entry]) -> Entry:
+    """The newest of several processings; those that can be fetched come first."""
+    ranked = sorted(matches, key=_age)
+    if len(ranked) > 1:
+        _log.warning(
+            "%s: %d matches; the newest processing is taken, not %s",
+            ranked[-1].name,
+            len(ranked),
+            ", ".join(f"{entry.name} ({entry.id})" for entry in ranked[:-1]),
+        )
+    return ranked[-1]
+
+
+def _age(entry: Entry) -> tuple[bool, str, str, str, str]:
+    name = ProductName.parse(entry.name)
+    return entry.online, name.baseline, name.processing or "", entry.published, entry.id
+
+
+def read_names(path: Path) -> list[str]:
+    """Product names from the first column of a text, CSV or TSV file, header or not.
+
+    Raises:
+        ConfigError: the file is unreadable or holds no product name.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: the list of names cannot be read ({error})") from error
+    delimiter = "\t" if "\t" in text else ","
+    names = [row[0].strip() for row in csv.reader(text.splitlines(), delimiter=delimiter) if row]
+    names = [name for name in names if name.startswith("S2")]
+    if not names:
+        raise ConfigError(f"{path}: expected one product name a line, found none")
+    return names
+
+
+def area_wkt(bbox: Sequence[float] | None, wkt: str | None) -> str:
+    """A polygon in longitude and latitude, as the catalogue takes it.
+
+    Raises:
+        ConfigError: it is no polygon, or lies beyond 180° east or 90° north.
+    """
+    if bbox is not None:
+        west, south, east, north = bbox
+        if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+            raise ConfigError(
+                f"--bbox is {' '.join(f'{value:g}' for value in bbox)}; expected west south east "
+                "north in degrees, west below east and south below north"
+            )
+        return str(shapely.box(west, south, east, north).wkt)
+    try:
+        area = shapely.from_wkt(wkt or "")
+    except ShapelyError as error:
+        raise ConfigError(f"--wkt is {wkt!r}, no WKT geometry ({error})") from error
+    if area is None or area.geom_type not in ("Polygon", "MultiPolygon") or not area.is_valid:
+        raise ConfigError(f"--wkt is {wkt!r}; expected a valid POLYGON in longitude, latitude")
+    return str(area.wkt)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.parser(__doc__)
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="product name; its last part, the processing time, may be left out",
+    )
+    parser.add_argument("--names", dest="file", type=Path, help="file with a name a line")
+    parser.add_argument("--bbox", nargs=4, type=float, metavar=("W", "S", "E", "N"))
+    parser.add_argument("--wkt", help="polygon in longitude and latitude, in place of --bbox")
+    parser.add_argument("--start", type=date.fromisoformat, help="first day, YYYY-MM-DD")
+    parser.add_argument("--end", type=date.fromisoformat, help="last day, YYYY-MM-DD")
+    parser.add_argument("--max-cloud-cover", type=float, default=100, help="percent")
+    parser.add_argument("--level", choices=("L1C", "L2A"), default="L1C")
+    parser.add_argument("--out", type=Path, required=True, help="product table to write")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the search from the command line."""
+    args = _parser().parse_args(argv)
+    names = [*args.names, *(read_names(args.file) if args.file else [])]
+    by_area = args.bbox is not None or args.wkt is not None
+    if bool(names) == by_area or (by_area and None in (args.start, args.end)):
+        raise ConfigError(
+            "expected either product names (NAME … or --names FILE) or a search "
+            "(--bbox or --wkt, with --start and --end)"
+        )
+    service = Service.from_environment()
+    with service.client() as client:
+        catalogue = Catalogue(client, service)
+        if names:
+            found = one_per_tile(find_by_name(catalogue, list(dict.fromkeys(names))))
+        else:
+            found = one_per_tile(
+                catalogue.search(
+                    area_wkt(args.bbox, args.wkt),
+                    args.start,
+                    args.end,
+                    args.level,
+                    args.max_cloud_cover,
+                )
+            )
+    if not found:
+        raise DownloadError(
+            "the search found no product; widen the area, the dates or --max-cloud-cover"
+        )
+    offline = [entry.name for entry in found if not entry.online]
+    if offline:
+        _log.warning("not online, must be ordered first: %s", ", ".join(offline))
+    write_products(args.out, [entry.to_product() for entry in found])
+    _log.info("%d products, %d MB", len(found), sum(entry.size for entry in found) // 10**6)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,87 @@
+"""Check that the sen2cor which is installed is the one that the config asks for.
+
+In: the command and the expected version. Out: a small JSON with the version found. The
+workflow runs this once, before the first tile; `reben.sen2cor` asks again for every tile,
+in case another is installed meanwhile.
+"""
+
+import logging
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from reben import cli
+from reben.errors import ToolError
+from reben.files import write_json
+
+_log = logging.getLogger(__name__)
+
+#: As the help has it: "Sentinel-2 Level 2A Processor (Sen2Cor). Version: 2.8.0, created: …".
+_VERSION = re.compile(r"Sen2Cor\)?\.?\s+Version:\s*(\d+(?:\.\d+)*)", re.IGNORECASE)
+_HELP_LIMIT_S = 300
+
+
+def check_version(command: str, expected: str) -> str:
+    """The version of sen2cor, if it is the expected one.
+
+    Args:
+        command: ``L2A_Process`` or its path.
+        expected: version to its leading parts: ``2.11`` takes 2.11.0 and 02.11.00.
+
+    Returns:
+        The version found, parts without leading zeros.
+
+    Raises:
+        ToolError: the command is not there, does not say its version, or has another.
+    """
+    try:
+        done = subprocess.run(
+            [command, "--help"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_HELP_LIMIT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolError(
+            f"sen2cor: expected to run {command!r} --help, but {error}. Install sen2cor "
+            f"{expected} from step.esa.int and give its L2A_Process as sen2cor.command"
+        ) from error
+    # Wrapped lines of the help may break inside the sentence.
+    match = _VERSION.search(" ".join((done.stdout + done.stderr).split()))
+    if match is None:
+        raise ToolError(
+            f"sen2cor: {command!r} --help does not say its version (exit status "
+            f"{done.returncode}); expected sen2cor {expected}. Check sen2cor.command"
+        )
+    found = _parts(match[1])
+    wanted = _parts(expected)
+    version = ".".join(map(str, found))
+    if found[: len(wanted)] != wanted:
+        raise ToolError(
+            f"sen2cor: expected version {expected}, found {version} at {command!r}. Install the "
+            "expected one, or set sen2cor.version: every tile is then processed anew"
+        )
+    return version
+
+
+def _parts(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the step from the command line."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--command", required=True, help="L2A_Process or its path")
+    parser.add_argument("--version", required=True, help="expected version, such as 2.11")
+    parser.add_argument("--out", type=Path, required=True, help="JSON with the version")
+    args = parser.parse_args(argv)
+    version = check_version(args.command, args.version)
+    write_json(args.out, {"sen2cor": version})
+    _log.info("sen2cor %s", version)
+
+
+if __name__ == "__main__":
+    cli.run(main)
