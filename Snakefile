@@ -22,6 +22,7 @@ include: "workflow/rules/labels.smk"
 include: "workflow/rules/sentinel1.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/lmdb.smk"
+include: "workflow/rules/audit.smk"
 
 
 rule all:

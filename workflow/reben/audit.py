@@ -81,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--config", type=json.loads, required=True, help="as resolved (JSON)")
     parser.add_argument("--tiles", nargs="+", required=True)
+    parser.add_argument("--snakemake", required=True, help="its version")
     parser.add_argument("--snakefile", type=Path, required=True)
     args = parser.parse_args(argv)
 
@@ -91,6 +92,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "software": {
             **provenance.software(),
             "sen2cor": args.config["sen2cor"]["version"],
+            "snakemake": args.snakemake,
         },
         "code": {**provenance.code(), "git": provenance.git_state(args.snakefile.parent)},
         "outputs": output_digests(args.results, args.tiles),

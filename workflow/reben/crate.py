@@ -45,7 +45,9 @@ def write_crate(
         "What a BigEarthNet-style dataset was built from, with which settings and software, "
         "and the checksums of all that was made."
     )
-    crate.license = crate.add(ContextEntity(crate, _LICENSE, {"@type": "CreativeWork", "name": "MIT"}))
+    crate.license = crate.add(
+        ContextEntity(crate, _LICENSE, {"@type": "CreativeWork", "name": "MIT"})
+    )
     crate.datePublished = ended
     root["conformsTo"] = [
         crate.add(

@@ -4,7 +4,7 @@ import ctypes
 import platform
 import re
 import subprocess
-from importlib.metadata import distributions, version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,6 @@ def software() -> dict[str, Any]:
     """The versions of all that decides about bytes, and the platform."""
     return {
         "python": platform.python_version(),
-        "snakemake": version("snakemake"),
         "gdal": rasterio.__gdal_version__,
         "proj": pyproj.proj_version_str,
         "geos": shapely.geos_version_string,
@@ -97,7 +96,8 @@ def code() -> dict[str, dict[str, str]]:
     return {
         "steps": {step: code_version(step) for step in STEPS},
         "environments": {
-            path.stem: environment_version(path.stem) for path in sorted(ENVIRONMENTS.glob("*.yaml"))
+            path.stem: environment_version(path.stem)
+            for path in sorted(ENVIRONMENTS.glob("*.yaml"))
         },
     }
 

@@ -1,6 +1,11 @@
-"""The proof of what was built, for auditors: `snakemake ... audit`."""
+import json
+from importlib.metadata import version
 
-SHARD_KINDS = [kind for kind in ("s2", "s1", "reference_maps") if shards(kind)]
+SHARDS = [
+    f"{RESULTS}/encoded/{kind}/{{tile}}.lmdb"
+    for kind in ("s2", "s1", "reference_maps")
+    if shards(kind)
+]
 
 
 def product_at_hand(wildcards):
@@ -16,7 +21,7 @@ rule digest_tile:
         settled=after_checkpoints,
         patches=f"{RESULTS}/patches/{{tile}}",
         reference_maps=f"{RESULTS}/reference_maps/{{tile}}",
-        shards=[f"{RESULTS}/encoded/{kind}/{{tile}}.lmdb" for kind in SHARD_KINDS],
+        shards=SHARDS,
     output:
         digest=f"{RESULTS}/audit/tiles/{{tile}}.json",
         patches=f"{RESULTS}/audit/tiles/{{tile}}.patches.csv",
@@ -57,6 +62,7 @@ rule audit:
     params:
         config=json.dumps(config, sort_keys=True),
         tiles=TILES,
+        snakemake=version("snakemake"),
         snakefile=f"{workflow.basedir}/Snakefile",
         code=code_version("audit"),
         environment=environment_version("audit"),
@@ -68,4 +74,4 @@ rule audit:
         "../../envs/audit.yaml"
     shell:
         "python -m reben.audit --results {RESULTS:q} --config {params.config:q}"
-        " --tiles {params.tiles} --snakefile {params.snakefile:q} 2> {log:q}"
+        " --tiles {params.tiles} --snakemake {params.snakemake} --snakefile {params.snakefile:q} 2> {log:q}"
