@@ -22,7 +22,7 @@ from reben import cli
 from reben.errors import TableError
 from reben.files import write_json
 from reben.lmdb_store import read_lmdb
-from reben.tables import METADATA, read_tables
+from reben.tables import METADATA, PATCHES, read_tables
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,12 @@ def read_metadata(folder: Path) -> pl.DataFrame:
     paths = [folder / name for name in (CLEAR, OBSCURED) if (folder / name).is_file()]
     frames = [read_tables([path], METADATA).with_columns(table=pl.lit(path.name)) for path in paths]
     return pl.concat(frames).sort("patch_id")
+
+
+def cut_patches(root: Path, metadata: pl.DataFrame) -> pl.DataFrame:
+    """The patches that a build cut, kept or not; those of its metadata without its tables."""
+    paths = sorted((root / "tables/patches").glob("*.parquet"))
+    return read_tables(paths, PATCHES).filter("valid") if paths else metadata
 
 
 def compare_tables(a: pl.DataFrame, b: pl.DataFrame) -> dict[str, Any]:
@@ -122,7 +128,7 @@ def compare(a: Path, b: Path, restrict: bool = False) -> dict[str, Any]:
     Args:
         a: results or folder of tables.
         b: another.
-        restrict: compare only the patches of `a`.
+        restrict: compare only the patches of `a`, those that it cut and dropped included.
 
     Returns:
         ``equal``, ``tables`` (`compare_tables`) and ``arrays`` (`compare_arrays`; None where
@@ -131,7 +137,7 @@ def compare(a: Path, b: Path, restrict: bool = False) -> dict[str, Any]:
     folder_a, folder_b = dataset_folder(a), dataset_folder(b)
     one, other = read_metadata(folder_a), read_metadata(folder_b)
     if restrict:
-        other = other.join(one, on="patch_id", how="semi")
+        other = other.join(cut_patches(a, one), on="patch_id", how="semi")
     tables = compare_tables(one, other)
     arrays = None
     have_lmdb = (folder_a / LMDB).is_dir() and (folder_b / LMDB).is_dir()
