@@ -1,7 +1,9 @@
 """The audit, its crate, and what `reben.verify` says about tampering."""
 
 import hashlib
+import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,9 +13,12 @@ import lmdb
 import numpy as np
 import polars as pl
 import pytest
+import requests
 import rocrate
+from requests.adapters import HTTPAdapter
 from rocrate_validator import models, services
 from safetensors.numpy import save
+from urllib3 import HTTPResponse
 
 from reben.tables import METADATA, read_table, write_table
 from reben.verify import Build as Claimed
@@ -108,12 +113,22 @@ def test_a_validator_accepts_the_crate(
 ) -> None:
     crate = shutil.copytree(audited.results / "audit", tmp_path / "crate")
     # The validator fetches the context; offline it gets the copy that the library carries.
+    # That is version 1.3, in which the terms of Bioschemas have other addresses than in 1.1.
     context = (Path(rocrate.__file__).parent / "data/ro-crate.jsonld").read_text()
-    offline(monkeypatch, json.loads(context))
+    for term in ("input", "output"):
+        context = re.sub(
+            rf'"{term}": "https://bioschemas.org/[^"]*"',
+            f'"{term}": "https://bioschemas.org/ComputationalWorkflow#{term}"',
+            context,
+        )
+    offline(
+        monkeypatch, context.replace("https://bioschemas.org/terms/", "https://bioschemas.org/")
+    )
     settings = services.ValidationSettings(
         rocrate_uri=str(crate),
         profile_identifier="workflow-run-crate-0.5",
         requirement_severity=models.Severity.REQUIRED,
+        no_cache=True,
     )
     result = services.validate(settings)
     assert result.passed(), [issue.message for issue in result.get_issues()]
@@ -123,18 +138,19 @@ def test_a_validator_accepts_the_crate(
     assert not services.validate(settings).passed(), "a crate without its run was accepted"
 
 
-def offline(monkeypatch: pytest.MonkeyPatch, context: dict) -> None:
-    """Answer requests for the RO-Crate context from a local copy."""
-    from rdflib.plugins.shared.jsonld import context as loader
+def offline(monkeypatch: pytest.MonkeyPatch, context: str) -> None:
+    """Answer requests for the RO-Crate context from a local copy, and no others."""
 
-    fetch = loader.source_to_json
+    def send(_: HTTPAdapter, request: requests.PreparedRequest, **kwargs: object) -> object:
+        if not str(request.url).startswith("https://w3id.org/ro/crate/"):
+            raise requests.ConnectionError(f"no network here: {request.url}")
+        response = requests.Response()
+        response.status_code, response.url, response.request = 200, str(request.url), request
+        response.headers["Content-Type"] = "application/ld+json"
+        response.raw = HTTPResponse(io.BytesIO(context.encode()), preload_content=False, status=200)
+        return response
 
-    def local(source, *args, **kwargs):
-        if isinstance(source, str) and source.startswith("https://w3id.org/ro/crate"):
-            return context, None
-        return fetch(source, *args, **kwargs)
-
-    monkeypatch.setattr(loader, "source_to_json", local)
+    monkeypatch.setattr(HTTPAdapter, "send", send)
 
 
 def test_tampered_geotiff(results: Path) -> None:
@@ -184,17 +200,17 @@ def test_added_label(results: Path) -> None:
 def test_swapped_splits(results: Path) -> None:
     frame = read_table(results / CLEAR, METADATA)
     test = frame.filter(pl.col("split") == "test")["patch_id"][0]
-    train = frame.filter(pl.col("split") == "train")["patch_id"][0]
+    other = frame.filter(pl.col("split") == "validation")["patch_id"][0]
     swapped = frame.with_columns(
         split=pl.when(pl.col("patch_id") == test)
-        .then(pl.lit("train"))
-        .when(pl.col("patch_id") == train)
+        .then(pl.lit("validation"))
+        .when(pl.col("patch_id") == other)
         .then(pl.lit("test"))
         .otherwise("split")
     )
     write_table(results / CLEAR, swapped, METADATA)
     found = findings(results)
-    for patch, stated, place in ((test, "train", "test"), (train, "test", "train")):
+    for patch, stated, place in ((test, "validation", "test"), (other, "test", "validation")):
         assert (
             f"{CLEAR}: {patch}: split is {stated}, by its place in the tile it is {place}" in found
         )

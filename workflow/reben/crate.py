@@ -38,7 +38,7 @@ def write_crate(
     ended = datetime.fromtimestamp((audit / "manifest.json").stat().st_mtime, UTC)
     ended_text = ended.isoformat(timespec="seconds")
 
-    crate = ROCrate(gen_preview=False)
+    crate = ROCrate(gen_preview=False, version="1.1")
     root = crate.root_dataset
     crate.name = "Audit of a dataset built by reben"
     crate.description = (
