@@ -27,6 +27,7 @@ include: "workflow/rules/labels.smk"
 include: "workflow/rules/sentinel1.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/lmdb.smk"
+include: "workflow/rules/audit.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/publish.smk"
 
