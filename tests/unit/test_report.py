@@ -122,13 +122,13 @@ def test_gallery_opens_and_turns_by_keyboard(page: Page, pages: Path) -> None:
     first = cards.first.locator(".card")
     first.focus()
     page.keyboard.press("Enter")
-    names = page.locator("dialog .name")
-    assert names.inner_text() == cards.first.locator(".name").inner_text()
+    names = page.locator("dialog .name").first
+    assert names.inner_text() == cards.first.locator(".name").first.inner_text()
     page.keyboard.press("ArrowRight")
-    assert names.inner_text() == cards.nth(1).locator(".name").inner_text()
+    assert names.inner_text() == cards.nth(1).locator(".name").first.inner_text()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
-    assert names.inner_text() == cards.last.locator(".name").inner_text()
+    assert names.inner_text() == cards.last.locator(".name").first.inner_text()
     page.keyboard.press("Escape")
     assert not page.locator("dialog").is_visible()
     assert page.evaluate("document.activeElement.className") == "card"

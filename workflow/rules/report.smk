@@ -36,7 +36,7 @@ rule draw_overview:
         mem_mb=2000,
         runtime=15,
     params:
-        results=RESULTS,
+        results=lambda wildcards: RESULTS,
         code=code_version("overview"),
         environment=environment_version("report"),
     shell:
@@ -69,7 +69,7 @@ rule report:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,  # see tests/benchmarks
         runtime=30,
     params:
-        results=RESULTS,
+        results=lambda wildcards: RESULTS,
         options=lambda wildcards, input: options(
             name=config["dataset"]["name"],
             version=config["dataset"]["version"],
