@@ -17,9 +17,9 @@ from reben.report.counts import CoOccurrence
 from reben.report.distances import SplitDistances
 from reben.results import Build
 
-_WIDTH = 860
+_WIDTH = 1100
 #: Width of the map by its height, at least.
-_MAP_RATIO = 1.5
+_MAP_RATIO = 1.8
 
 
 def heatmap(pairs: CoOccurrence) -> Markup:
