@@ -3,18 +3,13 @@
 ``python -m tests.benchmarks.bench_encode [patches]`` prints the rows as a table.
 """
 
-import multiprocessing
 import os
 import random
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import lmdb
 import numpy as np
@@ -30,54 +25,12 @@ from reben.grid import TileGrid
 from reben.names import patch_id
 from reben.patch_store import PatchWriter
 from reben.safetensors_value import repeat_pixels
-from reben.tables import METADATA, SELECTION, SENTINEL1, write_table
+from reben.tables import METADATA, read_table, write_table
+from tests.benchmarks.harness import Action, Row, measured
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 GRID = TileGrid(32633, 300_000, 5_800_000, 109_800)
 KINDS = {"s2": "patches", "s1": "sentinel1", "reference_maps": "reference_maps"}
-
-
-class Row(NamedTuple):
-    """One line of the table.
-
-    Attributes:
-        step: what was timed.
-        seconds: wall time of it.
-        per_second: patches per second.
-        ratio: how many times faster than `floor`, measured in the same run; None for a
-            row that is itself a floor.
-        floor: name of the way that it is compared with.
-        peak_mb: peak memory of the process that ran it alone.
-    """
-
-    step: str
-    seconds: float
-    per_second: float
-    ratio: float | None
-    floor: str
-    peak_mb: float
-
-
-def measured(function: Callable[..., object], *args: object) -> tuple[float, float]:
-    """Run a function in a process of its own; its wall time in seconds and peak memory in MB."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    os.sync()  # what was written before is not this function's burden
-    process = context.Process(target=_report, args=(sender, function, args))
-    process.start()
-    sender.close()
-    try:
-        result: tuple[float, float] = receiver.recv()
-    finally:
-        process.join()
-    return result
-
-
-def _report(sender: Any, function: Callable[..., object], args: tuple[object, ...]) -> None:
-    start = time.perf_counter()
-    function(*args)
-    seconds = time.perf_counter() - start
-    sender.send((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000))
 
 
 def write_tile(root: Path, count: int) -> list[str]:
@@ -118,18 +71,22 @@ def s1_name(col: int, row: int) -> str:
     return f"S1A_IW_GRDH_1SDV_20170613T165043_33UUP_{col}_{row}"
 
 
-def encode_shard(kind: str, root: Path, out: Path, threads: int) -> None:
-    """What the rule encode_tile does."""
-    encode.encode(encode.sources_in_folder(kind, str(root), 1200), str(out), threads)
+def encode_shard(kind: str, root: Path, out: Path, threads: int) -> Action:
+    """What the rules encode_... do."""
+    return lambda: encode.encode(encode.sources_in_folder(kind, str(root), 1200), str(out), threads)
 
 
-def encode_naively(root: Path, out: Path, count: int) -> None:
+def encode_naively(root: Path, out: Path, count: int) -> Action:
     """Open each file with rasterio, put what safetensors makes of them into LMDB."""
-    with lmdb.open(str(out), map_size=1 << 34) as env:
-        for patch in sorted(folder.name for folder in root.iterdir())[:count]:
-            arrays = {band: read_band(root, patch, band) for band in S2_BANDS}
-            with env.begin(write=True) as txn:
-                txn.put(patch.encode(), save(arrays))
+
+    def action() -> None:
+        with lmdb.open(str(out), map_size=1 << 34) as env:
+            for patch in sorted(folder.name for folder in root.iterdir())[:count]:
+                arrays = {band: read_band(root, patch, band) for band in S2_BANDS}
+                with env.begin(write=True) as txn:
+                    txn.put(patch.encode(), save(arrays))
+
+    return action
 
 
 def read_band(root: Path, patch: str, band: str) -> np.ndarray:
@@ -138,47 +95,58 @@ def read_band(root: Path, patch: str, band: str) -> np.ndarray:
         return dataset.read(1)  # type: ignore[no-any-return]
 
 
-def write_tables(folder: Path, ids: list[str]) -> None:
-    """Metadata, selection and pairs that list all of the tile."""
+def write_metadata(path: Path, ids: list[str]) -> pl.DataFrame:
+    """A metadata table that lists all of the tile."""
     cells = [divmod(i, GRID.count) for i in range(len(ids))]
     frame = pl.DataFrame({"patch_id": ids, "s1_name": [s1_name(*cell) for cell in cells]})
     rest = [pl.lit(None).alias(name) for name in METADATA.names if name not in frame.columns]
-    metadata = frame.with_columns(rest).with_columns(labels=pl.lit(["Pastures"]))
-    write_table(folder / "metadata.parquet", metadata, METADATA)
-    kept = frame.with_columns(tile=pl.lit(TILE), dropped_for=None, folder=pl.col("s1_name"))
-    write_table(folder / "selection.parquet", kept, SELECTION)
-    write_table(folder / "pairs.parquet", kept, SENTINEL1)
+    frame = frame.with_columns(rest).with_columns(labels=pl.lit(["Pastures"]))
+    write_table(path, frame, METADATA)
+    return frame
 
 
-def build(tables: Path, shards: dict[str, Path], out: Path) -> None:
+def build(metadata: Path, shards: dict[str, Path], out: Path) -> Action:
     """What the rule build_lmdb does."""
-    arguments = [a for k, p in shards.items() for a in (f"--{k.replace('_', '-')}", str(p))]
-    listed = ["--selection", f"{tables}/selection.parquet", "--pairs", f"{tables}/pairs.parquet"]
-    build_lmdb.main([*listed, *arguments, "--out", str(out)])
+    shutil.rmtree(out, ignore_errors=True)
+    frame = read_table(metadata, METADATA)
+    return lambda: build_lmdb.build(frame, {k: {TILE: p} for k, p in shards.items()}, out)
 
 
-def copy_and_sync(shards: dict[str, Path], out: Path) -> None:
+def copy_and_sync(shards: dict[str, Path], out: Path) -> Action:
     """The floor of `build`."""
+    shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
-    for kind, path in shards.items():
-        subprocess.run(["cp", "-r", path, out / kind], check=True)
-    os.sync()
+
+    def action() -> None:
+        for kind, path in shards.items():
+            subprocess.run(["cp", "-r", path, out / kind], check=True)
+        os.sync()
+
+    return action
 
 
-def read_lmdb(metadata: Path, store: Path, order: list[int]) -> None:
+def read_lmdb(metadata: Path, store: Path, order: list[int]) -> Action:
     """Random reads as a training would."""
     patches = BigEarthNet(metadata, store)
-    for i in order:
-        patches[i]
+
+    def action() -> None:
+        for i in order:
+            patches[i]
+
+    return action
 
 
-def read_naively(root: Path, ids: list[str]) -> None:
+def read_naively(root: Path, ids: list[str]) -> Action:
     """The same from GeoTIFFs with rasterio, resampled by the same code."""
-    for patch in ids:
-        image = np.empty((len(S2_BANDS), 120, 120), "uint16")
-        for i, band in enumerate(S2_BANDS):
-            pixels = read_band(root, patch, band)[np.newaxis]
-            repeat_pixels(pixels, image[i : i + 1], 120 // pixels.shape[1])
+
+    def action() -> None:
+        for patch in ids:
+            image = np.empty((len(S2_BANDS), 120, 120), "uint16")
+            for i, band in enumerate(S2_BANDS):
+                pixels = read_band(root, patch, band)[np.newaxis]
+                repeat_pixels(pixels, image[i : i + 1], 120 // pixels.shape[1])
+
+    return action
 
 
 def rows(scratch: Path, count: int = 2000, threads: int = 2) -> list[Row]:
@@ -189,16 +157,18 @@ def rows(scratch: Path, count: int = 2000, threads: int = 2) -> list[Row]:
     found = [_row("encode naively: rasterio, safetensors, LMDB", naive_count, naive)]
     shards = {kind: scratch / kind / f"{TILE}.lmdb" for kind in KINDS}
     for kind, name in KINDS.items():
-        result = measured(encode_shard, kind, scratch / name, shards[kind], threads)
+        result = measured(encode_shard, kind, scratch / name, shards[kind], threads, tries=3)
         floor = found[0] if kind == "s2" else None
         found.append(_row(f"encode_tile, {name}", count, result, floor))
 
     metadata = scratch / "metadata.parquet"
-    write_tables(scratch, ids)
-    copied = _row("cp of the shards, sync", count, measured(copy_and_sync, shards, scratch / "cp"))
+    write_metadata(metadata, ids)
+    result = measured(copy_and_sync, shards, scratch / "cp", tries=3)
+    copied = _row("cp of the shards, sync", count, result)
     shutil.rmtree(scratch / "cp")
     store = scratch / "BigEarthNet.lmdb"
-    found += [copied, _row("build_lmdb", count, measured(build, scratch, shards, store), copied)]
+    result = measured(build, metadata, shards, store, tries=3)
+    found += [copied, _row("build_lmdb", count, result, copied)]
 
     order = random.Random(0).sample(range(count), count)
     picked = [ids[i] for i in order[:naive_count]]

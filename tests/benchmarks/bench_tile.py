@@ -9,7 +9,7 @@ from reben import corine, labels, patches, quality, reference_maps
 from reben.bands import S2_BANDS
 from reben.safe import L2AProduct
 from reben.synthetic import ProductSpec, write_corine, write_product
-from tests.benchmarks.bench_encode import Row, measured
+from tests.benchmarks.harness import Row, measured, plain
 
 SPEC = ProductSpec(
     "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_20240101T000000", 32633, 300_000, 5_400_000
@@ -74,7 +74,7 @@ def rows(scratch: Path, kept: Path, threads: int = 2) -> list[Row]:
     shutil.rmtree(scratch / "tile", ignore_errors=True)
     out = scratch / "tile"
     out.mkdir()
-    seconds, peak = measured(decode, product)
+    seconds, peak = measured(plain, decode, product)
     floor = Row(
         "decode 12 bands: rasterio, all processors", seconds, COUNT / seconds, None, "", peak
     )
@@ -84,7 +84,7 @@ def rows(scratch: Path, kept: Path, threads: int = 2) -> list[Row]:
         ("check_quality, clip_corine", clip, (product, polygons, out)),
         ("make_reference_maps, label_patches", label, (out, threads)),
     ):
-        seconds, peak = measured(function, *args)
+        seconds, peak = measured(plain, function, *args)
         found.append(
             Row(step, seconds, COUNT / seconds, floor.seconds / seconds, "decode 12 bands", peak)
         )

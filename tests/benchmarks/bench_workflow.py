@@ -8,7 +8,7 @@ import yaml
 
 from reben.files import write_json
 from reben.product_table import Product, write_products
-from tests.benchmarks.bench_encode import Row, measured
+from tests.benchmarks.harness import Row, measured, plain
 
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 
@@ -89,11 +89,11 @@ def rows(
     """Measure planning for `counts` tiles, and a run of `finished` tiles that are done."""
     found = []
     for count in counts:
-        seconds, peak = measured(dry_run, plan(scratch / f"dry{count}", count))
+        seconds, peak = measured(plain, dry_run, plan(scratch / f"dry{count}", count))
         found.append(Row(f"dry run, {count:,} tiles", seconds, count / seconds, None, "", peak))
     config = plan(scratch / "finished", finished)
     finish(config, finished)
-    seconds, peak = measured(no_op, config)
+    seconds, peak = measured(plain, no_op, config)
     found.append(
         Row(
             f"nothing to do, {finished} finished tiles", seconds, finished / seconds, None, "", peak

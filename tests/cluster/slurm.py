@@ -75,6 +75,7 @@ class Job:
         tile: that it ran for, or nothing.
         state: such as ``COMPLETED`` or ``TIMEOUT``.
         mem_mb: memory that it got.
+        limit_min: time that it got.
         array: whether it is part of an array.
     """
 
@@ -84,6 +85,7 @@ class Job:
     tile: str
     state: str
     mem_mb: int
+    limit_min: int
     array: bool
 
     @classmethod
@@ -92,6 +94,7 @@ class Job:
         rule, _, tile = record["Comment"].strip().removeprefix("rule_").partition("_wildcards_")
         memory = re.search(r"mem=([\d.]+)([MG])", record["TRES"])
         assert memory, record["TRES"]
+        hours, minutes, _ = map(int, record["TimeLimit"].split(":"))
         return cls(
             int(record["JobId"]),
             record["JobName"],
@@ -99,6 +102,7 @@ class Job:
             tile,
             record["JobState"],
             round(float(memory[1]) * {"M": 1, "G": 1024}[memory[2]]),
+            60 * hours + minutes,
             "ArrayJobId" in record,
         )
 

@@ -1,6 +1,7 @@
 """A folder with the smallest inputs that every rule has work on, and builds in it."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -47,7 +48,8 @@ SECONDS = 240  # for any build
 QUICK = (
     "--jobs=8",
     "--slurm-status-command=squeue",
-    "--slurm-init-seconds-before-status-checks=3",
+    # A check in vain adds ten seconds to the next: about as long as the jobs take.
+    "--slurm-init-seconds-before-status-checks=6",
     "--seconds-between-status-checks=1",
     "--latency-wait=5",
 )
@@ -177,3 +179,10 @@ def wait_for_step(module: str, workspace: Workspace, tile: str = "") -> int:
         return None
 
     return wait_for(find)
+
+
+def node_log(said: str, rule: str, tile: str) -> str:
+    """The logs on the node of a job's failures, whose paths its messages name."""
+    paths = re.findall(rf"\S+/slurm_logs/rule_{rule}/{tile}/\d+\.log", said)
+    assert paths, said
+    return "\n".join(Path(path).read_text() for path in paths if Path(path).exists())

@@ -40,12 +40,14 @@ class PatchWriter:
     def add_row(self, row: int, patches: Iterable[Patch]) -> None:
         """Write all files of all patches of a row."""
         for patch, files in patches:
-            os.mkdir(f"{self.root}/{patch}")  # noqa: PTH102 - pathlib costs as much as the call
-            self._add_files(patch, files)
+            self.add_patch(patch, files)
 
-    def _add_files(self, patch: str, files: Iterable[File]) -> None:
+    def add_patch(self, patch: str, files: Iterable[File]) -> None:
+        """Write all files of a patch."""
+        folder = f"{self.root}/{patch}"
+        os.mkdir(folder)  # noqa: PTH102 - pathlib costs as much as the call itself
         for layer, chunks in files:
-            path = f"{self.root}/{file_name(patch, layer)}"
+            path = f"{folder}/{patch}_{layer}.tif"
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             try:
                 expected = sum(memoryview(chunk).nbytes for chunk in chunks)

@@ -56,14 +56,14 @@ rule acquire:
     threads: 1
     resources:
         cdse=lambda wildcards: int(PRODUCTS[wildcards.tile].source == "cdse"),
-        mem_mb=500,  # 90 MB seen; archives are streamed
+        mem_mb=300,  # 53 MB seen with an archive of 600 MB, which is streamed
         runtime=240,  # minutes at 1 MB/s and more; patience with a dead service is 120
     params:
         product=lambda wildcards: PRODUCTS[wildcards.tile].product,
         source=lambda wildcards: PRODUCTS[wildcards.tile].source,
     shell:
         'python -m reben.acquire --products "$REBEN_PRODUCTS" --tile {wildcards.tile}'
-        " --out {output:q} 2>> {log:q}"
+        " --out {output:q} 2> {log:q}"
 
 
 use rule acquire as acquire_l2a with:

@@ -19,6 +19,8 @@ from reben.settings import absent_inputs, check_settings
 # cluster node alike: the package is found by its path, it is not installed.
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(PACKAGES))}; ")
 
+# The memory that rules ask for holds, beside the step that was measured, Snakemake itself:
+# on a cluster's node it runs twice around the step, 260 MB together.
 RESULTS = config["results"]
 LOGS = f"{RESULTS}/logs"
 TABLES = f"{RESULTS}/tables"

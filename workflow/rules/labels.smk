@@ -15,7 +15,7 @@ checkpoint clip_corine:
         "../../envs/vector.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,  # 0.3 GB seen; coasts are larger
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,  # 0.2 GB seen; coasts are larger
         runtime=lambda wildcards, attempt: 60 * attempt,  # 1-2 s a tile seen
     params:
         layer=options(
@@ -44,8 +44,8 @@ rule make_reference_maps:
         "../../envs/raster.yaml"
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,  # 0.6 GB seen, full-size tile
-        runtime=lambda wildcards, attempt: 15 * attempt,  # 10 s seen
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,  # 0.75 GB seen, full-size tile
+        runtime=lambda wildcards, attempt: 15 * attempt,  # 6-18 s seen
     params:
         container=config["patches"]["container"],
         code=code_version("reference_maps"),

@@ -13,7 +13,7 @@ rule make_patches:
     threads: 4
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,  # 0.7 GB seen, full-size tile
-        runtime=lambda wildcards, attempt: 30 * attempt,  # 1-2 min seen on two cores
+        runtime=lambda wildcards, attempt: 30 * attempt,  # 1-2.5 min seen on two cores
     params:
         rejected=rejected,
         side_m=config["patches"]["side_m"],

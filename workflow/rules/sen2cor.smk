@@ -37,7 +37,7 @@ rule run_sen2cor:
     """Process an L1C product to L2A.
 
     Its parameters are sen2cor's version and the digest of its GIPP and nothing else: 40
-    minutes a tile are spent again only if the outcome can differ. The log keeps all tries.
+    minutes a tile are spent again only if the outcome can differ.
     """
     input:
         l1c=f"{RESULTS}/l1c/{{tile}}",
@@ -60,4 +60,4 @@ rule run_sen2cor:
     shell:
         "python -m reben.sen2cor --l1c {input.l1c:q} --out {output:q}"
         ' --command "$REBEN_SEN2COR" --gipp "$REBEN_GIPP" --version {params.version:q}'
-        " --limit-min {resources.runtime} --threads {threads} 2>> {log:q}"
+        " --limit-min {resources.runtime} --threads {threads} 2> {log:q}"

@@ -10,8 +10,8 @@ rule index_sentinel1:
         "../../envs/raster.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,  # 0.2 GB seen, one tile; 2 kB a patch
+        runtime=lambda wildcards, attempt: 60 * attempt,  # 7 s seen, one tile: 8,281 folders
     params:
         code=code_version("sentinel1"),
         environment=environment_version("raster"),
@@ -34,8 +34,8 @@ rule pair_sentinel1:
         "../../envs/raster.yaml"
     threads: 2
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,  # 0.3 GB seen, full-size tile
+        runtime=lambda wildcards, attempt: 15 * attempt,  # 25 s seen
     params:
         alignment=lambda wildcards, input: options(alignment=input.alignment or None),
         code=code_version("sentinel1"),

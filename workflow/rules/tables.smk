@@ -1,4 +1,8 @@
-"""Steps over the tables of all tiles: seconds each, so they run where Snakemake runs."""
+"""Steps over the tables of all tiles: seconds each, so they run where Snakemake runs.
+
+Its other jobs are worth one on a cluster: the tiles', and those that read a large input or
+write the whole dataset (clip_corine, index_sentinel1, build_lmdb, report).
+"""
 
 
 localrules:
@@ -10,6 +14,7 @@ localrules:
     build_metadata,
     count_funnel,
     label_patches,
+    draw_overview,
 
 
 PATCH_TABLES = of_tiles(f"{TABLES}/patches/{{tile}}.parquet")
