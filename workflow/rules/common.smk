@@ -1,9 +1,11 @@
 """What all rules share: the products, the places of things, what makes a rule run again."""
 
+import json
 import os
 import shlex
 import sys
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 
 PACKAGES = Path(workflow.basedir, "workflow")
@@ -34,6 +36,9 @@ os.environ.update(REBEN_REQUIRED=" ".join(REQUIRED))
 ALIGNED = config["alignment"]["pairs"] is not None
 SENTINEL1 = config["sentinel1"]["root"] is not None
 COUNTRIES = config["countries"]["path"] is not None
+
+CONFIG_JSON = json.dumps(config, sort_keys=True)
+SNAKEMAKE_VERSION = version("snakemake")
 
 
 wildcard_constraints:
@@ -123,3 +128,14 @@ def shards(kind):
     """The shards of all tiles, where the dataset includes that kind of data."""
     included = kind in config["lmdb"]["include"] and (kind != "s1" or SENTINEL1)
     return given(included, of_tiles(f"{RESULTS}/encoded/{kind}/{{tile}}.lmdb"))
+
+
+def product_at_hand(wildcards):
+    """The L2A folder of a tile where it is still there; its absence makes nothing run."""
+    product = PRODUCTS[wildcards.tile]
+    used = (
+        product.path
+        if product.is_used_in_place
+        else f"{RESULTS}/l2a/{wildcards.tile}.SAFE"
+    )
+    return options(product=used)
