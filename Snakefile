@@ -15,6 +15,9 @@ configfile: "config/config.yaml"
 validate(config, "workflow/schemas/config.schema.json")
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/quality.smk"
 include: "workflow/rules/patches.smk"
@@ -23,6 +26,8 @@ include: "workflow/rules/sentinel1.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/lmdb.smk"
 include: "workflow/rules/audit.smk"
+include: "workflow/rules/report.smk"
+include: "workflow/rules/publish.smk"
 
 
 rule all:
@@ -32,3 +37,4 @@ rule all:
         f"{RESULTS}/dataset/metadata.parquet",
         f"{RESULTS}/dataset/funnel.csv",
         f"{RESULTS}/dataset/BigEarthNet.lmdb",
+        f"{RESULTS}/dataset/overview.png",

@@ -209,7 +209,7 @@ class _Base(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _Server
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Say nothing."""
 
     @property
@@ -373,7 +373,10 @@ def _matches(archive: Archive, question: str) -> bool:
     cloud = re.search(r"Value le ([\d.]+)", question)
     since = re.search(r"Start ge (\S+)", question)
     until = re.search(r"Start lt (\S+)", question)
-    assert level and cloud and since and until, question
+    assert level is not None, question
+    assert cloud is not None, question
+    assert since is not None, question
+    assert until is not None, question
     return (
         f"_MSIL{level[1]}_" in archive.name
         and archive.cloud_cover <= float(cloud[1])

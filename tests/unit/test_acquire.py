@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -248,6 +250,19 @@ def test_s3(store: str, safe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert {p.relative_to(out / safe.name) for p in out.rglob("*") if p.is_file()} == files
     assert len(fetched) == len(files) + 1
     assert only(out.parent) == [out.name]
+
+    verbose = subprocess.run(
+        [
+            *(sys.executable, "-m", "reben.acquire", "--products", tmp_path / "products.tsv"),
+            *("--tile", product.tile, "--out", tmp_path / "verbose"),
+        ],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "REBEN_LOG_LEVEL": "DEBUG"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "DEBUG" in verbose.stderr
+    assert "hunter2" not in verbose.stderr
 
     absent = Product(name, "L1C", "cdse", id=product.id, s3_path="/eodata/S2/other.SAFE")
     with pytest.raises(DownloadError, match=rf"{name}: expected the product at /eodata/S2/other"):

@@ -257,7 +257,7 @@ def test_command_lines(layer_file, tmp_path, pristine_product):
     q, table = tmp_path / "q.json", tmp_path / "p.parquet"
     quality.main(["--product", str(pristine_product), "--tile", TILE, "--out", str(q)])
     patches.main(
-        ["--product", str(pristine_product), "--quality", str(q)]
+        ["--product", str(pristine_product), "--tile", TILE]
         + ["--out", str(tmp_path / "p"), "--table", str(table)]
     )
     manifest = tmp_path / "clips" / "manifest.json"

@@ -11,7 +11,6 @@ from rasterio.transform import from_origin
 from reben import patches
 from reben.bands import RESOLUTION_M, S2_BANDS
 from reben.errors import ProductError, RasterError
-from reben.files import write_json
 from reben.geotiff import Profile, gdal_options, template
 from reben.patch_store import PatchWriter
 from reben.safe import L2AProduct
@@ -168,12 +167,11 @@ def test_one_nodata_pixel_in_one_band_drops_exactly_its_patch(tmp_path):
 def test_a_truncated_image_is_an_error_and_leaves_nothing(product, tmp_path):
     path = L2AProduct.open(product).band_file("B03")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    write_json(tmp_path / "q.json", {"tile": TILE, "verdict": "accepted"})
     with pytest.raises(
         RasterError, match=r"_B03_10m\.jp2: .*(truncated or damaged|cannot be opened)"
     ):
         patches.main(
-            ["--product", str(product), "--quality", str(tmp_path / "q.json"), "--out"]
+            ["--product", str(product), "--tile", TILE, "--out"]
             + [str(tmp_path / "out" / "x"), "--table", str(tmp_path / "t.parquet")]
         )
     assert not (tmp_path / "t.parquet").exists()
@@ -207,9 +205,8 @@ def test_a_missing_band_is_an_error(product, tmp_path):
 
 
 def test_a_rejected_product_has_no_patches(pristine_product, tmp_path):
-    write_json(tmp_path / "q.json", {"tile": TILE, "verdict": "rejected"})
     patches.main(
-        ["--product", str(pristine_product), "--quality", str(tmp_path / "q.json"), "--out"]
+        ["--product", str(pristine_product), "--tile", TILE, "--rejected", "A=FAILED", "--out"]
         + [str(tmp_path / "out"), "--table", str(tmp_path / "t.parquet")]
     )
     assert list((tmp_path / "out").iterdir()) == []

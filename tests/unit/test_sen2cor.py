@@ -148,8 +148,7 @@ def test_a_cancelled_job_takes_sen2cor_with_it(
     job.send_signal(signal.SIGTERM)
     assert job.wait(20) == 143
     assert list(out.parent.iterdir()) == []
-    scratch = f".part-{out.name}"
-    running = [p for p in Path("/proc").glob("[0-9]*/cmdline") if scratch in _text(p)]
+    running = [p for p in Path("/proc").glob("[0-9]*/cmdline") if str(out.parent) in _text(p)]
     assert running == []
 
 

@@ -80,9 +80,9 @@ def test_the_lmdb_opens_as_configilm_opens_it(small_build):
 
 def test_geotiffs_and_lmdb_agree(small_build):
     patch = metadata(small_build)["patch_id"][0]
-    with lmdb.open(str(small_build / "dataset/BigEarthNet.lmdb"), readonly=True, lock=False) as env:
-        with env.begin() as txn:
-            tensors = safetensors.numpy.load(txn.get(patch.encode()))
+    path = str(small_build / "dataset/BigEarthNet.lmdb")
+    with lmdb.open(path, readonly=True, lock=False) as env, env.begin() as txn:
+        tensors = safetensors.numpy.load(txn.get(patch.encode()))
     for band, pixels in tensors.items():
         with rasterio.open(
             small_build / f"patches/{patch[:-6]}/{patch}/{patch}_{band}.tif"

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 #: Entries copied between two openings of the shards. A map that stays open keeps every
 #: page that was read through it in memory.
-_CHUNK = 1000
+_CHUNK = 250
 
 Shards = Mapping[str, Mapping[str, Path]]
 

@@ -33,7 +33,7 @@ from reben.errors import VectorError
 from reben.files import atomic_file, read_json, write_json
 from reben.grid import TileGrid
 from reben.nomenclature import CORINE_CODES
-from reben.verdicts import ACCEPTED
+from reben.quality import ACCEPTED
 
 log = logging.getLogger(__name__)
 

@@ -21,6 +21,7 @@ from reben.errors import StoreError
 from reben.lmdb_store import write_lmdb
 from reben.names import REFERENCE_MAP, entry_key
 from reben.patch_store import PatchReader
+from reben.patch_tar import patch_reader, patch_readers
 from reben.safetensors_value import ValueLayout
 from reben.tables import PATCHES, SENTINEL1, read_table
 from reben.tiff_reader import LayerReader
@@ -96,15 +97,19 @@ def sources_in_table(kind: str, root: str, table: str, patch_m: int) -> list[Sou
         rows = read_table(table, SENTINEL1).select("s1_name", "folder").unique()
     else:
         rows = read_table(table, PATCHES).filter("valid").select("patch_id", folder="patch_id")
-    encoder, store = Encoder(kind, patch_m), PatchReader(root)
+    encoder, store = Encoder(kind, patch_m), patch_reader(root)
     return [Source(entry_key(kind, patch), encoder, store, folder) for patch, folder in rows.rows()]
 
 
 def sources_in_folder(kind: str, root: str, patch_m: int) -> list[Source]:
-    """All patches below `root`: ``<root>/<tile or scene>/<patch>/``, or ``<root>/<patch>/``."""
-    encoder, store = Encoder(kind, patch_m), PatchReader(root)
+    """All patches below `root`: ``<root>/<tile or scene>/<patch>/``, or ``<root>/<patch>/``.
+
+    The patches of ``<root>`` or ``<root>/<tile>`` may be in a tar (`reben.patch_tar`).
+    """
+    encoder = Encoder(kind, patch_m)
     return [
         Source(entry_key(kind, folder.rpartition("/")[2]), encoder, store, folder)
+        for store in patch_readers(root)
         for folder in store.folders()
     ]
 

@@ -14,9 +14,9 @@ import polars as pl
 from reben import cli
 from reben.files import read_json, write_text
 from reben.grid import TileGrid
+from reben.quality import REJECTED
 from reben.selection import REASONS
 from reben.tables import METADATA, SELECTION, read_table
-from reben.verdicts import REJECTED
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,8 @@
 """Where the GeoTIFFs of patches are kept: ``<root>/<folder>/<patch>_<layer>.tif``.
 
 The folder of a patch is named after it. Below a tile's own root it is the patch itself,
-in the published layout ``<tile>/<patch>``. Nothing else in reben opens these files.
+in the published layout ``<tile>/<patch>``. Nothing else in reben opens these files;
+`reben.patch_tar` keeps them in a tar instead, with the same methods.
 """
 
 import os
@@ -12,9 +13,18 @@ from pathlib import Path
 from reben.errors import RasterError
 
 Chunk = bytes | memoryview
+#: A layer's name and the bytes of its file.
+File = tuple[str, list[Chunk]]
+#: A patch's name and its files.
+Patch = tuple[str, Iterable[File]]
 
 #: A patch rather than a tile or scene: its name ends in column and row.
 _PATCH_FOLDER = re.compile(r".+_\d{1,2}_\d{1,2}")
+
+
+def file_name(folder: str, layer: str) -> str:
+    """The file of a layer of the patch in `folder`, below the root."""
+    return f"{folder}/{folder.rpartition('/')[2]}_{layer}.tif"
 
 
 class PatchWriter:
@@ -27,8 +37,13 @@ class PatchWriter:
     def __init__(self, root: Path) -> None:
         self.root = os.fspath(root)
 
-    def add_patch(self, patch: str, files: Iterable[tuple[str, list[Chunk]]]) -> None:
-        """Write all files of a patch: (layer name, chunks of bytes) each."""
+    def add_row(self, row: int, patches: Iterable[Patch]) -> None:
+        """Write all files of all patches of a row."""
+        for patch, files in patches:
+            self.add_patch(patch, files)
+
+    def add_patch(self, patch: str, files: Iterable[File]) -> None:
+        """Write all files of a patch."""
         folder = f"{self.root}/{patch}"
         os.mkdir(folder)  # noqa: PTH102 - pathlib costs as much as the call itself
         for layer, chunks in files:
@@ -50,7 +65,7 @@ class PatchReader:
 
     def path(self, folder: str, layer: str) -> str:
         """Where a layer of the patch in `folder` is, for messages."""
-        return f"{self.root}/{folder}/{folder.rpartition('/')[2]}_{layer}.tif"
+        return f"{self.root}/{file_name(folder, layer)}"
 
     def read_into(self, folder: str, layer: str, buffers: Sequence[bytearray | memoryview]) -> int:
         """Fill `buffers` one after the other from a file's start; return the bytes read.

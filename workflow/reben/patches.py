@@ -1,6 +1,6 @@
 """Step make_patches: cut a product into patches, one GeoTIFF a patch and band.
 
-In: an L2A product and its quality verdict. Out: ``<out>/<patch>/<patch>_<band>.tif`` of
+In: an accepted L2A product. Out: ``<out>/<patch>/<patch>_<band>.tif`` of
 the valid patches, and a table with one row for every whole patch (`tables.PATCHES`).
 
 The twelve native bands stream from top to bottom in strips of a few patch rows:
@@ -22,15 +22,15 @@ from numpy.typing import NDArray
 from reben import cli
 from reben.bands import NODATA, RESOLUTION_M, S2_BANDS
 from reben.errors import ProductError
-from reben.files import atomic_directory, read_json
+from reben.files import atomic_directory
 from reben.geotiff import Profile, template
 from reben.grid import TileGrid
 from reben.names import patch_id
-from reben.patch_store import PatchWriter
+from reben.patch_store import File
+from reben.patch_tar import CONTAINERS, Writer, patch_writer
 from reben.safe import L2AProduct
 from reben.strips import GDAL_ENV, StripReader
 from reben.tables import PATCHES, write_table
-from reben.verdicts import ACCEPTED
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def cut_product(
     product: L2AProduct,
     grid: TileGrid,
     tile: str,
-    writer: PatchWriter,
+    writer: Writer,
     *,
     harmonise_offset: bool,
     threads: int,
@@ -171,9 +171,7 @@ def _strips(
 class _Cutter:
     """Judges and writes the patches of each strip."""
 
-    def __init__(
-        self, grid: TileGrid, tile: str, writer: PatchWriter, offsets: dict[str, int]
-    ) -> None:
+    def __init__(self, grid: TileGrid, tile: str, writer: Writer, offsets: dict[str, int]) -> None:
         if any(offset > 0 for offset in offsets.values()):
             raise ProductError(f"{tile}: expected BOA_ADD_OFFSET of zero or less, found {offsets}")
         self.grid, self.tile, self.writer, self.offsets = grid, tile, writer, offsets
@@ -202,23 +200,24 @@ class _Cutter:
     def write_row(self, row: int, index: int, strip: Strip) -> None:
         """Write the valid patches of one patch row."""
         cols = np.flatnonzero(self.valid[row])
-        if not len(cols):
-            return
         pixels = {}
         for band in S2_BANDS:
             patches = strip[band][index][cols]
             if self.offsets.get(band):
                 patches = harmonise(patches, self.offsets[band])
             pixels[band] = np.ascontiguousarray(patches)
-        for i, col in enumerate(cols.tolist()):
-            corner = self.grid.corner(col, row)
-            self.writer.add_patch(
-                patch_id(self.tile, col, row),
-                (
-                    (band, [self.templates[band].at(*corner), pixels[band][i].data])
-                    for band in S2_BANDS
-                ),
-            )
+
+        def files(i: int, corner: tuple[int, int]) -> Iterator[File]:
+            for band in S2_BANDS:
+                yield band, [self.templates[band].at(*corner), pixels[band][i].data]
+
+        self.writer.add_row(
+            row,
+            (
+                (patch_id(self.tile, col, row), files(i, self.grid.corner(col, row)))
+                for i, col in enumerate(cols.tolist())
+            ),
+        )
 
     def result(self) -> TilePatches:
         seen = not np.isnan(self.fractions["snow"]).any()
@@ -264,20 +263,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Cut one product."""
     parser = cli.parser(__doc__)
     parser.add_argument("--product", required=True, help="L2A .SAFE folder")
-    parser.add_argument("--quality", required=True, help="its verdict (JSON)")
+    parser.add_argument("--tile", required=True, help="prefix of the patches' names")
+    parser.add_argument("--rejected", nargs="+", help="why it is rejected: makes no patches")
     parser.add_argument("--patch-m", type=int, default=1200, help="side of a patch, metres")
     parser.add_argument(
         "--harmonise-offset", action="store_true", help="remove BOA_ADD_OFFSET (baseline 04.00+)"
     )
+    parser.add_argument("--container", choices=CONTAINERS, default=CONTAINERS[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", required=True, help="folder of the GeoTIFFs")
     parser.add_argument("--table", required=True, help="table of all patches (Parquet)")
     args = parser.parse_args(argv)
 
-    verdict = read_json(args.quality)
-    tile: str = verdict["tile"]
-    with atomic_directory(args.out) as folder:
-        if verdict["verdict"] == ACCEPTED:
+    tile: str = args.tile
+    with atomic_directory(args.out) as folder, patch_writer(folder, args.container) as writer:
+        if not args.rejected:
             product = L2AProduct.open(args.product)
             grid = product.grid(args.patch_m)
             if any(product.offsets().values()) and not args.harmonise_offset:
@@ -288,7 +288,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 product,
                 grid,
                 tile,
-                PatchWriter(folder),
+                writer,
                 harmonise_offset=args.harmonise_offset,
                 threads=args.threads,
             )

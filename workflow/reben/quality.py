@@ -1,7 +1,6 @@
 """Step check_quality: the verdict on a product, from its own metadata.
 
-In: an L2A product folder. Out: a JSON with the verdict and what the metadata says, and
-the verdict as a file of its own (`reben.verdicts`).
+In: an L2A product folder. Out: a JSON with the verdict and what the metadata says.
 A product is rejected unless every required indicator is PASSED (BigEarthNet v2 asks
 for GENERAL, GEOMETRIC, RADIOMETRIC and SENSOR quality). A rejected product is data,
 not an error: later steps make empty outputs from it.
@@ -9,7 +8,6 @@ not an error: later steps make empty outputs from it.
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from reben import cli
@@ -17,9 +15,11 @@ from reben.errors import ProductError
 from reben.files import write_json
 from reben.names import ProductName
 from reben.safe import L2AProduct
-from reben.verdicts import ACCEPTED, REJECTED, write_verdict
 
 log = logging.getLogger(__name__)
+
+ACCEPTED = "accepted"
+REJECTED = "rejected"
 
 
 def judge(indicators: dict[str, str], required: Sequence[str]) -> list[str]:
@@ -84,12 +84,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--tile", required=True, help="tile that it must be")
     parser.add_argument("--required", nargs="*", default=[], help="indicators that must be PASSED")
     parser.add_argument("--out", required=True, help="JSON")
-    parser.add_argument("--verdicts", type=Path, help="folder; gets <tile>-<verdict>")
     args = parser.parse_args(argv)
 
     verdict = check_quality(L2AProduct.open(args.product), args.tile, args.required)
-    if args.verdicts:
-        write_verdict(args.verdicts, args.tile, verdict["verdict"])
     write_json(args.out, verdict)
     log.info("%s: %s %s", args.tile, verdict["verdict"], " ".join(verdict["reasons"]))
 

@@ -28,7 +28,7 @@ from reben.geotiff import Profile, template
 from reben.grid import TileGrid
 from reben.names import patch_id
 from reben.nomenclature import NO_POLYGON
-from reben.patch_store import PatchWriter
+from reben.patch_tar import CONTAINERS, Writer, patch_writer
 from reben.patches import blocks
 from reben.tables import CODE_COUNTS, PATCHES, read_table, write_table
 
@@ -85,7 +85,7 @@ def make_reference_maps(
     grid: TileGrid,
     valid: NDArray[np.bool_],
     raster: NDArray[np.uint16],
-    writer: PatchWriter,
+    writer: Writer,
     threads: int = 1,
 ) -> pl.DataFrame:
     """Write the maps of the valid patches and count their codes.
@@ -103,15 +103,25 @@ def make_reference_maps(
     """
     px = grid.patch_px(REFERENCE_MAP_M)
     form = template(Profile(grid.epsg, px, REFERENCE_MAP_M, nodata=0, deflate=True))
-    codes = np.flatnonzero(np.bincount(raster.ravel(), minlength=NO_POLYGON + 1)).astype(np.uint16)
     maps = blocks(raster[: grid.count * px], px, grid.count)
+    occurs = np.zeros(NO_POLYGON + 1, bool)
+    for strip in maps:  # at once, the index alone would take a gigabyte
+        occurs[strip] = True
+    codes = np.flatnonzero(occurs).astype(np.uint16)
 
     def write_row(row: int) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         cols = np.flatnonzero(valid[row])
         patches = np.ascontiguousarray(maps[row][cols])
-        for col, pixels in zip(cols.tolist(), patches, strict=True):
-            file = form.deflated(*grid.corner(col, row), pixels)
-            writer.add_patch(patch_id(tile, col, row), [(LAYER, [file])])
+        writer.add_row(
+            row,
+            (
+                (
+                    patch_id(tile, col, row),
+                    [(LAYER, [form.deflated(*grid.corner(col, row), pixels)])],
+                )
+                for col, pixels in zip(cols.tolist(), patches, strict=True)
+            ),
+        )
         return cols, count_codes(patches, codes)
 
     with ThreadPoolExecutor(threads) as pool:
@@ -157,6 +167,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--tile", required=True)
     parser.add_argument("--clip", required=True, help="polygons of the tile (GeoParquet)")
     parser.add_argument("--patches", required=True, help="patches of the tile (Parquet)")
+    parser.add_argument("--container", choices=CONTAINERS, default=CONTAINERS[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", required=True, help="folder of the GeoTIFFs")
     parser.add_argument("--table", required=True, help="pixels per patch and code (Parquet)")
@@ -164,14 +175,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     patches = read_table(args.patches, PATCHES)
     frame = pl.DataFrame(schema=dict.fromkeys(CODE_COUNTS.names, pl.Null))
-    with atomic_directory(args.out) as folder:
+    with atomic_directory(args.out) as folder, patch_writer(folder, args.container) as writer:
         if len(patches):
             grid = grid_of(patches)
             raster = rasterise(grid, *read_clip(args.clip))
             valid = valid_array(patches, grid)
-            frame = make_reference_maps(
-                args.tile, grid, valid, raster, PatchWriter(folder), args.threads
-            )
+            frame = make_reference_maps(args.tile, grid, valid, raster, writer, args.threads)
     write_table(args.table, frame, CODE_COUNTS)
     log.info("%s: %d reference maps", args.tile, frame["patch_id"].n_unique())
 

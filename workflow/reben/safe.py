@@ -192,8 +192,8 @@ class L2AProduct:
             raise ProductError(
                 f"{self.product_metadata.path}: <EXT_POS_LIST> is no list of numbers"
             ) from error
-        # Newer baselines write a height of 0 behind each pair: three values a point.
-        step = 3 if len(values) % 3 == 0 and not any(values[2::3]) else 2
+        # Some products write a height of 0 behind each pair, but for the last at times.
+        step = 2 if len(values) < 3 or any(values[2::3]) else 3
         return list(zip(values[1::step], values[0::step], strict=True))
 
     def offsets(self) -> dict[str, int]:

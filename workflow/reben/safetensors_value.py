@@ -113,12 +113,12 @@ def stack_bands(
         if place.shape != (px, px) or size_px % px:
             raise ValueError(f"{bands[first]} has the shape {place.shape}")
         pixels = np.frombuffer(value[place.start : stop], place.dtype).reshape(-1, px, px)
-        _repeat(pixels, image[first:last], size_px // px)
+        repeat_pixels(pixels, image[first:last], size_px // px)
         first = last
     return image
 
 
-def _repeat(pixels: NDArray[Any], out: NDArray[Any], times: int) -> None:
+def repeat_pixels(pixels: NDArray[Any], out: NDArray[Any], times: int) -> None:
     """Write each pixel of (n, px, px) `times` x `times` into `out`.
 
     Columns first, by as many strided copies, then whole rows: several times faster

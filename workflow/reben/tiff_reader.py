@@ -22,16 +22,16 @@ from reben.patch_store import PatchReader
 from reben.tiff_tags import read_tags
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _STRIP_OFFSETS = 256, 257, 258, 259, 273
-_SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _PREDICTOR, _SAMPLE_FORMAT = 277, 278, 279, 317, 339
+_SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _SAMPLE_FORMAT = 277, 278, 279, 339
 _TIE_POINT, _TIE_POINT_BYTES = 33922, 48
 #: Tags that `_parse` reads beside those with one expected value.
 _PLACES = {_COMPRESSION, _STRIP_OFFSETS, _ROWS_PER_STRIP, _STRIP_BYTES, _TIE_POINT}
-#: Tags that say nothing about how the pixels are stored: photometric interpretation,
-#: planar configuration (of one sample), pixel scale, GeoTIFF keys, GDAL's metadata and nodata.
-_HARMLESS = {262, 284, 33550, 34735, 34736, 34737, 42112, 42113}
+#: No predictor, zero is black, samples of a pixel side by side.
+_ONE_OR_ABSENT = (317, 262, 284)
+#: Tags about the place alone: pixel scale, GeoTIFF keys, GDAL's metadata and nodata.
+_HARMLESS = {33550, 34735, 34736, 34737, 42112, 42113}
 _SAMPLE_FORMATS = {"u": 1, "i": 2, "f": 3}
 _UNCOMPRESSED, _DEFLATE = 1, 8
-_NO_PREDICTOR = 1
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,7 @@ class LayerReader:
             _SAMPLES: 1,
             _SAMPLE_FORMAT: _SAMPLE_FORMATS[self.dtype.kind],
         }
-        if _PREDICTOR in tags:
-            expected[_PREDICTOR] = _NO_PREDICTOR
+        expected |= {tag: 1 for tag in _ONE_OR_ABSENT if tag in tags}
         if tags.keys() != expected.keys() | _PLACES | (_HARMLESS & tags.keys()) or any(
             tags[tag].values != (value,) for tag, value in expected.items()
         ):

@@ -1,14 +1,17 @@
 """Products from the Copernicus Data Space (CDSE) or from here, whole and checked.
 
 These rules carry no code version, and read the product table as they run instead of taking
-its cells as parameters: an edited module, or a checksum filled in later, must not fetch
-gigabytes again and process for days what comes out the same. Another product, or a newer
-local file, is fetched. Folders below results/l1c/ are needed by sen2cor alone; once
+its cells as parameters: an edited module, a checksum filled in later or a longer table must
+not fetch gigabytes again and process for days what comes out the same. So where the table
+is reaches the jobs as an environment variable, which Snakemake does not compare. Another
+product, or a newer local file, is fetched. Folders below results/l1c/ are needed by sen2cor alone; once
 results/l2a/ has the tile, they may be deleted by hand and are not made again.
 """
 
 import os
 import re
+
+os.environ.update(REBEN_PRODUCTS=config["products"])
 
 CDSE_VARIABLES = (
     "CDSE_USERNAME",
@@ -23,10 +26,16 @@ envvars:
     *[name for name in CDSE_VARIABLES if name in os.environ],
 
 
-def tiles_of(level):
-    """A regular expression for the tiles whose products of a level are fetched or unpacked."""
-    tiles = [t for t, p in PRODUCTS.items() if p.level == level and not p.is_used_in_place]
-    return "|".join(map(re.escape, tiles)) or "(?!)"
+# Of each level, the tiles whose product is fetched or unpacked, as a regular expression.
+FETCHED = {
+    level: "|".join(
+        re.escape(tile)
+        for tile, product in PRODUCTS.items()
+        if product.level == level and not product.is_used_in_place
+    )
+    or "(?!)"
+    for level in ("L1C", "L2A")
+}
 
 
 rule acquire:
@@ -38,29 +47,29 @@ rule acquire:
         lambda wildcards: at_hand(PRODUCTS[wildcards.tile].path or None),
     output:
         directory(f"{RESULTS}/l1c/{{tile}}"),
-    wildcard_constraints:
-        tile=tiles_of("L1C"),
     log:
         f"{LOGS}/acquire/{{tile}}.log",
-    params:
-        product=lambda wildcards: PRODUCTS[wildcards.tile].product,
-        source=lambda wildcards: PRODUCTS[wildcards.tile].source,
+    wildcard_constraints:
+        tile=FETCHED["L1C"],
+    conda:
+        "../../envs/acquire.yaml"
     threads: 1
     resources:
         cdse=lambda wildcards: int(PRODUCTS[wildcards.tile].source == "cdse"),
-        mem_mb=500,  # 90 MB seen; archives are streamed
+        mem_mb=300,  # 53 MB seen with an archive of 600 MB, which is streamed
         runtime=240,  # minutes at 1 MB/s and more; patience with a dead service is 120
-    conda:
-        "../../envs/acquire.yaml"
+    params:
+        product=lambda wildcards: PRODUCTS[wildcards.tile].product,
+        source=lambda wildcards: PRODUCTS[wildcards.tile].source,
     shell:
-        "python -m reben.acquire --products {config[products]:q} --tile {wildcards.tile}"
-        " --out {output:q} 2>> {log:q}"
+        'python -m reben.acquire --products "$REBEN_PRODUCTS" --tile {wildcards.tile}'
+        " --out {output:q} 2> {log:q}"
 
 
 use rule acquire as acquire_l2a with:
     output:
         directory(f"{RESULTS}/l2a/{{tile}}.SAFE"),
-    wildcard_constraints:
-        tile=tiles_of("L2A"),
     log:
         f"{LOGS}/acquire_l2a/{{tile}}.log",
+    wildcard_constraints:
+        tile=FETCHED["L2A"],

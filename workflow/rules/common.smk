@@ -12,16 +12,18 @@ from reben.code_version import code_version, environment_version
 from reben.errors import ConfigError
 from reben.files import read_json
 from reben.names import TILE_PATTERN
+from reben.quality import judge
 from reben.settings import absent_inputs, check_settings
 
 # Rules run `python -m reben.<step>` in this environment, in a conda environment or on a
 # cluster node alike: the package is found by its path, it is not installed.
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(PACKAGES))}; ")
 
+# The memory that rules ask for holds, beside the step that was measured, Snakemake itself:
+# on a cluster's node it runs twice around the step, 260 MB together.
 RESULTS = config["results"]
 LOGS = f"{RESULTS}/logs"
 TABLES = f"{RESULTS}/tables"
-VERDICTS = f"{RESULTS}/verdicts"
 PRODUCTS = check_settings(config)
 TILES = list(PRODUCTS)
 ALIGNED = config["alignment"]["pairs"] is not None
@@ -81,10 +83,14 @@ def read_manifest(path, mtime_ns):
     return {tile: entry["clip"] for tile, entry in read_json(path)["tiles"].items()}
 
 
-def verdict_of(wildcards):
-    """The file that states the verdict on a tile; it stays as it is while the verdict does."""
-    quality = checkpoints.check_quality.get(tile=wildcards.tile).output[0]
-    return f"{VERDICTS}/{wildcards.tile}-{read_json(quality)['verdict']}.json"
+def rejected(wildcards, input):
+    """Options that say why a product is rejected; none where it is accepted.
+
+    Judged when the jobs are planned, from indicators that belong to the product alone: so a
+    new quality rule cuts only those tiles again whose verdict it changes.
+    """
+    indicators = read_json(input.quality)["indicators"]
+    return options(rejected=judge(indicators, config["quality"]["required"]) or None)
 
 
 def clip_of(wildcards):
@@ -94,12 +100,12 @@ def clip_of(wildcards):
     return f"{RESULTS}/corine/{clips[wildcards.tile]}"
 
 
-def after_checkpoints(wildcards):
-    """No file. A rule with this input is judged anew when the checkpoints are through.
+def after_clip(wildcards):
+    """No file. A rule with this input is judged anew when the clip is through.
 
     Snakemake marks all that follows a checkpoint to run again, and takes that back only for
     jobs that ask the checkpoint for an input. So every rule that follows asks, even if for
-    nothing: then what did not change does not run. The clip comes after all verdicts.
+    nothing: then what did not change does not run.
     """
     checkpoints.clip_corine.get()
     return []

@@ -11,19 +11,20 @@ checkpoint clip_corine:
         manifest=f"{RESULTS}/corine/manifest.json",
     log:
         f"{LOGS}/clip_corine.log",
+    conda:
+        "../../envs/vector.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,  # 0.2 GB seen; coasts are larger
+        runtime=lambda wildcards, attempt: 60 * attempt,  # 1-2 s a tile seen
     params:
         layer=options(
-            layer=config["corine"]["layer"], code_column=config["corine"]["code_column"]
+            layer=config["corine"]["layer"],
+            code_column=config["corine"]["code_column"],
         ),
         release=config["corine"]["release"],
         code=code_version("corine"),
         environment=environment_version("vector"),
-    threads: 1
-    resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,  # 0.3 GB seen; coasts are larger
-        runtime=lambda wildcards, attempt: 60 * attempt,  # 1-2 s a tile seen
-    conda:
-        "../../envs/vector.yaml"
     shell:
         "python -m reben.corine --corine {input.corine:q} {params.layer}"
         " --quality {input.quality:q} --manifest {output.manifest:q} 2> {log:q}"
@@ -39,42 +40,43 @@ rule make_reference_maps:
         table=f"{TABLES}/code_counts/{{tile}}.parquet",
     log:
         f"{LOGS}/make_reference_maps/{{tile}}.log",
-    params:
-        code=code_version("reference_maps"),
-        environment=environment_version("raster"),
-    threads: 2
-    resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,  # 0.6 GB seen, full-size tile
-        runtime=lambda wildcards, attempt: 15 * attempt,  # 10 s seen
     conda:
         "../../envs/raster.yaml"
+    threads: 2
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,  # 0.75 GB seen, full-size tile
+        runtime=lambda wildcards, attempt: 15 * attempt,  # 6-18 s seen
+    params:
+        container=config["patches"]["container"],
+        code=code_version("reference_maps"),
+        environment=environment_version("raster"),
     shell:
         "python -m reben.reference_maps --tile {wildcards.tile} --clip {input.clip:q}"
-        " --patches {input.patches:q} --threads {threads}"
+        " --patches {input.patches:q} --container {params.container} --threads {threads}"
         " --out {output.folder:q} --table {output.table:q} 2> {log:q}"
 
 
 rule label_patches:
     """Label all patches with the classes present in their reference maps."""
     input:
-        settled=after_checkpoints,
+        settled=after_clip,
         code_counts=of_tiles(f"{TABLES}/code_counts/{{tile}}.parquet"),
         nomenclature=config["labels"]["nomenclature"],
     output:
         f"{TABLES}/labels.parquet",
     log:
         f"{LOGS}/label_patches.log",
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         min_labelled_fraction=config["labels"]["min_labelled_fraction"],
         threshold=config["labels"]["threshold"],
         code=code_version("labels"),
         environment=environment_version("tables"),
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    conda:
-        "../../envs/tables.yaml"
     shell:
         "python -m reben.labels --code-counts {input.code_counts:q}"
         " --nomenclature {input.nomenclature:q}"

@@ -1,4 +1,8 @@
-"""Steps over the tables of all tiles: seconds each, so they run where Snakemake runs."""
+"""Steps over the tables of all tiles: seconds each, so they run where Snakemake runs.
+
+Its other jobs are worth one on a cluster: the tiles', and those that read a large input or
+write the whole dataset (clip_corine, index_sentinel1, build_lmdb, report).
+"""
 
 
 localrules:
@@ -10,6 +14,7 @@ localrules:
     build_metadata,
     count_funnel,
     label_patches,
+    draw_overview,
 
 
 PATCH_TABLES = of_tiles(f"{TABLES}/patches/{{tile}}.parquet")
@@ -21,23 +26,22 @@ ALIGNMENT = given(ALIGNED, f"{TABLES}/alignment.parquet")
 rule assign_split:
     """Assign train, validation and test by the place of each patch in its tile."""
     input:
-        settled=after_checkpoints,
         patches=PATCH_TABLES,
     output:
         f"{TABLES}/split.parquet",
     log:
         f"{LOGS}/assign_split.log",
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         p=config["split"]["p"],
         q=config["split"]["q"],
         code=code_version("split"),
         environment=environment_version("tables"),
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    conda:
-        "../../envs/tables.yaml"
     shell:
         "python -m reben.split --patches {input.patches:q} --p {params.p} --q {params.q}"
         " --out {output:q} 2> {log:q}"
@@ -46,13 +50,18 @@ rule assign_split:
 rule assign_country:
     """Find the nearest country of each patch."""
     input:
-        settled=after_checkpoints,
         patches=PATCH_TABLES,
         countries=at_hand(config["countries"]["path"]),
     output:
         f"{TABLES}/countries.parquet",
     log:
         f"{LOGS}/assign_country.log",
+    conda:
+        "../../envs/vector.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         choice=options(
             name_column=config["countries"]["name_column"],
@@ -60,12 +69,6 @@ rule assign_country:
         ),
         code=code_version("countries"),
         environment=environment_version("vector"),
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    conda:
-        "../../envs/vector.yaml"
     shell:
         "python -m reben.countries --patches {input.patches:q}"
         " --countries {input.countries:q} {params.choice} --out {output:q} 2> {log:q}"
@@ -74,22 +77,21 @@ rule assign_country:
 rule align_patches:
     """Find the row of BigEarthNet v1 that each patch is."""
     input:
-        settled=after_checkpoints,
         patches=PATCH_TABLES,
         pairs=at_hand(config["alignment"]["pairs"]),
     output:
         f"{TABLES}/alignment.parquet",
     log:
         f"{LOGS}/align_patches.log",
-    params:
-        code=code_version("alignment"),
-        environment=environment_version("tables"),
+    conda:
+        "../../envs/tables.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../envs/tables.yaml"
+    params:
+        code=code_version("alignment"),
+        environment=environment_version("tables"),
     shell:
         "python -m reben.alignment --patches {input.patches:q} --pairs {input.pairs:q}"
         " --out {output:q} 2> {log:q}"
@@ -98,7 +100,6 @@ rule align_patches:
 rule flag_snow_cloud:
     """Flag patches with seasonal snow, and with cloud or shadow."""
     input:
-        settled=after_checkpoints,
         patches=PATCH_TABLES,
         alignment=ALIGNMENT,
         snow=at_hand(config["snow_cloud"]["seasonal_snow"]),
@@ -107,6 +108,12 @@ rule flag_snow_cloud:
         f"{TABLES}/snow_cloud.parquet",
     log:
         f"{LOGS}/flag_snow_cloud.log",
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         sources=lambda wildcards, input: options(
             alignment=input.alignment or None,
@@ -116,12 +123,6 @@ rule flag_snow_cloud:
         scl_cover_fraction=config["snow_cloud"]["scl_cover_fraction"],
         code=code_version("snow_cloud"),
         environment=environment_version("tables"),
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    conda:
-        "../../envs/tables.yaml"
     shell:
         "python -m reben.snow_cloud --patches {input.patches:q} {params.sources}"
         " --scl-cover-fraction {params.scl_cover_fraction} --out {output:q} 2> {log:q}"
@@ -130,7 +131,7 @@ rule flag_snow_cloud:
 rule select_patches:
     """Decide which patches make the dataset, and note why the others do not."""
     input:
-        settled=after_checkpoints,
+        settled=after_clip,
         patches=PATCH_TABLES,
         labels=f"{TABLES}/labels.parquet",
         alignment=ALIGNMENT,
@@ -139,18 +140,18 @@ rule select_patches:
         f"{TABLES}/selection.parquet",
     log:
         f"{LOGS}/select_patches.log",
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         required=lambda wildcards, input: options(
             alignment=input.alignment or None, sentinel1=input.sentinel1 or None
         ),
         code=code_version("selection"),
         environment=environment_version("tables"),
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    conda:
-        "../../envs/tables.yaml"
     shell:
         "python -m reben.selection --patches {input.patches:q} --labels {input.labels:q}"
         " {params.required} --out {output:q} 2> {log:q}"
@@ -159,7 +160,7 @@ rule select_patches:
 rule build_metadata:
     """Build the two metadata tables and the class counts."""
     input:
-        settled=after_checkpoints,
+        settled=after_clip,
         selection=f"{TABLES}/selection.parquet",
         labels=f"{TABLES}/labels.parquet",
         split=f"{TABLES}/split.parquet",
@@ -171,9 +172,20 @@ rule build_metadata:
     output:
         metadata=f"{RESULTS}/dataset/metadata.parquet",
         obscured=f"{RESULTS}/dataset/metadata_for_patches_with_snow_cloud_or_shadow.parquet",
-        class_counts=f"{RESULTS}/dataset/class_counts.csv",
+        class_counts=report(
+            f"{RESULTS}/dataset/class_counts.csv",
+            caption="../report/class_counts.rst",
+            category="Dataset",
+            labels={"what": "classes by split"},
+        ),
     log:
         f"{LOGS}/build_metadata.log",
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         optional=lambda wildcards, input: options(
             countries=input.countries or None,
@@ -182,12 +194,6 @@ rule build_metadata:
         ),
         code=code_version("metadata"),
         environment=environment_version("tables"),
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    conda:
-        "../../envs/tables.yaml"
     shell:
         "python -m reben.metadata --selection {input.selection:q} --labels {input.labels:q}"
         " --split {input.split:q} --snow-cloud {input.snow_cloud:q}"
@@ -199,25 +205,35 @@ rule build_metadata:
 rule count_funnel:
     """Count what became of every product and every patch."""
     input:
-        settled=after_checkpoints,
+        settled=after_clip,
         quality=of_tiles(f"{RESULTS}/quality/{{tile}}.json"),
         selection=f"{TABLES}/selection.parquet",
         obscured=f"{RESULTS}/dataset/metadata_for_patches_with_snow_cloud_or_shadow.parquet",
     output:
-        quality=f"{RESULTS}/dataset/quality.csv",
-        funnel=f"{RESULTS}/dataset/funnel.csv",
+        quality=report(
+            f"{RESULTS}/dataset/quality.csv",
+            caption="../report/quality.rst",
+            category="Products",
+            labels={"what": "verdicts"},
+        ),
+        funnel=report(
+            f"{RESULTS}/dataset/funnel.csv",
+            caption="../report/funnel.rst",
+            category="Dataset",
+            labels={"what": "funnel"},
+        ),
     log:
         f"{LOGS}/count_funnel.log",
-    params:
-        side_m=config["patches"]["side_m"],
-        code=code_version("funnel"),
-        environment=environment_version("tables"),
+    conda:
+        "../../envs/tables.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
-    conda:
-        "../../envs/tables.yaml"
+    params:
+        side_m=config["patches"]["side_m"],
+        code=code_version("funnel"),
+        environment=environment_version("tables"),
     shell:
         "python -m reben.funnel --quality {input.quality:q} --selection {input.selection:q}"
         " --obscured {input.obscured:q} --patch-m {params.side_m}"

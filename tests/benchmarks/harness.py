@@ -1,0 +1,73 @@
+"""Timing one thing at a time, each in a process of its own."""
+
+import multiprocessing
+import os
+import resource
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+Action = Callable[[], object]
+
+
+class Row(NamedTuple):
+    """One line of the table.
+
+    Attributes:
+        step: what was timed.
+        seconds: wall time of it.
+        per_second: patches per second.
+        ratio: how many times faster than `floor`, measured in the same run; None for a
+            row that is itself a floor.
+        floor: name of the way that it is compared with.
+        peak_mb: peak memory of the process that ran it alone.
+    """
+
+    step: str
+    seconds: float
+    per_second: float
+    ratio: float | None
+    floor: str
+    peak_mb: float
+
+
+def measured(
+    function: Callable[..., Callable[[], object]], *args: object, tries: int = 1
+) -> tuple[float, float]:
+    """Time what `function` returns, in a process of its own.
+
+    Args:
+        function: imports and prepares what is not to be timed.
+        args: what it is called with.
+        tries: take the shortest of so many; the first to write new blocks is often slow.
+
+    Returns:
+        Wall time in seconds and peak memory in MB.
+    """
+    context = multiprocessing.get_context("spawn")
+    results = []
+    for _ in range(tries):
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=_report, args=(sender, function, args))
+        process.start()
+        sender.close()
+        try:
+            results.append(receiver.recv())
+        finally:
+            process.join()
+    return min(results)
+
+
+def _report(sender: Any, function: Callable[..., Any], args: tuple[object, ...]) -> None:
+    action = function(*args)
+    os.sync()  # what was written before is not this one's burden
+    start = time.perf_counter()
+    action()
+    seconds = time.perf_counter() - start
+    sender.send((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000))
+
+
+def plain(function: Callable[..., object], *args: object) -> Action:
+    """For `measured`: a function that needs no preparation."""
+    return partial(function, *args)

@@ -1,0 +1,233 @@
+"""Finished builds made of tables alone, or with small pictures, in no time.
+
+The rows go through the same functions as in the workflow, so the tables agree with each
+other as those of a true build do.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import rasterio
+from pyproj import Transformer
+from rasterio.transform import from_origin
+
+from reben.bands import RESOLUTION_M, S1_BANDS
+from reben.files import write_json, write_text
+from reben.funnel import funnel_table, quality_table
+from reben.grid import TileGrid
+from reben.metadata import build_metadata, count_classes, divide
+from reben.names import PatchName, ProductName
+from reben.nomenclature import read_nomenclature
+from reben.results import OBSCURED_TABLE
+from reben.selection import select_patches
+from reben.split import assign_split
+from reben.tables import (
+    COUNTRIES,
+    LABELS,
+    METADATA,
+    PATCHES,
+    SELECTION,
+    SENTINEL1,
+    SPLIT,
+    read_tables,
+    write_table,
+)
+
+NOMENCLATURE = Path(__file__).parents[1] / "resources" / "nomenclature" / "bigearthnet_19.csv"
+CLASSES = list(dict.fromkeys(read_nomenclature(NOMENCLATURE).values()))
+TILES = (
+    "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP",
+    "S2B_MSIL2A_20180421T102019_N9999_R065_T32TMT",
+    "S2A_MSIL2A_20180831T100021_N9999_R122_T33UVP",
+)
+#: The northing of the middle of each latitude band, in thousands of metres, roughly.
+_BAND_KM = {"S": 4000, "T": 4870, "U": 5760, "V": 6650, "W": 7540}
+
+
+def write_build(
+    results: Path,
+    tiles: Sequence[str] = TILES,
+    *,
+    patch_m: int = 240,
+    count: int = 8,
+    rejected: Sequence[str] = TILES[2:],
+    sentinel1: Path | None = None,
+    scl: bool = True,
+    pictures: bool = False,
+    unlabelled_fraction: float = 0.2,
+) -> Path:
+    """Write the results folder of a finished build.
+
+    Args:
+        results: where.
+        tiles: all tiles, each with `count` x `count` patches.
+        patch_m: side of a patch, metres.
+        count: patches along a tile's side.
+        rejected: tiles whose product failed its quality check.
+        sentinel1: also write Sentinel-1 patches into this folder, and pair them.
+        scl: whether there was a scene classification to see snow and cloud in.
+        pictures: also write the GeoTIFFs.
+        unlabelled_fraction: share of patches that carry too few labelled pixels.
+    """
+    rng = np.random.default_rng(7)
+    verdicts = [_verdict(t, i, patch_m * count, t in rejected) for i, t in enumerate(tiles)]
+    tables = results / "tables"
+    patches = []
+    for verdict in verdicts:
+        frame = _patches(verdict, patch_m) if verdict["verdict"] == "accepted" else None
+        frame = read_tables([], PATCHES) if frame is None else frame
+        write_table(tables / "patches" / f"{verdict['tile']}.parquet", frame, PATCHES)
+        write_json(results / "quality" / f"{verdict['tile']}.json", verdict)
+        patches.append(frame.select(PATCHES.names))
+    every = pl.concat(patches, how="vertical_relaxed").sort("patch_id")
+    valid = every.filter("valid").select("patch_id")
+    labels = _labels(valid, rng, unlabelled_fraction)
+    split = assign_split(every, 0.25, 0.25)
+    countries = valid.with_columns(country=pl.lit("Austria"))
+    dark = pl.Series(rng.random(len(valid)) < 0.05)
+    unknown = pl.lit(None, pl.Boolean)
+    flags = valid.with_columns(
+        contains_seasonal_snow=dark & ~dark if scl else unknown,
+        contains_cloud_or_shadow=dark if scl else unknown,
+    )
+    pairs = _pairs(valid) if sentinel1 else None
+    selection = select_patches(every, labels, None, pairs)
+    metadata = build_metadata(selection, labels, split, flags, countries, None, pairs)
+    clear, obscured = divide(metadata)
+    write_table(tables / "selection.parquet", selection, SELECTION)
+    write_table(tables / "labels.parquet", labels, LABELS)
+    write_table(tables / "split.parquet", split, SPLIT)
+    write_table(tables / "countries.parquet", countries, COUNTRIES)
+    if pairs is not None:
+        for (tile,), rows in pairs.group_by(pl.col("patch_id").str.head(-6)):
+            write_table(tables / "sentinel1" / f"{tile}.parquet", rows, SENTINEL1)
+    dataset = results / "dataset"
+    write_table(dataset / "metadata.parquet", clear, METADATA)
+    write_table(dataset / OBSCURED_TABLE, obscured, METADATA)
+    write_text(dataset / "class_counts.csv", count_classes(clear, CLASSES).write_csv())
+    write_text(dataset / "quality.csv", quality_table(verdicts).write_csv())
+    funnel = funnel_table(verdicts, selection, obscured, patch_m)
+    write_text(dataset / "funnel.csv", funnel.write_csv())
+    if pictures:
+        folders = {} if pairs is None else dict(pairs.select("patch_id", "folder").rows())
+        for row in every.filter("valid").iter_rows(named=True):
+            _write_patch(results, row, patch_m, rng)
+            if sentinel1 and row["patch_id"] in folders:
+                _write_sentinel1(sentinel1 / folders[row["patch_id"]], row, patch_m, rng)
+    return results
+
+
+def _verdict(tile: str, place: int, side_m: int, rejected: bool) -> dict[str, Any]:
+    name = ProductName.parse(tile)
+    zone, band = int(name.mgrs[:2]), name.mgrs[2]
+    x = 200_000 + 100_000 * (place % 5)
+    y = 1000 * _BAND_KM[band] + 100_000 * (place // 5 % 7 - 3)
+    grid = TileGrid(32600 + zone, x, y, side_m, 60)
+    to_degrees = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+    corners = [(x, y), (x + side_m, y), (x + side_m, y - side_m), (x, y - side_m), (x, y)]
+    failed = "FAILED" if rejected else "PASSED"
+    return {
+        "tile": tile,
+        "product": f"{tile}_20240101T000000",
+        "verdict": "rejected" if rejected else "accepted",
+        "reasons": ["GEOMETRIC_QUALITY=FAILED"] if rejected else [],
+        "indicators": {"GENERAL_QUALITY": "PASSED", "GEOMETRIC_QUALITY": failed},
+        "cloud_cover_percent": 1.5,
+        "nodata_percent": 0.0,
+        "processing_baseline": "99.99",
+        "relative_orbit": int(name.orbit[1:]),
+        "sensing_time": f"{name.sensing[:4]}-{name.sensing[4:6]}-{name.sensing[6:8]}T10:10:31.000Z",
+        "boa_add_offset": {},
+        "footprint_lon_lat": [list(to_degrees.transform(*corner)) for corner in corners],
+        "grid": grid.to_dict(),
+    }
+
+
+def _patches(verdict: dict[str, Any], patch_m: int) -> pl.DataFrame:
+    grid = TileGrid.from_dict(verdict["grid"], patch_m)
+    col, row = grid.columns_and_rows()
+    x, y = grid.x_min + col * patch_m, grid.y_max - row * patch_m
+    valid = (col > 0) | (row > 1)
+    frame = pl.DataFrame(
+        {"patch_id": grid.patch_ids(verdict["tile"]), "col": col, "row": row, "valid": valid}
+    )
+    return frame.with_columns(
+        tile=pl.lit(verdict["tile"]),
+        epsg=pl.lit(grid.epsg),
+        x_min=pl.Series(x),
+        y_min=pl.Series(y - patch_m),
+        x_max=pl.Series(x + patch_m),
+        y_max=pl.Series(y),
+        tile_x_min=pl.lit(grid.x_min),
+        tile_y_max=pl.lit(grid.y_max),
+        tile_side_m=pl.lit(grid.side_m),
+        reason=pl.when("valid").then(None).otherwise(pl.lit("nodata in B01")),
+        snow_fraction=pl.lit(0.0),
+        cloud_fraction=pl.lit(0.0),
+        shadow_fraction=pl.lit(0.0),
+    )
+
+
+def _labels(valid: pl.DataFrame, rng: np.random.Generator, dropped: float) -> pl.DataFrame:
+    ranks = np.minimum(rng.geometric(0.2, (len(valid), 4)) - 1, len(CLASSES) - 1)
+    names = np.array(CLASSES)[ranks]
+    share = np.where(rng.random(len(valid)) < dropped, 0.5, 1.0)
+    return (
+        valid.with_columns(labels=pl.Series(names.tolist(), dtype=pl.List(pl.String)))
+        .with_columns(
+            pl.col("labels").list.unique().list.sort(), labelled_fraction=pl.Series(share)
+        )
+        .with_columns(kept=pl.col("labelled_fraction") >= 0.75)
+    )
+
+
+def _pairs(valid: pl.DataFrame) -> pl.DataFrame:
+    names = []
+    for patch in valid["patch_id"]:
+        name = PatchName.parse(patch)
+        mgrs = ProductName.parse(name.tile).mgrs
+        scene = "S1A_IW_GRDH_1SDV_20170613T165043"
+        names.append((patch, f"{scene}_{mgrs}_{name.col}_{name.row}", scene))
+    frame = pl.DataFrame(names, schema=["patch_id", "s1_name", "scene"], orient="row")
+    return frame.select("patch_id", "s1_name", folder=pl.format("{}/{}", "scene", "s1_name"))
+
+
+def _write_patch(
+    results: Path, row: dict[str, Any], patch_m: int, rng: np.random.Generator
+) -> None:
+    folder = results / "patches" / row["tile"] / row["patch_id"]
+    for band, resolution_m in RESOLUTION_M.items():
+        size = patch_m // resolution_m
+        pixels = rng.integers(200, 2500, (size, size)).astype(np.uint16)
+        _write_tiff(folder / f"{row['patch_id']}_{band}.tif", pixels, row, resolution_m)
+    codes = np.full((patch_m // 10, patch_m // 10), 211, np.uint16)
+    codes[: len(codes) // 2] = rng.choice([112, 231, 311, 512, 999])
+    folder = results / "reference_maps" / row["tile"] / row["patch_id"]
+    _write_tiff(folder / f"{row['patch_id']}_reference_map.tif", codes, row, 10)
+
+
+def _write_sentinel1(
+    folder: Path, row: dict[str, Any], patch_m: int, rng: np.random.Generator
+) -> None:
+    for band in S1_BANDS:
+        pixels = rng.normal(-12, 3, (patch_m // 10, patch_m // 10)).astype(np.float32)
+        _write_tiff(folder / f"{folder.name}_{band}.tif", pixels, row, 10)
+
+
+def _write_tiff(path: Path, pixels: np.ndarray, row: dict[str, Any], resolution_m: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=pixels.shape[1],
+        height=pixels.shape[0],
+        count=1,
+        dtype=pixels.dtype,
+        crs=f"EPSG:{row['epsg']}",
+        transform=from_origin(row["x_min"], row["y_max"], resolution_m, resolution_m),
+    ) as dataset:
+        dataset.write(pixels, 1)

@@ -1,0 +1,1 @@
+"""Tests on a Slurm that they bring up by themselves: `pytest tests/cluster`, as root."""

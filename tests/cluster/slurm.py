@@ -1,0 +1,261 @@
+"""A whole Slurm on this machine: munged, slurmctld and slurmd on loopback, in one folder.
+
+No systemd, no cgroups, no accounting database, no user but the one who runs it (root, as
+slurmd has to be). The daemons run in the foreground as children of this process and die
+with it. The plugin's job step drops ``SLURM_CONF``, so that ``srun`` within a job reads
+``/etc/slurm/slurm.conf``: for as long as the cluster runs, that is a link to ours.
+"""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+SYSTEM_CONF = Path("/etc/slurm/slurm.conf")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol")
+PACKAGES = "slurm-wlm slurmctld slurmd slurm-client munge"
+#: First line of our slurm.conf: tells a link that a killed run left behind from a real file.
+MARK = "# Written by the tests of reben"
+
+_CONF = """{mark}
+ClusterName=ci
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge/socket
+SlurmctldPort={ctld_port}
+SlurmdPort={slurmd_port}
+CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
+StateSaveLocation={folder}/ctld
+SlurmdSpoolDir={folder}/slurmd
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+SchedulerParameters=sched_interval=1,batch_sched_delay=0,sched_min_interval=0
+ReturnToService=2
+EnforcePartLimits=ALL
+PropagateResourceLimits=NONE
+SlurmdParameters=config_overrides
+MinJobAge=3600
+KillWait=2
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=1
+JobAcctGatherParams=OverMemoryKill
+AccountingStorageType=accounting_storage/none
+NodeName={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=64000
+PartitionName=main Nodes={host} Default=YES MaxTime=600 DefaultTime=5 State=UP
+"""
+
+
+class SlurmError(Exception):
+    """The cluster cannot be had, or must not be touched."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What Slurm knows about a job.
+
+    Attributes:
+        number: its id.
+        name: of Snakemake's run.
+        rule: that it ran.
+        tile: that it ran for, or nothing.
+        state: such as ``COMPLETED`` or ``TIMEOUT``.
+        mem_mb: memory that it got.
+        limit_min: time that it got.
+        array: whether it is part of an array.
+    """
+
+    number: int
+    name: str
+    rule: str
+    tile: str
+    state: str
+    mem_mb: int
+    limit_min: int
+    array: bool
+
+    @classmethod
+    def of(cls, record: Mapping[str, str]) -> Self:
+        """Take what is needed from a record of ``scontrol show job``."""
+        rule, _, tile = record["Comment"].strip().removeprefix("rule_").partition("_wildcards_")
+        memory = re.search(r"mem=([\d.]+)([MG])", record["TRES"])
+        assert memory, record["TRES"]
+        hours, minutes, _ = map(int, record["TimeLimit"].split(":"))
+        return cls(
+            int(record["JobId"]),
+            record["JobName"],
+            rule,
+            tile,
+            record["JobState"],
+            round(float(memory[1]) * {"M": 1, "G": 1024}[memory[2]]),
+            60 * hours + minutes,
+            "ArrayJobId" in record,
+        )
+
+
+class Slurm:
+    """The running cluster.
+
+    Attributes:
+        folder: everything that it writes, logs included.
+        environment: variables that its commands need.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
+
+    def command(self, *words: str) -> str:
+        """Run a Slurm command; returns what it prints."""
+        return subprocess.run(
+            words, env=self.environment, check=True, capture_output=True, text=True, timeout=30
+        ).stdout
+
+    def jobs(self, first: int = 0) -> list[Job]:
+        """The records of all jobs from number `first` on, in the order of submission."""
+        lines = self.command("scontrol", "show", "job", "--oneliner", "--all").splitlines()
+        # A value may hold blanks; a name never does.
+        records = [dict(re.findall(r"(?:^| )(\w+)=(.*?)(?= [\w:/]+=|$)", line)) for line in lines]
+        jobs = [Job.of(record) for record in records if "JobId" in record]
+        return sorted((job for job in jobs if job.number >= first), key=lambda job: job.number)
+
+    def last_job(self) -> int:
+        """The highest job number so far, 0 before the first job."""
+        return max((job.number for job in self.jobs()), default=0)
+
+
+@contextmanager
+def running_slurm(folder: Path) -> Iterator[Slurm]:
+    """Bring a cluster up in `folder`, and take it down however the block ends.
+
+    Raises:
+        SlurmError: this machine has a Slurm of its own, or lacks what is needed.
+    """
+    refuse_real_slurm(SYSTEM_CONF)
+    if os.geteuid() != 0:
+        raise SlurmError("slurmd has to be started by root")
+    if missing := [name for name in PROGRAMS if shutil.which(name) is None]:
+        raise SlurmError(f"{' '.join(missing)} not found; apt-get install {PACKAGES}")
+    slurm = Slurm(folder)
+    daemons: list[subprocess.Popen[bytes]] = []
+    try:
+        _write_conf(folder)
+        SYSTEM_CONF.parent.mkdir(parents=True, exist_ok=True)
+        SYSTEM_CONF.symlink_to(folder / "slurm.conf")
+        munge = folder / "munge"
+        daemons.append(
+            _daemon(
+                slurm, "munged", "--foreground", "--force", f"--socket={munge}/socket",
+                f"--key-file={munge}/key", f"--log-file={munge}/log", f"--pid-file={munge}/pid",
+                f"--seed-file={munge}/seed", "--num-threads=2",
+            )
+        )  # fmt: skip
+        _wait(slurm, "munged", lambda: (munge / "socket").exists())
+        daemons.append(_daemon(slurm, "slurmctld", "-D", "-c"))
+        _wait(slurm, "slurmctld", lambda: "is UP" in slurm.command("scontrol", "ping"))
+        daemons.append(_daemon(slurm, "slurmd", "-D"))
+        _wait(slurm, "slurmd", lambda: "idle" in slurm.command("sinfo", "-h", "-o", "%T"))
+        yield slurm
+    finally:
+        with suppress(subprocess.SubprocessError):
+            slurm.command("scancel", "--full", "--signal=KILL", "--state=RUNNING")
+            slurm.command("scancel", "--state=PENDING")
+            _wait(slurm, "jobs", lambda: not slurm.command("squeue", "-h").strip())
+        for daemon in reversed(daemons):
+            daemon.terminate()
+            try:
+                daemon.wait(10)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait()
+        _unlink_ours(SYSTEM_CONF)
+
+
+def refuse_real_slurm(conf: Path) -> None:
+    """Make sure that no configuration but a left-over link of ours is at `conf`.
+
+    Raises:
+        SlurmError: there is one.
+    """
+    if conf.is_symlink() and not conf.exists() and "reben-slurm" in str(conf.readlink()):
+        conf.unlink()  # of a run that was killed and whose folder is gone
+    if conf.is_symlink() and conf.exists() and conf.read_text().startswith(MARK):
+        raise SlurmError(
+            f"{conf}: links to {conf.readlink()}; another run of these tests is going on, or was "
+            "killed: if so, remove the link"
+        )
+    if conf.exists() or conf.is_symlink():
+        raise SlurmError(
+            f"{conf}: this machine has a Slurm of its own; these tests bring up another one and "
+            "would disturb it. Run them in a container"
+        )
+
+
+def _write_conf(folder: Path) -> None:
+    for name in ("munge", "ctld", "slurmd"):
+        (folder / name).mkdir(mode=0o700)
+    (folder / "munge/key").write_bytes(os.urandom(1024))
+    (folder / "munge/key").chmod(0o400)
+    ctld_port, slurmd_port = _free_ports(2)
+    text = _CONF.format(
+        mark=MARK,
+        host=socket.gethostname(),
+        folder=folder,
+        ctld_port=ctld_port,
+        slurmd_port=slurmd_port,
+    )
+    (folder / "slurm.conf").write_text(text)
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def _daemon(slurm: Slurm, *words: str) -> subprocess.Popen[bytes]:
+    """Start a daemon that ends when this process does, even by SIGKILL."""
+    with (slurm.folder / f"{words[0]}.out").open("wb") as out:
+        return subprocess.Popen(
+            ["setpriv", "--pdeathsig", "TERM", *words],
+            env=slurm.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _wait(slurm: Slurm, what: str, ready: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with suppress(subprocess.SubprocessError):
+            if ready():
+                return
+        time.sleep(0.1)
+    logs = "\n".join(path.read_text(errors="replace") for path in slurm.folder.glob(f"{what}.*"))
+    raise SlurmError(f"{what}: not ready after {seconds:.0f} s\n{logs[-3000:]}")
+
+
+def _unlink_ours(conf: Path) -> None:
+    if conf.is_symlink() and conf.exists() and conf.read_text().startswith(MARK):
+        conf.unlink()

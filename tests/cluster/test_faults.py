@@ -1,0 +1,82 @@
+"""Faults that end a build: the documented way on leads to what a local build makes."""
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.slurm import Slurm
+from tests.cluster.workspace import QUICK, Workspace, wait_for, wait_for_step
+
+Local = Callable[..., dict[str, str]]
+
+
+def test_snakemake_is_killed(slurm: Slurm, inputs: Path, local: Local, tmp_path: Path) -> None:
+    """After kill -9 of Snakemake two commands, then the same one as before."""
+    first = slurm.last_job() + 1
+    workspace = Workspace(tmp_path / "w", inputs, whole=False, tiles=1)
+    with workspace.building("slurm", *QUICK, env=slurm.environment) as build:
+        os.kill(wait_for_step("patches", workspace), signal.SIGSTOP)  # it will be running
+        os.kill(build.process.pid, signal.SIGKILL)
+        build.process.wait()
+        run_id = re.search(r"SLURM run ID: (\S+)", build.log.read_text())
+    assert run_id
+    running = [job for job in slurm.jobs(first) if job.state == "RUNNING"]
+    assert {job.name for job in running} == {run_id[1]}
+
+    refused = workspace.build("slurm", *QUICK, env=slurm.environment)
+    assert refused.returncode != 0
+    assert "--unlock" in refused.stdout
+
+    slurm.command("scancel", "--name", run_id[1])
+    assert workspace.build("slurm", "--unlock", env=slurm.environment).returncode == 0
+    wait_for(lambda: not slurm.command("squeue", "-h").strip())
+    again = workspace.build("slurm", *QUICK, env=slurm.environment)
+    assert again.returncode == 0, again.stdout
+    assert workspace.digests() == local(whole=False, tiles=1)
+
+
+def test_read_only_then_full_disk(slurm: Slurm, inputs: Path, local: Local, tmp_path: Path) -> None:
+    """Both stop the build and say why; put right, the same command ends it."""
+    workspace = Workspace(tmp_path / "w", inputs, whole=False, tiles=1)
+    impatient = (*QUICK, "--retries=0")
+    with small_disk(workspace.results, kilobytes=600) as remount:
+        remount("ro")
+        said = workspace.build("slurm", *impatient, env=slurm.environment)
+        assert said.returncode != 0
+        assert "Read-only file system" in said.stdout
+        assert "results" in said.stdout
+        remount("rw")
+
+        said = workspace.build("slurm", *impatient, env=slurm.environment)
+        assert said.returncode != 0
+        assert re.search(r"error: No space left on device: \S+.*free some space", said.stdout)
+        assert not list(workspace.results.rglob(".part-*")), "something half-written was kept"
+
+        remount("size=100m")
+        again = workspace.build("slurm", *QUICK, env=slurm.environment)
+        assert again.returncode == 0, again.stdout
+        assert workspace.digests() == local(whole=False, tiles=1)
+
+
+@contextmanager
+def small_disk(folder: Path, kilobytes: int) -> Iterator[Callable[[str], object]]:
+    """Mount a small file system at `folder`; yields a function that changes its options."""
+    folder.mkdir()
+
+    def mount(*words: str) -> object:
+        return subprocess.run(["mount", *words, str(folder)], check=True, capture_output=True)
+
+    try:
+        mount("-t", "tmpfs", "-o", f"size={kilobytes}k", "reben-small-disk")
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"this machine does not let us mount a small disk: {error.stderr.decode()}")
+    try:
+        yield lambda options: mount("-o", f"remount,{options}")
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

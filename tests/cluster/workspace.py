@@ -1,0 +1,188 @@
+"""A folder with the smallest inputs that every rule has work on, and builds in it."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+
+from reben.files import sha256_file
+from reben.synthetic.corine import write_corine, write_countries
+from reben.synthetic.product import write_product
+from reben.synthetic.sentinel1 import write_sentinel1
+from reben.synthetic.spec import ProductSpec
+
+T = TypeVar("T")
+ROOT = Path(__file__).parents[2]
+SIDE = 2  # patches
+#: Two tiles, in two zones.
+SPECS = [
+    ProductSpec(
+        "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_20240101T000000",
+        epsg=32633,
+        x_min=342_000,
+        y_max=5_340_000,
+        side_m=1200 * SIDE,
+    ),
+    ProductSpec(
+        "S2B_MSIL2A_20180421T102019_N9999_R065_T32TMT_20240101T000000",
+        epsg=32632,
+        x_min=441_000,
+        y_max=5_222_400,
+        side_m=1200 * SIDE,
+        seed=1,
+    ),
+]
+TILES = [spec.name.rpartition("_")[0] for spec in SPECS]
+SCENE_TIMES = ["20170613T165043", "20180421T172307"]
+CORINE = "U2018_CLC2018_V2020_20u1"
+SECONDS = 240  # for any build
+#: What the profile leaves to the site, and shorter waits: a real cluster is asked less often.
+QUICK = (
+    "--jobs=8",
+    "--slurm-status-command=squeue",
+    # A check in vain adds ten seconds to the next: about as long as the jobs take.
+    "--slurm-init-seconds-before-status-checks=6",
+    "--seconds-between-status-checks=1",
+    "--latency-wait=5",
+)
+
+
+def write_inputs(folder: Path) -> Path:
+    """Write the inputs of all workspaces; returns the folder."""
+    lines = ["product\tlevel\tsource\tpath\tid\tchecksum"]
+    for spec, scene_time in zip(SPECS, SCENE_TIMES, strict=True):
+        safe = write_product(folder / "products", spec, entropy=0.1)
+        lines.append(f"{spec.name}\tL2A\tlocal\t{safe}\t\t")
+        places = [(col, row) for col in range(SIDE) for row in range(SIDE)]
+        write_sentinel1(folder / "BigEarthNet-S1", spec, places, [scene_time])
+    for tiles in (1, 2):
+        (folder / f"products_{tiles}.tsv").write_text("\n".join(lines[: tiles + 1]) + "\n")
+    write_corine(folder / f"{CORINE}.gpkg", SPECS, layer=CORINE)
+    write_countries(folder / "countries.gpkg", SPECS)
+    return folder
+
+
+class Workspace:
+    """A folder that Snakemake runs in, its config and its results.
+
+    Args:
+        folder: a new one.
+        inputs: as written by `write_inputs`.
+        whole: with Sentinel-1, countries and everything in the LMDB.
+        tiles: how many.
+    """
+
+    def __init__(self, folder: Path, inputs: Path, *, whole: bool, tiles: int = 2) -> None:
+        folder.mkdir()
+        self.folder, self.results = folder, folder / "results"
+        config: dict[str, object] = {
+            "products": str(inputs / f"products_{tiles}.tsv"),
+            "corine": {"path": str(inputs / f"{CORINE}.gpkg")},
+            "labels": {"nomenclature": str(ROOT / "resources/nomenclature/bigearthnet_19.csv")},
+        }
+        if whole:
+            config["countries"] = {"path": str(inputs / "countries.gpkg"), "name_column": "name"}
+            config["sentinel1"] = {"root": str(inputs / "BigEarthNet-S1")}
+        else:
+            config["lmdb"] = {"include": ["s2"]}
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+    def command(self, profile: str, *options: str) -> list[str]:
+        """The command line of a build."""
+        return [
+            "snakemake",
+            f"--snakefile={ROOT}/Snakefile",
+            "--configfile=config.yaml",
+            f"--workflow-profile={ROOT}/workflow/profiles/{profile}",
+            *options,
+        ]
+
+    def build(
+        self, profile: str, *options: str, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Build to the end; returns the exit status and all that was said."""
+        return subprocess.run(
+            self.command(profile, *options), cwd=self.folder, env=env, timeout=SECONDS,
+            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
+
+    @contextmanager
+    def building(self, profile: str, *options: str, env: Mapping[str, str]) -> Iterator["Build"]:
+        """A build that goes on while the block runs, and is ended with it."""
+        with (self.folder / "build.log").open("w+") as said:
+            process = subprocess.Popen(
+                self.command(profile, *options), cwd=self.folder, env=env,
+                stdout=said, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+            try:
+                yield Build(process, self.folder / "build.log")
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def digests(self) -> dict[str, str]:
+        """Of every file of the results but logs."""
+        return {
+            path.relative_to(self.results).as_posix(): sha256_file(path)
+            for path in sorted(self.results.rglob("*"))
+            if path.is_file() and path.relative_to(self.results).parts[0] != "logs"
+        }
+
+
+@dataclass(frozen=True)
+class Build:
+    """A build that is going on."""
+
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def wait(self) -> str:
+        """Wait for its good end; returns all that it said."""
+        status = self.process.wait(SECONDS)
+        said = self.log.read_text()
+        assert status == 0, said
+        return said
+
+
+def wait_for(found: Callable[[], T | None]) -> T:
+    """Ask again and again until the answer is true; returns it."""
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        if answer := found():
+            return answer
+        time.sleep(0.02)
+    raise TimeoutError(f"waited for {SECONDS} s")
+
+
+def wait_for_step(module: str, workspace: Workspace, tile: str = "") -> int:
+    """Wait until a job of a workspace runs ``python -m reben.<module>``; returns its process."""
+
+    def find() -> int | None:
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                words = (process / "cmdline").read_text().split("\0")
+                if (
+                    words[1:3] == ["-m", f"reben.{module}"]
+                    and any(tile in word for word in words)
+                    and (process / "cwd").resolve() == workspace.folder.resolve()
+                ):
+                    return int(process.name)
+        return None
+
+    return wait_for(find)
+
+
+def node_log(said: str, rule: str, tile: str) -> str:
+    """The logs on the node of a job's failures, whose paths its messages name."""
+    paths = re.findall(rf"\S+/slurm_logs/rule_{rule}/{tile}/\d+\.log", said)
+    assert paths, said
+    return "\n".join(Path(path).read_text() for path in paths if Path(path).exists())

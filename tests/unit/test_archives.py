@@ -1,0 +1,132 @@
+"""Archives: the dataset's patches and no others, the same bytes every time."""
+
+import hashlib
+import os
+import tarfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+import zstandard
+
+from reben import encode
+from reben.errors import RasterError
+from reben.lmdb_store import read_lmdb
+from reben.publish import archives
+from reben.results import read_build
+from tests.builds import TILES, write_build
+
+NAMES = ["BigEarthNet-S1.tar.zst", "BigEarthNet-S2.tar.zst", "Reference_Maps.tar.zst"]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("build")
+    return write_build(
+        folder / "results", TILES[:2], rejected=(), count=5, pictures=True, sentinel1=folder / "s1"
+    )
+
+
+def archive(results: Path, out: Path, threads: int = 1) -> Path:
+    dataset = results / "dataset"
+    archives.main(
+        ["--metadata", *map(str, sorted(dataset.glob("metadata*.parquet")))]
+        + ["--s2", str(results / "patches")]
+        + ["--reference-maps", str(results / "reference_maps")]
+        + ["--s1", str(results.parent / "s1")]
+        + ["--pairs", *map(str, (results / "tables" / "sentinel1").iterdir())]
+        + ["--threads", str(threads), "--out", str(out)]
+    )
+    return out
+
+
+def unpack(path: Path, folder: Path) -> list[tarfile.TarInfo]:
+    with (
+        path.open("rb") as file,
+        zstandard.ZstdDecompressor().stream_reader(file) as stream,
+        tarfile.open(fileobj=stream, mode="r|") as tar,
+    ):
+        members = []
+        for member in tar:
+            tar.extract(member, folder, filter="data")
+            members.append(member)
+    return members
+
+
+@pytest.fixture(scope="module")
+def made(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return archive(results, tmp_path_factory.mktemp("made") / "archives")
+
+
+def test_the_bytes_depend_on_nothing_but_the_patches(
+    results: Path, made: Path, tmp_path: Path
+) -> None:
+    for file in results.rglob("*.tif"):
+        os.utime(file, (1, 1))
+        file.chmod(0o600)
+    again = archive(results, tmp_path / "again", threads=3)
+    for name in (*NAMES, "SHA256SUMS"):
+        assert (made / name).read_bytes() == (again / name).read_bytes(), name
+
+
+def test_threads_do_not_show_in_many_blocks(tmp_path: Path) -> None:
+    """As large as takes several compression jobs, which the small build does not."""
+    root = tmp_path / "root"
+    (root / "t" / "p_0_0").mkdir(parents=True)
+    noise = hashlib.shake_256(b"pixels").digest(1 << 20) * 24
+    (root / "t" / "p_0_0" / "p_0_0_B01.tif").write_bytes(noise)
+    store = archives.PatchReader(root)
+    digests = set()
+    for threads in (0, 1, 2, 4):
+        members = [(f"a/{i}.tif", store, "t/p_0_0", "B01") for i in range(3)]
+        digests.add(archives.write_archive(tmp_path / "a.tar.zst", members, threads))
+    assert len(digests) == 1
+
+
+def test_checksums_are_those_of_the_files(made: Path) -> None:
+    lines = (made / "SHA256SUMS").read_text().splitlines()
+    assert [line.split("  ")[1] for line in lines] == NAMES
+    for line in lines:
+        digest, name = line.split("  ")
+        assert hashlib.sha256((made / name).read_bytes()).hexdigest() == digest
+
+
+def test_they_hold_the_patches_of_the_metadata_and_unpack_for_the_encoder(
+    results: Path, made: Path, tmp_path: Path
+) -> None:
+    metadata = read_build(results).metadata
+    assert len(metadata) < read_build(results).patches.filter(pl.col("valid")).height
+    for name in NAMES:
+        for member in unpack(made / name, tmp_path):
+            assert (member.uid, member.gid, member.uname, member.mtime) == (0, 0, "", 0)
+            assert member.mode == 0o644
+            assert member.isfile()
+    patch = metadata["patch_id"][0]
+    assert (tmp_path / "BigEarthNet-S2" / patch[:-6] / patch / f"{patch}_B8A.tif").is_file()
+    out = tmp_path / "x.lmdb"
+    encode.main(
+        ["--s2", str(tmp_path / "BigEarthNet-S2"), "--s1", str(tmp_path / "BigEarthNet-S1")]
+        + ["--reference-maps", str(tmp_path / "Reference_Maps"), "--patch-m", "240"]
+        + ["--out", str(out)]
+    )
+    with read_lmdb(out) as txn:
+        keys = [bytes(key).decode() for key, _ in txn.cursor()]
+    patches = metadata["patch_id"].to_list()
+    maps = [f"{patch}_reference_map" for patch in patches]
+    assert keys == sorted([*patches, *maps, *metadata["s1_name"]])
+    original = results / "patches" / patch[:-6] / patch / f"{patch}_B02.tif"
+    copy = tmp_path / "BigEarthNet-S2" / patch[:-6] / patch / f"{patch}_B02.tif"
+    assert copy.read_bytes() == original.read_bytes()
+
+
+def test_a_missing_file_is_named_and_nothing_is_left(results: Path, tmp_path: Path) -> None:
+    patch = read_build(results).metadata["patch_id"][-1]
+    file = results / "patches" / patch[:-6] / patch / f"{patch}_B05.tif"
+    data = file.read_bytes()
+    file.unlink()
+    try:
+        with pytest.raises(RasterError, match=rf"B05 is missing; expected the file .*{patch}_B05"):
+            archive(results, tmp_path / "archives")
+    finally:
+        file.write_bytes(data)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,280 @@
+"""The reader: right pixels, right patches, in any process; and readers that others wrote."""
+
+import multiprocessing
+import pickle
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import lmdb
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import load, save
+
+from reben.bands import S1_BANDS, S2_BANDS
+from reben.dataset import SNOW_CLOUD_TABLE, BigEarthNet
+from reben.errors import ConfigError, StoreError
+from reben.lmdb_store import write_lmdb
+from reben.names import patch_id
+from reben.safetensors_value import stack_bands
+from reben.tables import METADATA, write_table
+from tests.geotiffs import SCENE, TILE, reference_map, s1_arrays, s2_arrays
+
+IDS = [patch_id(TILE, 0, row) for row in range(6)]
+#: split, country, labels, paired, snow
+ROWS = [
+    ("train", "Austria", ["Arable land"], True, False),
+    ("train", "Serbia", ["Arable land", "Pastures"], True, False),
+    ("validation", "Austria", ["Inland waters"], False, False),
+    ("test", "Serbia", ["Inland waters", "Pastures"], True, False),
+    ("test", "Austria", ["Pastures"], True, False),
+    ("train", "Austria", ["Pastures"], True, True),
+]
+
+
+def expected(i: int, bands: tuple[str, ...] = S2_BANDS) -> np.ndarray:
+    """By the definition: repeat every pixel of each band."""
+    arrays = s1_arrays(i) | s2_arrays(i)
+    return np.stack(
+        [arrays[b].repeat(120 // len(arrays[b]), 0).repeat(120 // len(arrays[b]), 1) for b in bands]
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("dataset")
+    frame = pl.DataFrame(
+        ROWS, schema=["split", "country", "labels", "paired", "snow"], orient="row"
+    ).with_columns(
+        patch_id=pl.Series(IDS),
+        s1_name=pl.when("paired").then(pl.Series([f"{SCENE}_33UUP_0_{i}" for i in range(6)])),
+        s2v1_name=pl.lit(None),
+        contains_seasonal_snow="snow",
+        contains_cloud_or_shadow=pl.lit(value=False),
+    )
+    write_table(root / "metadata.parquet", frame.filter(~pl.col("snow")), METADATA)
+    write_table(root / SNOW_CLOUD_TABLE, frame.filter("snow"), METADATA)
+    entries = {}
+    for i, name in enumerate(IDS):
+        entries[name] = save(s2_arrays(i))
+        entries[f"{SCENE}_33UUP_0_{i}"] = save(s1_arrays(i))
+        entries[f"{name}_reference_map"] = save({"Data": reference_map(i)["reference_map"]})
+    with write_lmdb(root / "x.lmdb") as writer:
+        for key in sorted(entries):
+            writer.put(key, entries[key])
+    return root
+
+
+def dataset(folder: Path, **options: Any) -> BigEarthNet:
+    return BigEarthNet(folder / "metadata.parquet", folder / "x.lmdb", **options)
+
+
+def test_pixels_are_repeated_to_one_size(folder: Path) -> None:
+    patches = dataset(folder)
+    assert len(patches) == 5
+    for i in range(5):
+        patch = patches[i]
+        assert set(patch) == {"patch_id", "labels", "s2"}
+        assert patch["patch_id"] == IDS[i]
+        assert patch["s2"].dtype == np.uint16
+        np.testing.assert_array_equal(patch["s2"], expected(i))
+
+
+def test_all_at_once(folder: Path) -> None:
+    patch = dataset(folder, modality="both", reference_maps=True, dtype="float32")[1]
+    np.testing.assert_array_equal(patch["s2"], expected(1).astype("float32"))
+    np.testing.assert_array_equal(patch["s1"], expected(1, S1_BANDS))
+    np.testing.assert_array_equal(patch["reference_map"], reference_map(1)["reference_map"])
+    assert (patch["s2"].dtype, patch["reference_map"].dtype) == (np.float32, np.uint16)
+
+
+@settings(max_examples=60, deadline=None)
+@given(bands=st.lists(st.sampled_from(S2_BANDS), min_size=1, unique=True), times=st.integers(1, 3))
+def test_any_bands_in_any_order_at_any_size(bands: list[str], times: int) -> None:
+    found = stack_bands(save(s2_arrays(0)), bands, 120 * times)
+    once = expected(0, tuple(bands))
+    np.testing.assert_array_equal(found, once.repeat(times, 1).repeat(times, 2))
+
+
+def test_bands_of_both_sensors_are_picked(folder: Path) -> None:
+    patch = dataset(folder, modality="both", bands=("B04", "VV", "B03", "B02"))[0]
+    np.testing.assert_array_equal(patch["s2"], expected(0, ("B04", "B03", "B02")))
+    np.testing.assert_array_equal(patch["s1"], expected(0, ("VV",)))
+
+
+@pytest.mark.parametrize(
+    ("options", "rows"),
+    [
+        ({}, [0, 1, 2, 3, 4]),
+        ({"include_snow_cloud": True}, [0, 1, 2, 3, 4, 5]),
+        ({"split": "train"}, [0, 1]),
+        ({"split": "train", "include_snow_cloud": True}, [0, 1, 5]),
+        ({"countries": ["Austria"]}, [0, 2, 4]),
+        ({"labels": ["Pastures", "Inland waters"]}, [1, 2, 3, 4]),
+        ({"labels": ["Pastures", "Inland waters"], "match": "all"}, [3]),
+        ({"labels": ["Arable land"], "countries": ["Serbia"], "split": "train"}, [1]),
+        ({"modality": "s1"}, [0, 1, 3, 4]),
+        ({"modality": "both", "split": "validation"}, []),
+    ],
+    ids=str,
+)
+def test_filters(folder: Path, options: dict[str, Any], rows: list[int]) -> None:
+    patches = dataset(folder, **options)
+    assert [patches[i]["patch_id"] for i in range(len(patches))] == [IDS[i] for i in rows]
+    assert patches.classes == ("Arable land", "Inland waters", "Pastures")
+    for i, row in enumerate(rows):
+        assert patches[i]["labels"].tolist() == [name in ROWS[row][2] for name in patches.classes]
+
+
+def test_classes_in_a_given_order(folder: Path) -> None:
+    classes = ("Pastures", "Urban fabric", "Inland waters", "Arable land")
+    patches = dataset(folder, classes=classes)
+    assert patches[1]["labels"].tolist() == [1, 0, 0, 1]
+    assert patches[1]["labels"].dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"split": "val"}, r"split: expected some of train, validation, test; found \['val'\]"),
+        ({"modality": "s3"}, r"modality: expected some of s2, s1, both; found \['s3'\]"),
+        ({"bands": ["B10"]}, r"bands: .*found \['B10'\]"),
+        ({"bands": ["VV"]}, r"bands: .*found \['VV'\]"),
+        ({"countries": ["Peru"]}, r"countries: .*Austria.*found \['Peru'\]"),
+        ({"labels": ["Snow"]}, r"labels: .*Arable land.*found \['Snow'\]"),
+        ({"match": "most"}, r"match: expected some of any, all; found \['most'\]"),
+        ({"classes": ["Pastures"]}, r"classes: .*found \['Arable land', 'Inland waters'\]"),
+    ],
+    ids=str,
+)
+def test_unknown_names_are_refused(folder: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        dataset(folder, **options)
+
+
+def test_missing_entry_and_impossible_size_are_said(folder: Path, tmp_path: Path) -> None:
+    with write_lmdb(tmp_path / "y.lmdb"):
+        pass
+    patches = BigEarthNet(folder / "metadata.parquet", tmp_path / "y.lmdb")
+    with pytest.raises(StoreError, match=f"the entry '{IDS[0]}' is missing"):
+        patches[0]
+    with pytest.raises(StoreError, match=rf"{IDS[0]}: expected .* 100 px.* shape \(120, 120\)"):
+        dataset(folder, size_px=100)[0]
+    with pytest.raises(IndexError):
+        dataset(folder)[5]
+
+
+def _first(patches: BigEarthNet, results: Any) -> None:
+    results.put(int(patches[0]["s2"].sum()))
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_every_process_reads(folder: Path, method: str) -> None:
+    patches = dataset(folder)
+    total = int(patches[0]["s2"].sum())  # the LMDB is open here already
+    context = multiprocessing.get_context(method)
+    results = context.Queue()
+    worker = context.Process(target=_first, args=(patches, results))
+    worker.start()
+    assert results.get(timeout=60) == total
+    worker.join(60)
+    assert worker.exitcode == 0
+
+
+def test_several_datasets_share_one_lmdb(folder: Path) -> None:
+    train, test = dataset(folder, split="train"), dataset(folder, split="test")
+    assert train[0]["patch_id"] == IDS[0]
+    assert test[0]["patch_id"] == IDS[3]
+    assert pickle.loads(pickle.dumps(train))[1]["patch_id"] == IDS[1]
+
+
+class _FakeTensor:
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+
+@pytest.fixture
+def torch(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The two names of PyTorch that the package uses."""
+    torch, utils, data = (ModuleType(n) for n in ("torch", "torch.utils", "torch.utils.data"))
+    torch.from_numpy = _FakeTensor  # type: ignore[attr-defined]
+    data.Dataset = type("Dataset", (), {})  # type: ignore[attr-defined]
+    for module in (torch, utils, data):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    yield
+    sys.modules.pop("reben.torch_dataset", None)
+
+
+@pytest.mark.usefixtures("torch")
+def test_torch_dataset_yields_tensors(folder: Path) -> None:
+    from torch.utils.data import Dataset
+
+    from reben.torch_dataset import TorchBigEarthNet
+
+    patches = TorchBigEarthNet(
+        folder / "metadata.parquet", folder / "x.lmdb", split="train", reference_maps=True
+    )
+    assert isinstance(patches, Dataset)
+    patch = patches[1]
+    assert patch["patch_id"] == IDS[1]
+    types = {n: str(v.array.dtype) for n, v in patch.items() if isinstance(v, _FakeTensor)}
+    assert types == {"s2": "float32", "labels": "float32", "reference_map": "int64"}
+    np.testing.assert_array_equal(patch["s2"].array, expected(1).astype("float32"))
+
+
+def test_package_does_without_torch() -> None:
+    assert "torch" not in sys.modules
+
+
+class ConfigILMReader:
+    """Opens and reads as ConfigILM's BENv2 reader does."""
+
+    def __init__(self, path: Path) -> None:
+        self.env = lmdb.open(
+            str(path), map_size=8 * 1024**3, readonly=True, lock=False, meminit=False,
+            readahead=True,
+        )  # fmt: skip
+
+    def __call__(self, key: str) -> dict[str, np.ndarray]:
+        with self.env.begin(write=False, buffers=True) as txn:
+            value = txn.get(key.encode("utf-8"))
+            return load(bytes(value))  # type: ignore[no-any-return]
+
+
+def test_other_readers_open_it(folder: Path, tmp_path: Path) -> None:
+    read = ConfigILMReader(shutil.copytree(folder / "x.lmdb", tmp_path / "x.lmdb"))
+    for i, name in enumerate(IDS):
+        for key, arrays in ((name, s2_arrays(i)), (f"{SCENE}_33UUP_0_{i}", s1_arrays(i))):
+            found = read(key)
+            assert found.keys() == arrays.keys()
+            for band, array in arrays.items():
+                np.testing.assert_array_equal(found[band], array)
+                assert found[band].dtype == array.dtype
+    read.env.close()
+
+
+def test_published_lmdb_is_read(reference: Path, tmp_path: Path) -> None:
+    frame = pl.read_parquet(reference / "published/metadata.parquet")
+    path = str(reference / "scene/published_lmdb")
+    with lmdb.open(path, readonly=True, lock=False) as env, env.begin() as txn:
+        values = {key.decode(): value for key, value in txn.cursor()}
+    rows = frame.filter(pl.col("patch_id").is_in(list(values)))
+    assert len(rows) > 0
+    write_table(tmp_path / "metadata.parquet", rows, METADATA)
+    patches = BigEarthNet(
+        tmp_path / "metadata.parquet", reference / "scene/published_lmdb", modality="both"
+    )
+    for i, row in enumerate(rows.iter_rows(named=True)):
+        patch = patches[i]
+        for image, key, bands in (("s2", "patch_id", S2_BANDS), ("s1", "s1_name", S1_BANDS)):
+            native = load(values[row[key]])
+            for band, found in zip(bands, patch[image], strict=True):  # type: ignore[literal-required]
+                step = 120 // len(native[band])
+                np.testing.assert_array_equal(found[::step, ::step], native[band])
+                assert (found == found[::step, ::step].repeat(step, 0).repeat(step, 1)).all()

@@ -1,0 +1,88 @@
+"""The picture of the dataset and its summary."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import rasterio
+from PIL import Image
+
+from reben import overview, summary
+from reben.errors import TableError
+from reben.palette import DROPPED_COLOURS, SPLIT_COLOURS
+from reben.pictures import choose_patches, paint_codes, rgb_of, true_colour
+from reben.results import read_build
+from tests.builds import NOMENCLATURE, TILES, write_build
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_build(tmp_path_factory.mktemp("build") / "results", pictures=True)
+
+
+def draw(results: Path, out: Path) -> bytes:
+    overview.main(
+        ["--results", str(results), "--nomenclature", str(NOMENCLATURE), "--out", str(out)]
+    )
+    return out.read_bytes()
+
+
+def test_the_same_build_gives_the_same_picture(results: Path, tmp_path: Path) -> None:
+    first = draw(results, tmp_path / "a.png")
+    assert first == draw(results, tmp_path / "b.png")
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.width == 1430
+        colours = {colour for _, colour in image.convert("RGB").getcolors(1 << 20)}
+    assert {rgb_of(colour) for colour in SPLIT_COLOURS.values()} <= colours
+    assert rgb_of(DROPPED_COLOURS["rejected product"]) in colours
+
+
+def test_tile_picture_shows_what_became_of_each_patch(results: Path) -> None:
+    build = read_build(results)
+    patches = build.patches.filter(pl.col("tile") == TILES[0])
+    picture = overview.tile_picture(patches, 8)
+    for row in patches.iter_rows(named=True):
+        colour = SPLIT_COLOURS.get(row["split"]) if row["dropped_for"] is None else None
+        colour = colour or DROPPED_COLOURS[row["dropped_for"]]
+        assert tuple(picture[row["row"], row["col"]]) == rgb_of(colour), row
+
+
+def test_summary_counts_as_the_tables_do(
+    results: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    summary.main(["--results", str(results)])
+    words = capsys.readouterr().out.split()
+    kept = len(read_build(results).metadata)
+    assert words[words.index("kept,") + 4] == str(kept)
+    assert "metadata.parquet" in words
+
+
+def test_an_unfinished_build_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"dataset/quality\.csv: expected a table of a finished"):
+        read_build(tmp_path)
+
+
+def test_what_has_no_polygon_is_striped() -> None:
+    picture = paint_codes(np.array([[999] * 8, [211] * 8], np.uint16))
+    assert {tuple(pixel) for pixel in picture[0].tolist()} == {(255, 255, 255), (190, 190, 190)}
+    assert {tuple(pixel) for pixel in picture[1].tolist()} == {rgb_of("#ffffa8")}
+
+
+def test_true_colour_is_red_green_blue(results: Path, tmp_path: Path) -> None:
+    patch = read_build(results).patches.filter("valid")["patch_id"][0]
+    folder = results / "patches" / patch[:-6] / patch
+    picture = true_colour(folder)
+    assert picture.shape == (24, 24, 3)
+    with rasterio.open(folder / f"{patch}_B04.tif") as dataset:
+        red = dataset.read(1)
+    assert np.corrcoef(red.ravel(), picture[..., 0].ravel())[0, 1] > 0.95
+
+
+def test_gallery_takes_turns_among_tiles_and_shows_many_classes() -> None:
+    rows = [("a1", "a", ["x"]), ("a2", "a", ["x", "y"]), ("b1", "b", ["x"]), ("b2", "b", ["z"])]
+    frame = pl.DataFrame(rows, schema=["patch_id", "tile", "labels"], orient="row")
+    chosen = choose_patches(frame, 2)
+    assert chosen == ["a2", "b2"]
+    assert sorted(choose_patches(frame, 9)) == ["a1", "a2", "b1", "b2"]

@@ -1,0 +1,328 @@
+"""From a product list to L2A through bad nights, with the workflow as users run it."""
+
+import contextlib
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from reben.names import ProductName
+from reben.product_table import Product, write_products
+from reben.synthetic.corine import write_corine
+from tests.standins import products
+from tests.standins.cdse_server import MISHAPS, PASSWORD, USER, Archive, CdseServer, bad_night
+
+ROOT = Path(__file__).parents[2]
+STANDIN = ROOT / "tests" / "standins" / "l2a_process"
+
+
+class Project:
+    """A working copy in a folder of its own, so that tests do not share Snakemake's notes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        shutil.copy(ROOT / "Snakefile", folder)
+        for name in ("workflow", "config", "envs", "resources"):
+            (folder / name).symlink_to(ROOT / name)
+        (folder / "clc.gpkg").touch()
+        self.command = folder / "L2A_Process"
+        self.command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STANDIN}" "$@"\n')
+        self.command.chmod(0o755)
+        self.runs = folder / "sen2cor_runs"
+        self.environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT / "workflow"),
+            "STANDIN_SEN2COR_RUNS": str(self.runs),
+        }
+        self.config = {
+            "products": "products.tsv",
+            "corine": {"path": "clc.gpkg"},
+            "sen2cor": {"command": str(self.command)},
+        }
+
+    def table(self, *rows: Product) -> None:
+        write_products(self.folder / "products.tsv", rows)
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        (self.folder / "mine.yaml").write_text(yaml.safe_dump(self.config))
+        return subprocess.run(
+            [sys.executable, "-m", "snakemake", "--configfile", "mine.yaml",
+             "--workflow-profile", "workflow/profiles/local", "--cores", "8", *arguments],
+            cwd=self.folder, env=self.environment, text=True, capture_output=True, check=False,
+        )  # fmt: skip
+
+    def sen2cor_runs(self) -> int:
+        return len(self.runs.read_text().splitlines()) if self.runs.exists() else 0
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path / "project")
+
+
+def remote(archive: Archive) -> Product:
+    entry = archive.entry()
+    return Product(
+        archive.name,
+        archive.name[7:10],
+        "cdse",
+        id=archive.id,
+        size=str(entry["ContentLength"]),
+        checksum=f"md5:{entry['Checksum'][0]['Value']}",
+    )
+
+
+def digest(folder: Path) -> dict[str, str]:
+    """Of every file below `folder`, its digest; without Snakemake's time stamps."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".snakemake_timestamp"
+    }
+
+
+def test_twenty_products_come_through_a_bad_night(project: Project, tmp_path: Path) -> None:
+    safes = [products.make(tmp_path / "l1c", number) for number in range(20)]
+    archives = [products.archive(safe) for safe in safes]
+    with CdseServer(archives, bad_night(seed=3)) as server:
+        server.bytes_per_s = 3_000_000  # long enough to overlap
+        project.environment |= server.environment
+        rows = [remote(archive) for archive in archives]
+        project.table(*rows)
+        targets = [f"results/l1c/{row.tile}" for row in rows]
+        done = project.snakemake(*targets)
+    counts = server.counts
+    assert done.returncode == 0, done.stderr[-3000:]
+    for safe, target in zip(safes, targets, strict=True):
+        found = digest(project.folder / target / safe.name)
+        preview = found.pop(f"{safe.stem}-ql.jpg")
+        assert preview == hashlib.sha256(b"preview").hexdigest()
+        expected = digest(safe)
+        assert found == {k: v for k, v in expected.items() if not k.startswith("HTML/")}
+    assert sum(counts.mishaps.values()) > 8
+    assert len(counts.mishaps) > len(MISHAPS) / 2
+    assert counts.completed == {archive.id: 1 for archive in archives}
+    assert not counts.after_completion
+    assert 2 <= counts.most_at_once <= 4
+    assert counts.leaked == []
+    left = {p.name for p in (project.folder / "results" / "l1c").iterdir()}
+    assert left == {row.tile for row in rows}
+
+
+def test_kill_at_ten_random_moments(tmp_path: Path, project: Project) -> None:
+    """As the workflow does it: what is there is not made again, the same command follows."""
+    safe = products.make(tmp_path / "l1c")
+    archive = products.archive(safe)
+    with CdseServer([archive]) as server:
+        server.bytes_per_s = 400_000
+        row = remote(archive)
+        project.table(row)
+        environment = {**project.environment, **server.environment}
+        l1c, l2a = project.folder / "l1c" / row.tile, project.folder / "l2a" / f"{row.tile}.SAFE"
+        python = f'"{sys.executable}" -m reben'
+        command = (
+            f'[ -d "{l1c}" ] || {python}.acquire --products products.tsv --tile {row.tile}'
+            f' --out "{l1c}" || exit 1; [ -d "{l2a}" ] || exec {python}.sen2cor --l1c "{l1c}"'
+            f' --out "{l2a}" --command "{project.command}" --version 2.11 --limit-min 2'
+        )
+        rng = random.Random(11)
+        moments = [rng.uniform(0.6, 2.2) for _ in range(5)]
+        moments += [rng.uniform(0.6, 2.6) for _ in range(5)]
+        killed_in = []
+        for number, moment in enumerate(moments):
+            if number == 5:  # the other five belong to sen2cor
+                run(command, project.folder, environment, until=l1c)
+            with subprocess.Popen(
+                command, shell=True, cwd=project.folder, env=environment,
+                start_new_session=True, stderr=subprocess.DEVNULL,
+            ) as job:  # fmt: skip
+                time.sleep(moment)
+                killed_in.append("sen2cor" if l1c.exists() else "acquire")
+                assert job.poll() is None or l2a.exists()
+                kill(job.pid)
+        assert run(command, project.folder, environment, until=l2a) == 0
+    assert set(killed_in) == {"acquire", "sen2cor"}
+    assert server.counts.completed[archive.id] == 1
+    assert not server.counts.after_completion
+    assert server.counts.resumed >= 1
+    # Once for every try that was killed in it, and the last; one was killed on the way to it.
+    assert project.sen2cor_runs() <= killed_in.count("sen2cor") + 2
+    assert [p.name for p in l1c.parent.iterdir()] == [row.tile]
+    assert [p.name for p in l2a.parent.iterdir() if "part" not in p.name] == [l2a.name]
+    found = digest(l1c / safe.name)
+    found.pop(f"{safe.stem}-ql.jpg")
+    assert found == {k: v for k, v in digest(safe).items() if not k.startswith("HTML/")}
+    undisturbed = project.folder / "undisturbed"
+    subprocess.run(
+        [project.command, "--output_dir", undisturbed, l1c / safe.name],
+        env=environment, check=True, capture_output=True,
+    )  # fmt: skip
+    [expected] = undisturbed.iterdir()
+    assert pixels(l2a) == pixels(expected)
+
+
+def run(command: str, folder: Path, environment: dict[str, str], until: Path) -> int:
+    """Run a command to its end, or kill it as soon as `until` is there."""
+    with subprocess.Popen(
+        command, shell=True, cwd=folder, env=environment, start_new_session=True
+    ) as job:
+        while job.poll() is None and not until.exists():
+            time.sleep(0.02)
+        if "l2a" in until.parts:
+            return job.wait()
+        kill(job.pid)
+    return 0
+
+
+def kill(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def pixels(safe: Path) -> dict[str, str]:
+    """Digests of the images; the XML carries the time of processing."""
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in safe.rglob("*.jp2")}
+
+
+def test_nothing_finished_is_done_again(project: Project, tmp_path: Path) -> None:
+    safe = products.make(tmp_path / "l1c")
+    row = Product(safe.stem, "L1C", "local", str(safe))
+    project.table(row)
+    project.environment["STANDIN_SEN2COR"] = "hang"
+    target = f"results/l2a/{row.tile}.SAFE"
+    (project.folder / "mine.yaml").write_text(yaml.safe_dump(project.config))
+    with subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--configfile", "mine.yaml", "--workflow-profile",
+         "workflow/profiles/local", "--cores", "2", target],
+        cwd=project.folder, env=project.environment, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as job:  # fmt: skip
+        while not project.sen2cor_runs():
+            assert job.poll() is None
+            time.sleep(0.05)
+        kill(job.pid)
+    project.environment["STANDIN_SEN2COR"] = ""
+    fetched = project.folder / "results" / "l1c" / row.tile
+    before = fetched.stat().st_mtime_ns
+    project.snakemake("--unlock")
+    done = project.snakemake(target)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert fetched.stat().st_mtime_ns == before
+    assert project.sen2cor_runs() == 2
+    # A longer table, a checksum filled in and a swept folder of L1C products cost nothing.
+    other = safe.stem.replace("T33UUP", "T33UVP")
+    project.table(
+        Product(safe.stem, "L1C", "local", str(safe), size="1"),
+        Product(other, "L1C", "cdse", id=products.archive(safe).id),
+    )
+    shutil.rmtree(project.folder / "results" / "l1c")
+    again = project.snakemake("--dry-run", target)
+    assert "Nothing to be done" in again.stdout + again.stderr
+    # Another configuration of sen2cor makes another product.
+    (project.folder / "gipp.xml").touch()
+    project.config["sen2cor"]["gipp"] = "gipp.xml"
+    again = project.snakemake("--dry-run", target)
+    assert "run_sen2cor" in again.stdout + again.stderr
+
+
+def test_from_l1c_as_from_the_l2a_made_of_it(project: Project, tmp_path: Path) -> None:
+    spec = products.l1c_spec(side_m=3600)
+    safe = products.make(tmp_path / "l1c", side_m=3600)
+    archive = products.archive(safe)
+    write_corine(project.folder / "clc.gpkg", [spec], 0, layer="clc")
+    with CdseServer([archive]) as server:
+        project.environment |= server.environment
+        project.table(remote(archive))
+        done = project.snakemake()
+        assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
+    made = tmp_path / "l2a"
+    subprocess.run(
+        [project.command, "--output_dir", made, safe],
+        env=project.environment, check=True, capture_output=True,
+    )  # fmt: skip
+    [l2a] = made.iterdir()
+    assert ProductName.parse(l2a.name).tile == remote(archive).tile
+    project.table(Product(l2a.stem, "L2A", "local", str(l2a)))
+    project.config["results"] = "by_hand"
+    done = project.snakemake()
+    assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
+    results, by_hand = (project.folder / name / "dataset" for name in ("results", "by_hand"))
+    found, expected = digest(results), digest(by_hand)
+    # The one place that names the product as its own metadata does, processing time included.
+    assert found.pop("quality.csv") != expected.pop("quality.csv")
+    assert found == expected
+    verdicts = (pl.read_csv(d / "quality.csv").drop("product") for d in (results, by_hand))
+    assert next(verdicts).equals(next(verdicts))
+    assert pl.read_parquet(results / "metadata.parquet").height > 0
+
+
+@pytest.fixture
+def watched(project: Project) -> Iterator[tuple[Project, CdseServer]]:
+    with CdseServer([]) as server:
+        project.environment |= server.environment
+        yield project, server
+
+
+def test_credentials_appear_nowhere(watched: tuple[Project, CdseServer], tmp_path: Path) -> None:
+    """Not in verbose logs of failing requests, the process list or Snakemake's notes."""
+    project, server = watched
+    safe = products.make(tmp_path / "l1c")
+    archive = products.archive(safe)
+    server.archives = {archive.id: archive}
+    server.bytes_per_s = 400_000
+    mishaps = ["500", "expired", "wrong_bytes", "redirect"]
+    server.plan = lambda kind, number: (
+        mishaps[number] if kind == "download" and number < len(mishaps) else None
+    )
+    nobody = "00000000-0000-4000-8000-000000000000"
+    other = safe.stem.replace("T33UUP", "T33UVP")
+    broken = Product(other, "L1C", "cdse", id=nobody, size="1", checksum="md5:" + "0" * 32)
+    project.table(remote(archive), broken)
+    project.environment["REBEN_LOG_LEVEL"] = "DEBUG"
+    (project.folder / "mine.yaml").write_text(yaml.safe_dump(project.config))
+    seen = []
+    with subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--configfile", "mine.yaml", "--cores", "2",
+         "--keep-going", "--verbose", "--printshellcmds", "--show-failed-logs",
+         "--resources", "cdse=4", "--",
+         *(f"results/l1c/{row.tile}" for row in (remote(archive), broken))],
+        cwd=project.folder, env=project.environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as job:  # fmt: skip
+        while job.poll() is None:
+            seen += [command_line(p) for p in Path("/proc").glob("[0-9]*")]
+            time.sleep(0.05)
+        output = job.stdout.read() if job.stdout else ""
+    assert job.returncode == 1  # the broken one
+    assert (project.folder / "results" / "l1c" / remote(archive).tile).is_dir()
+    assert any("reben.acquire" in line for line in seen)
+    written = [
+        path.read_bytes()
+        for path in project.folder.rglob("*")
+        if path.is_file() and not path.is_symlink() and path.suffix != ".jp2"
+    ]
+    assert any(b"404 Not Found" in content for content in written)
+    for secret in (PASSWORD, USER, "access.", "refresh."):
+        assert secret not in output
+        assert not [line for line in seen if secret in line]
+        assert not [content for content in written if secret.encode() in content]
+    assert server.counts.leaked == []
+
+
+def command_line(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,66 @@
+"""Step catalogue: describe the dataset for catalogues, tools and people.
+
+In: a finished build. Out, in the dataset folder: ``collection.json`` and ``items.parquet``
+(STAC), ``croissant.json``, ``README.md`` (the card) and ``metadata_footprints.parquet``
+(GeoParquet). All say the same licence, version and counts.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from reben import cli
+from reben.files import write_json, write_text
+from reben.nomenclature import read_nomenclature
+from reben.publish import card, croissant, stac
+from reben.publish.facts import gather_facts
+from reben.publish.footprints import footprints, write_geoparquet
+from reben.results import read_build
+
+log = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Describe a dataset."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--results", required=True, help="results folder of a finished build")
+    parser.add_argument("--nomenclature", required=True, help="CSV: code, class")
+    parser.add_argument("--name", required=True, help="name of the dataset")
+    parser.add_argument("--version", required=True, help="version of the dataset")
+    parser.add_argument("--licence", required=True, help="SPDX name of its licence")
+    parser.add_argument("--citation", help="how to cite it")
+    parser.add_argument("--published", type=date.fromisoformat, help="day, YYYY-MM-DD")
+    parser.add_argument("--out", required=True, type=Path, help="folder of the files")
+    args = parser.parse_args(argv)
+
+    # It logs its own memory and time at the level of what we have to say.
+    logging.getLogger("stac_geoparquet").setLevel(logging.WARNING)
+    build = read_build(args.results)
+    facts = gather_facts(
+        build,
+        name=args.name,
+        version=args.version,
+        licence=args.licence,
+        citation=args.citation,
+        published=args.published,
+    )
+    classes = list(dict.fromkeys(read_nomenclature(args.nomenclature).values()))
+    # Both are sorted by patch_id: a footprint belongs to the same row of either.
+    patches = build.patches.filter(pl.col("dropped_for").is_null())
+    polygons = footprints(patches)
+    described = stac.collection(facts, polygons, classes)
+    write_json(args.out / "collection.json", described)
+    stac.write_items(
+        args.out / stac.ITEMS, stac.items(patches, polygons, facts.identifier), described
+    )
+    write_json(args.out / "croissant.json", croissant.describe(facts))
+    write_text(args.out / "README.md", card.write_card(facts, build.class_counts))
+    write_geoparquet(args.out / "metadata_footprints.parquet", build.metadata, polygons)
+    log.info("%d patches described in %s", facts.patches, args.out)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,156 @@
+"""Step archive: the GeoTIFFs of the dataset as three archives, in the published layout.
+
+In: the metadata tables and the folders of the patches. Out: a folder with
+``BigEarthNet-S2.tar.zst``, ``BigEarthNet-S1.tar.zst`` and ``Reference_Maps.tar.zst``,
+those that are asked for, and ``SHA256SUMS``. Exactly the patches of the two tables, as
+``<archive>/<tile or scene>/<patch>/<patch>_<layer>.tif``; files go straight from their
+place into the archive. The same patches give the same bytes, with any number of threads.
+"""
+
+import hashlib
+import io
+import logging
+import tarfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
+
+import zstandard
+
+from reben import cli
+from reben.bands import S1_BANDS, S2_BANDS
+from reben.errors import TableError
+from reben.files import atomic_directory, write_text
+from reben.names import REFERENCE_MAP, PatchName, Sentinel1Name
+from reben.patch_store import PatchReader
+from reben.tables import METADATA, SENTINEL1, read_tables
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+log = logging.getLogger(__name__)
+
+SENTINEL2_ARCHIVE = "BigEarthNet-S2"
+SENTINEL1_ARCHIVE = "BigEarthNet-S1"
+REFERENCE_MAP_ARCHIVE = "Reference_Maps"
+CHECKSUMS = "SHA256SUMS"
+#: Reflectance shrinks to about two thirds; higher levels cost much time for little.
+_LEVEL = 9
+
+#: A file of an archive: name inside, store, folder in the store, layer.
+Member = tuple[str, PatchReader, str, str]
+
+
+class _Digesting(io.RawIOBase):
+    """Passes bytes on to a file, and digests them on the way."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: "ReadableBuffer") -> int:
+        self.digest.update(data)
+        return self._file.write(data)
+
+
+def members_by_tile(
+    archive: str, root: Path, patches: Iterable[str], layers: Sequence[str]
+) -> Iterator[Member]:
+    """The files of Sentinel-2 patches or reference maps, in ``root/<tile>/<patch>``."""
+    store = PatchReader(root)
+    for patch in sorted(patches):
+        folder = f"{PatchName.parse(patch).tile}/{patch}"
+        for layer in layers:
+            yield f"{archive}/{folder}/{patch}_{layer}.tif", store, folder, layer
+
+
+def members_by_scene(archive: str, root: Path, folders: dict[str, str]) -> Iterator[Member]:
+    """The files of Sentinel-1 patches, wherever below `root` they are (name: folder)."""
+    store = PatchReader(root)
+    for name in sorted(folders):
+        scene = Sentinel1Name.parse(name).scene
+        for band in S1_BANDS:
+            yield f"{archive}/{scene}/{name}/{name}_{band}.tif", store, folders[name], band
+
+
+def write_archive(path: Path, members: Iterable[Member], threads: int) -> tuple[int, str]:
+    """Write an archive.
+
+    Args:
+        path: of the archive, ``.tar.zst``.
+        members: in the order of the archive.
+        threads: that compress; at least 1, so that the bytes do not depend on them.
+
+    Returns:
+        Number of files, and SHA-256 of the archive.
+
+    Raises:
+        RasterError: a file is missing.
+    """
+    count = 0
+    compressor = zstandard.ZstdCompressor(
+        level=_LEVEL, threads=max(1, threads), write_checksum=True
+    )
+    with path.open("wb") as file:
+        digesting = _Digesting(file)
+        with (
+            compressor.stream_writer(cast(IO[bytes], digesting), closefd=False) as stream,
+            tarfile.open(fileobj=stream, mode="w|", format=tarfile.USTAR_FORMAT) as tar,
+        ):
+            for name, store, folder, layer in members:
+                data = store.read(folder, layer)
+                # Owner 0, no names, time 0: what a member holds is all that it says.
+                header = tarfile.TarInfo(name)
+                header.size, header.mode = len(data), 0o644
+                tar.addfile(header, io.BytesIO(data))
+                count += 1
+    return count, digesting.digest.hexdigest()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the archives of a dataset."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--metadata", nargs="+", required=True, help="both metadata tables")
+    parser.add_argument("--s2", type=Path, help="folder of the patches, by tile")
+    parser.add_argument("--reference-maps", type=Path, help="likewise")
+    parser.add_argument("--s1", type=Path, help="folder of the Sentinel-1 patches")
+    parser.add_argument("--pairs", nargs="*", default=[], help="their tables, of all tiles")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", required=True, help="folder of the archives")
+    args = parser.parse_args(argv)
+
+    metadata = read_tables(args.metadata, METADATA)
+    patches = metadata["patch_id"].to_list()
+    archives: dict[str, Iterable[Member]] = {}
+    if args.s2:
+        archives[SENTINEL2_ARCHIVE] = members_by_tile(SENTINEL2_ARCHIVE, args.s2, patches, S2_BANDS)
+    if args.s1:
+        pairs = dict(read_tables(args.pairs, SENTINEL1).select("s1_name", "folder").rows())
+        names = metadata["s1_name"].drop_nulls().unique().to_list()
+        if missing := sorted(set(names) - pairs.keys()):
+            raise TableError(
+                f"{len(missing)} Sentinel-1 patches of the metadata are in none of the tables of "
+                f"pairs, the first is {missing[0]}; give the tables of all tiles"
+            )
+        archives[SENTINEL1_ARCHIVE] = members_by_scene(
+            SENTINEL1_ARCHIVE, args.s1, {name: pairs[name] for name in names}
+        )
+    if args.reference_maps:
+        archives[REFERENCE_MAP_ARCHIVE] = members_by_tile(
+            REFERENCE_MAP_ARCHIVE, args.reference_maps, patches, [REFERENCE_MAP]
+        )
+    sums = []
+    with atomic_directory(args.out) as folder:
+        for archive, members in archives.items():
+            path = folder / f"{archive}.tar.zst"
+            count, digest = write_archive(path, members, args.threads)
+            sums.append(f"{digest}  {path.name}\n")
+            log.info("%s: %d files, %d bytes", path.name, count, path.stat().st_size)
+        write_text(folder / CHECKSUMS, "".join(sorted(sums, key=lambda line: line[66:])))
+
+
+if __name__ == "__main__":
+    cli.run(main)

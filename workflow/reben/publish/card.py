@@ -1,0 +1,41 @@
+"""The dataset card: what a person wants to know before using the dataset, in Markdown."""
+
+from pathlib import Path
+from typing import Any
+
+from reben.publish.facts import ATTRIBUTION, METHOD, Facts
+from reben.split import SPLITS
+
+#: The text, with a place for every figure.
+_CARD = Path(__file__).with_name("card.md")
+
+
+def write_card(facts: Facts, class_counts: list[dict[str, Any]]) -> str:
+    """The card as Markdown.
+
+    Args:
+        facts: of the dataset.
+        class_counts: rows of ``class_counts.csv``.
+    """
+    figures = {"all": facts.patches} | facts.by_split | {"with Sentinel-1": facts.with_sentinel1}
+    rows = [
+        f"| {row['class']} | " + " | ".join(f"{row[key]:,}" for key in (*SPLITS, "total")) + " |"
+        for row in class_counts
+    ]
+    citations = [facts.citation] if facts.citation else []
+    return _CARD.read_text(encoding="utf-8").format(
+        name=facts.name,
+        version=facts.version,
+        summary=facts.summary,
+        figures="\n".join(f"| {name} | {count:,} |" for name, count in figures.items()),
+        first=facts.first,
+        last=facts.last,
+        countries=f" Countries: {', '.join(facts.countries)}." if facts.countries else "",
+        clear=facts.clear,
+        obscured=facts.patches - facts.clear,
+        classes="\n".join(rows),
+        licence=facts.licence,
+        licence_url=facts.licence_url,
+        attribution=ATTRIBUTION,
+        citation="\n\n".join([*citations, f"The method: {METHOD}."]),
+    )

@@ -1,0 +1,52 @@
+"""Where the patches are, in longitude and latitude, and the metadata with these footprints."""
+
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pandas
+import polars as pl
+import pyarrow as pa
+import shapely
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from reben.files import atomic_file
+from reben.tables import METADATA
+
+_NULLABLE = {pa.bool_(): pandas.BooleanDtype(), pa.large_string(): pandas.StringDtype("pyarrow")}
+
+
+def footprints(patches: pl.DataFrame) -> NDArray[np.object_]:
+    """The squares of patches as polygons in degrees (WGS 84), (n,).
+
+    Args:
+        patches: rows of `tables.PATCHES`.
+    """
+    epsg = patches["epsg"].to_numpy()
+    corners = patches.select("x_min", "y_min", "x_max", "y_max").to_numpy()
+    polygons = np.empty(len(patches), object)
+    for zone in np.unique(epsg):
+        here = epsg == zone
+        to_degrees = Transformer.from_crs(f"EPSG:{zone}", "EPSG:4326", always_xy=True)
+        # Counterclockwise, as GeoJSON asks; edges of 1.2 km are straight in degrees too.
+        squares = shapely.box(*corners[here].T, ccw=True)
+        polygons[here] = shapely.transform(squares, to_degrees.transform, interleaved=False)
+    return polygons
+
+
+def write_geoparquet(path: Path, metadata: pl.DataFrame, polygons: NDArray[np.object_]) -> None:
+    """Write the metadata with a footprint each, GeoParquet 1.1.
+
+    Args:
+        path: of the file.
+        metadata: rows of `tables.METADATA`, those of both tables.
+        polygons: footprint of each, degrees.
+    """
+    columns = metadata.select(METADATA.names).to_arrow().cast(METADATA)
+    # With types that know null: an unknown flag is not False, an absent name not "nan".
+    frame = columns.to_pandas(types_mapper=_NULLABLE.get)
+    with atomic_file(path) as part:
+        geopandas.GeoDataFrame(frame, geometry=polygons, crs="EPSG:4326").to_parquet(
+            part, index=False, compression="zstd", write_covering_bbox=True, schema_version="1.1.0"
+        )

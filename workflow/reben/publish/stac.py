@@ -1,0 +1,140 @@
+"""The dataset as a STAC collection, and its patches as items in one GeoParquet file.
+
+Source: STAC 1.1; extensions EO 1.1 and Projection 2.0; stac-geoparquet 1.1. Half a million
+items as JSON files would be no use to anybody.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pystac
+import shapely
+from numpy.typing import NDArray
+from pystac.extensions import eo, projection
+from stac_geoparquet import arrow
+
+from reben.bands import REFERENCE_MAP_M
+from reben.files import atomic_file
+from reben.publish.facts import ATTRIBUTION, METADATA_TABLES, Facts, sensing_time
+from reben.split import SPLITS
+
+ITEMS = "items.parquet"
+_PARQUET = "application/vnd.apache.parquet"
+_EXTENSIONS = [eo.SCHEMA_URI, projection.SCHEMA_URI]
+#: Items turned into Arrow at a time.
+_BATCH = 20_000
+
+
+def collection(facts: Facts, polygons: NDArray[np.object_], classes: list[str]) -> dict[str, Any]:
+    """The collection as JSON; paths are relative to the dataset folder.
+
+    Args:
+        facts: of the dataset.
+        polygons: footprints of all patches, degrees.
+        classes: of the nomenclature.
+    """
+    made = pystac.Collection(
+        id=facts.identifier,
+        title=facts.name,
+        description=f"{facts.summary} {ATTRIBUTION}.",
+        license=facts.licence,
+        extent=pystac.Extent(
+            pystac.SpatialExtent([[float(v) for v in shapely.total_bounds(polygons)]]),
+            pystac.TemporalExtent([[facts.first, facts.last]]),
+        ),
+        keywords=["Sentinel-1", "Sentinel-2", "CORINE Land Cover", "multi-label classification"],
+        summaries=pystac.Summaries(
+            {
+                "constellation": ["sentinel-2"],
+                "instruments": ["msi"],
+                "gsd": [10, 20, 60],
+                "split": list(SPLITS),
+                "labels": classes,
+            },
+            maxcount=len(classes),
+        ),
+        extra_fields={
+            "version": facts.version,
+            "reben:patches": facts.patches,
+            "reben:by_split": facts.by_split,
+        },
+        stac_extensions=["https://stac-extensions.github.io/version/v1.2.0/schema.json"],
+    )
+    made.add_asset("items", pystac.Asset(ITEMS, "all patches as items", None, _PARQUET, ["items"]))
+    for key, file in METADATA_TABLES.items():
+        made.add_asset(key, pystac.Asset(file, key, None, _PARQUET, ["metadata"]))
+    lmdb = pystac.Asset("BigEarthNet.lmdb/data.mdb", "images by patch", None, None, ["data"])
+    made.add_asset("lmdb", lmdb)
+    made.add_link(pystac.Link("license", facts.licence_url, "text/html"))
+    value: dict[str, Any] = made.to_dict(include_self_link=False)
+    return value
+
+
+def items(
+    patches: pl.DataFrame, polygons: NDArray[np.object_], identifier: str
+) -> Iterator[dict[str, Any]]:
+    """The item of each patch.
+
+    Args:
+        patches: rows of `Build.patches` that are in the dataset.
+        polygons: their footprints, degrees.
+        identifier: of the collection.
+    """
+    rings = shapely.get_coordinates(polygons).reshape(-1, 5, 2)
+    bounds = shapely.bounds(polygons)
+    times = {tile: sensing_time(tile) for tile in patches["tile"].unique()}
+    for row, ring, box in zip(patches.iter_rows(named=True), rings, bounds, strict=True):
+        size = (row["x_max"] - row["x_min"]) // REFERENCE_MAP_M
+        cloud = row["cloud_fraction"]
+        properties = {
+            "datetime": times[row["tile"]].strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "platform": f"sentinel-{row['tile'][1:3].lower()}",
+            "constellation": "sentinel-2",
+            "instruments": ["msi"],
+            "gsd": 10,
+            "eo:cloud_cover": None if cloud is None else round(100 * cloud, 2),
+            "proj:code": f"EPSG:{row['epsg']}",
+            "proj:bbox": [row["x_min"], row["y_min"], row["x_max"], row["y_max"]],
+            "proj:shape": [size, size],
+            "proj:transform": [10, 0, row["x_min"], 0, -10, row["y_max"]],
+            "labels": row["labels"],
+            "split": row["split"],
+            "country": row["country"],
+            "s1_name": row["s1_name"],
+            "contains_snow_cloud_or_shadow": row["obscured"],
+        }
+        yield {
+            "type": "Feature",
+            "stac_version": pystac.get_stac_version(),
+            "stac_extensions": _EXTENSIONS,
+            "id": row["patch_id"],
+            "collection": identifier,
+            "geometry": {"type": "Polygon", "coordinates": [ring.tolist()]},
+            "bbox": box.tolist(),
+            # What is unknown is left out: STAC allows no null in its own fields.
+            "properties": {key: value for key, value in properties.items() if value is not None},
+            "assets": {"lmdb": {"href": "BigEarthNet.lmdb/data.mdb", "roles": ["data"]}},
+            "links": [{"rel": "collection", "href": "collection.json"}],
+        }
+
+
+def write_items(path: Path, found: Iterator[dict[str, Any]], described: dict[str, Any]) -> None:
+    """Write items as stac-geoparquet.
+
+    Args:
+        path: of the file.
+        found: the items.
+        described: the collection.
+    """
+    with atomic_file(path) as part, TemporaryDirectory(dir=path.parent, prefix=".part-") as scratch:
+        # Batch by batch: half a million items as dicts would take more than 10 GB.
+        batches = arrow.parse_stac_items_to_arrow(
+            found, chunk_size=_BATCH, schema="ChunksToDisk", tmpdir=scratch
+        )
+        arrow.to_parquet(
+            batches, part, collections={described["id"]: described}, compression="zstd"
+        )

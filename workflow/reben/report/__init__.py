@@ -1,0 +1,1 @@
+"""The report: a dataset to be looked at in a browser, one page for all and one a tile."""

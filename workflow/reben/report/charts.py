@@ -1,0 +1,140 @@
+"""Charts as SVG, drawn with the page's own colours so that they follow light, dark and print.
+
+Every chart has a title for screen readers and a tooltip on every mark. Lengths are in
+pixels of the view box; the page scales the whole.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import shapely
+from markupsafe import Markup, escape
+
+from reben.report.counts import CoOccurrence
+from reben.report.distances import SplitDistances
+from reben.results import Build
+
+_WIDTH = 860
+
+
+def heatmap(pairs: CoOccurrence) -> Markup:
+    """Shares of `pairs`: a square a pair, the darker the more often."""
+    cell, left, top = 26, 222, 168
+    size = cell * len(pairs.classes)
+    marks = []
+    shares = pairs.shares
+    for row, name in enumerate(pairs.classes):
+        y = top + row * cell
+        marks.append(_text(left - 8, y + cell / 2 + 4, _short(name), anchor="end"))
+        turned = f"rotate(-45 {left + row * cell + cell / 2 + 4} {top - 8})"
+        x = left + row * cell + cell / 2 + 4
+        marks.append(_text(x, top - 8, _short(name, 26), transform=turned))
+        for column, other in enumerate(pairs.classes):
+            share, count = shares[row, column], pairs.together[row, column]
+            words = (
+                f"{name}: {count:,} patches"
+                if row == column
+                else f"{share:.0%} of patches with {name} also have {other} ({count:,})"
+            )
+            kind = "self" if row == column else "heat"
+            opacity = "" if row == column else f' fill-opacity="{share:.3f}"'
+            marks.append(
+                f'<rect class="{kind}" x="{left + column * cell}" y="{y}" width="{cell - 1}"'
+                f' height="{cell - 1}"{opacity}><title>{escape(words)}</title></rect>'
+            )
+    return _svg("Classes that stand together", left + size + 110, top + size + 4, marks)
+
+
+def histogram(
+    ways: Sequence[SplitDistances], way: SplitDistances, patch_m: int, bins: int = 30
+) -> Markup:
+    """Distances of one way to split, on the axes that all ways share."""
+    width, height, left, bottom = 360, 170, 8, 30
+    every = np.concatenate([d for w in ways for d in w.to_train.values()])
+    reach = max(float(every.max(initial=0)), 3.0 * patch_m)
+    edges = np.linspace(0, reach, bins + 1)
+    step = (width - 2 * left) / bins
+    highest = max(_highest(w, edges) for w in ways)
+    marks = [f'<line class="axis" x1="{left}" x2="{width - left}" y1="{height}" y2="{height}"/>']
+    # Side by side, in shares of the split: validation and test differ in number.
+    for place, (name, distances) in enumerate(way.to_train.items()):
+        counts, _ = np.histogram(distances, edges)
+        shares = counts / max(1, counts.sum())
+        for i in np.flatnonzero(counts):
+            tall = max(1.0, shares[i] / highest * (height - 14))
+            words = f"{name}: {shares[i]:.1%} between {edges[i] / 1000:.1f} and "
+            words += f"{edges[i + 1] / 1000:.1f} km"
+            marks.append(
+                f'<rect class="{name}" x="{left + i * step + place * step / 2:.1f}"'
+                f' y="{height - tall:.1f}" width="{step / 2 - 0.5:.1f}" height="{tall:.1f}">'
+                f"<title>{escape(words)}</title></rect>"
+            )
+    for tick in np.linspace(0, reach, 5):
+        x = left + (width - 2 * left) * tick / reach
+        anchor = "start" if tick == 0 else "end" if tick == reach else "middle"
+        label = f"{tick / 1000:.3g} km" if tick == reach else f"{tick / 1000:.3g}"
+        marks.append(_text(x, height + 16, label, anchor=anchor))
+    return _svg(
+        f"{way.title}: distance to the nearest training patch", width, height + bottom, marks
+    )
+
+
+def _highest(way: SplitDistances, edges: np.ndarray) -> float:
+    """The tallest bar of a way, as a share of its split."""
+    counts = [np.histogram(distances, edges)[0] for distances in way.to_train.values()]
+    return max([c.max() / c.sum() for c in counts if c.sum()], default=1.0)
+
+
+def tile_map(build: Build, outlines: Iterable[shapely.Geometry]) -> Markup:
+    """All tiles over country outlines; a click leads to the page of the tile."""
+    rings = [np.asarray(verdict["footprint_lon_lat"]) for verdict in build.verdicts]
+    points = np.concatenate(rings)
+    (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
+    margin = max(0.12 * max(east - west, north - south), 0.6)
+    west, east, south, north = west - margin, east + margin, south - margin, north + margin
+    shrink = np.cos(np.radians((south + north) / 2))
+    scale = min(_WIDTH / ((east - west) * shrink), 620 / (north - south))
+    width, height = (east - west) * shrink * scale, (north - south) * scale
+
+    def path(ring: np.ndarray) -> str:
+        x = (ring[:, 0] - west) * shrink * scale
+        y = (north - ring[:, 1]) * scale
+        return "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True)) + "Z"
+
+    frame = shapely.box(west, south, east, north)
+    land = shapely.intersection(shapely.make_valid(np.array(list(outlines), object)), frame)
+    parts = shapely.get_parts(shapely.simplify(land, (east - west) / 1500))
+    polygons = [part for part in parts if part.geom_type == "Polygon" and not part.is_empty]
+    marks = [
+        f'<path class="land" d="{path(np.asarray(polygon.exterior.coords))}"/>'
+        for polygon in polygons
+    ]
+    kept = {row["tile"]: row["kept"] for row in build.funnel}
+    for verdict, ring in zip(build.verdicts, rings, strict=True):
+        tile = verdict["tile"]
+        words = f"{tile}: {kept[tile]:,} patches"
+        kind = "tile" if verdict["verdict"] == "accepted" else "tile rejected"
+        if verdict["verdict"] != "accepted":
+            words = f"{tile}: rejected"
+        marks.append(
+            f'<a href="{tile}.html"><path class="{kind}" d="{path(ring)}">'
+            f"<title>{words}</title></path></a>"
+        )
+    return _svg("Tiles on the map", width, height, marks)
+
+
+def _svg(title: str, width: float, height: float, marks: Iterable[str]) -> Markup:
+    # Parts of it are escaped where they are made; the rest are numbers and words of ours.
+    return Markup(  # noqa: S704
+        f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(title)}"'
+        f' style="max-width:{width:.0f}px">{"".join(marks)}</svg>'
+    )
+
+
+def _text(x: float, y: float, words: str, anchor: str = "start", transform: str = "") -> str:
+    turn = f' transform="{transform}"' if transform else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{turn}>{escape(words)}</text>'
+
+
+def _short(name: str, length: int = 32) -> str:
+    return name if len(name) <= length else f"{name[: length - 1].rstrip(' ,')}…"

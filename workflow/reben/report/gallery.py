@@ -1,0 +1,197 @@
+"""The patches that the report shows: their pictures, labels and what became of them."""
+
+import base64
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from PIL import Image
+
+from reben.names import PatchName, ProductName
+from reben.palette import DROPPED_COLOURS, OBSCURED_COLOUR, SPLIT_COLOURS, STATE_COLOURS
+from reben.pictures import (
+    Picture,
+    backscatter,
+    choose_patches,
+    codes_shown,
+    corine_classes,
+    reference_map,
+    rgb_of,
+    true_colour,
+)
+from reben.results import Build
+from reben.selection import TOO_FEW_LABELLED
+from reben.tables import SENTINEL1, read_tables
+
+
+@dataclass(frozen=True)
+class View:
+    """One picture of a patch: what it shows, and the image as a data URI."""
+
+    title: str
+    uri: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """A patch of the gallery.
+
+    Attributes:
+        patch_id: its name.
+        place: tile, column and row, for people.
+        fate: its split, or why it was dropped.
+        colour: of the fate.
+        facts: lines about it.
+        views: its pictures.
+        classes: labels, each with the colours that its reference map shows them in.
+        unlabelled: the same of CORINE classes that the nomenclature leaves out.
+    """
+
+    patch_id: str
+    place: str
+    fate: str
+    colour: str
+    facts: list[str]
+    views: list[View]
+    classes: list[tuple[str, list[str]]]
+    unlabelled: list[tuple[str, list[str]]]
+
+
+class Gallery:
+    """Makes the cards of a build.
+
+    Args:
+        build: a finished build.
+        classes: class by CORINE code.
+        sentinel1: folder of the Sentinel-1 patches, if the build has them.
+    """
+
+    def __init__(self, build: Build, classes: dict[int, str], sentinel1: Path | None) -> None:
+        self._build = build
+        self._classes = classes
+        self._sentinel1 = sentinel1
+        tables = build.root / "tables" / "sentinel1"
+        pairs = [tables / f"{t}.parquet" for t in build.tiles]
+        found = read_tables((p for p in pairs if p.exists()), SENTINEL1)
+        self._folders = dict(found.select("patch_id", "folder").rows()) if sentinel1 else {}
+
+    def cards(self, patches: pl.DataFrame, kept: int, dropped: int) -> list[Card]:
+        """Cards of some patches whose images are there.
+
+        Args:
+            patches: rows of `Build.patches`.
+            kept: how many of the dataset, without snow or cloud where possible.
+            dropped: how many that are partly labelled, the nearest to enough.
+        """
+        in_dataset = patches.filter(pl.col("dropped_for").is_null())
+        clear = in_dataset.filter(~pl.col("obscured"))
+        source = clear if len(clear) else in_dataset
+        partly = patches.filter(
+            pl.col("dropped_for") == TOO_FEW_LABELLED, pl.col("labelled_fraction") > 0
+        ).sort("labelled_fraction", "patch_id", descending=[True, False])
+        # A gallery needs a few of each tile; half a million candidates would only take time.
+        some = source.group_by("tile", maintain_order=True).head(400)
+        chosen = choose_patches(some.select("patch_id", "tile", "labels"), kept)
+        chosen += partly.head(dropped)["patch_id"].to_list()
+        rows = {
+            row["patch_id"]: row
+            for row in patches.filter(pl.col("patch_id").is_in(chosen)).iter_rows(named=True)
+        }
+        return [self._card(rows[p]) for p in chosen if self._folder("patches", p).is_dir()]
+
+    def _folder(self, stage: str, patch: str) -> Path:
+        return self._build.root / stage / PatchName.parse(patch).tile / patch
+
+    def _card(self, row: dict[str, object]) -> Card:
+        patch = str(row["patch_id"])
+        maps = self._folder("reference_maps", patch)
+        views = [View("Sentinel-2", webp(true_colour(self._folder("patches", patch))))]
+        if patch in self._folders and self._sentinel1:
+            views.append(
+                View("Sentinel-1", webp(backscatter(self._sentinel1 / self._folders[patch])))
+            )
+        views.append(View("Reference map", png(reference_map(maps))))
+        colours: dict[str, list[str]] = {}
+        unlabelled: dict[str, list[str]] = {}
+        for code in codes_shown(maps):
+            name, colour = corine_classes().get(code, (f"CORINE {code}", "#bebebe"))
+            target = colours if code in self._classes else unlabelled
+            target.setdefault(self._classes.get(code, name), []).append(colour)
+        facts = [f"{row['labelled_fraction']:.1%} labelled"]
+        facts += [str(row[key]) for key in ("country", "s1_name") if row[key]]
+        if row["obscured"]:
+            facts.append("holds snow, cloud or shadow")
+        fate = str(row["dropped_for"] or row["split"])
+        name_ = PatchName.parse(patch)
+        mgrs = ProductName.parse(name_.tile).mgrs
+        return Card(
+            patch_id=patch,
+            place=f"{mgrs} {name_.col:02d}_{name_.row:02d}",
+            fate=fate,
+            colour=STATE_COLOURS[fate],
+            facts=facts,
+            views=views,
+            classes=sorted(colours.items()),
+            unlabelled=sorted(unlabelled.items()),
+        )
+
+
+def map_of_patches(patches: pl.DataFrame, count: int, *, rejected: bool) -> str:
+    """A tile as a small PNG, a pixel a patch, coloured by what became of it; a data URI.
+
+    Patches with snow, cloud or shadow are half white.
+
+    Args:
+        patches: rows of `Build.patches` of one tile.
+        count: patches along a side.
+        rejected: the product is rejected, and has no patches.
+    """
+    names = list(STATE_COLOURS)
+    index = np.zeros((count, count), np.uint8)
+    index[:] = names.index(next(iter(DROPPED_COLOURS))) if rejected else 0
+    fates = patches.select(
+        pl.coalesce("dropped_for", "split").replace_strict(
+            {name: i for i, name in enumerate(names)}, return_dtype=pl.UInt8
+        )
+        + pl.when(pl.col("obscured").fill_null(False)).then(len(names)).otherwise(0)
+    ).to_series()
+    index[patches["row"].to_numpy(), patches["col"].to_numpy()] = fates.to_numpy()
+    plain = [rgb_of(colour) for colour in STATE_COLOURS.values()]
+    white = rgb_of(OBSCURED_COLOUR)
+    pale = [tuple((a + 2 * b) // 3 for a, b in zip(c, white, strict=True)) for c in plain]
+    image = Image.fromarray(index)
+    image.putpalette([value for colour in [*plain, *pale] for value in colour])
+    return _uri(image, "png", optimize=True)
+
+
+def swatch_of_obscured() -> str:
+    """A split's colour as it is where a patch holds snow or cloud."""
+    red, green, blue = rgb_of(SPLIT_COLOURS["train"])
+    return f"#{(red + 510) // 3:02x}{(green + 510) // 3:02x}{(blue + 510) // 3:02x}"
+
+
+def webp(picture: Picture) -> str:
+    """A picture with soft tones as a data URI."""
+    return _uri(Image.fromarray(picture), "webp", quality=82, method=4)
+
+
+def png(picture: Picture) -> str:
+    """A picture of few colours as a data URI."""
+    return _uri(
+        Image.fromarray(picture).quantize(64, dither=Image.Dither.NONE), "png", optimize=True
+    )
+
+
+def fates_of(cards: Iterable[Card]) -> list[str]:
+    """The fates that occur among cards, in the order of the legend."""
+    found = {card.fate for card in cards}
+    return [fate for fate in STATE_COLOURS if fate in found]
+
+
+def _uri(image: Image.Image, kind: str, **options: object) -> str:
+    data = io.BytesIO()
+    image.save(data, kind, **options)
+    return f"data:image/{kind};base64,{base64.b64encode(data.getvalue()).decode()}"
