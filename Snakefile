@@ -19,6 +19,8 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/acquire.smk"
+include: "workflow/rules/sen2cor.smk"
 include: "workflow/rules/quality.smk"
 include: "workflow/rules/patches.smk"
 include: "workflow/rules/labels.smk"
@@ -34,6 +36,7 @@ rule all:
     """The dataset: metadata, counts and the LMDB."""
     default_target: True
     input:
+        given(any(p.level == "L1C" for p in PRODUCTS.values()), SEN2COR_VERSION),
         f"{RESULTS}/dataset/metadata.parquet",
         f"{RESULTS}/dataset/funnel.csv",
         f"{RESULTS}/dataset/BigEarthNet.lmdb",

@@ -33,7 +33,7 @@ def make(folder: Path, **options: object) -> Path:
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
-    return make(folder, pictures=True, sentinel1=folder / "s1")
+    return make(folder, pictures=True, count=6, sentinel1=folder / "s1")
 
 
 @pytest.fixture(scope="module")
@@ -122,13 +122,13 @@ def test_gallery_opens_and_turns_by_keyboard(page: Page, pages: Path) -> None:
     first = cards.first.locator(".card")
     first.focus()
     page.keyboard.press("Enter")
-    names = page.locator("dialog .name")
-    assert names.inner_text() == cards.first.locator(".name").inner_text()
+    names = page.locator("dialog .name").first
+    assert names.inner_text() == cards.first.locator(".name").first.inner_text()
     page.keyboard.press("ArrowRight")
-    assert names.inner_text() == cards.nth(1).locator(".name").inner_text()
+    assert names.inner_text() == cards.nth(1).locator(".name").first.inner_text()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
-    assert names.inner_text() == cards.last.locator(".name").inner_text()
+    assert names.inner_text() == cards.last.locator(".name").first.inner_text()
     page.keyboard.press("Escape")
     assert not page.locator("dialog").is_visible()
     assert page.evaluate("document.activeElement.className") == "card"
@@ -180,9 +180,20 @@ def test_poorer_datasets_make_good_pages(
 
 
 def test_the_same_build_gives_the_same_pages(pages: Path, tmp_path: Path) -> None:
-    again = make(tmp_path, pictures=True, sentinel1=tmp_path / "s1")
+    again = make(tmp_path, pictures=True, count=6, sentinel1=tmp_path / "s1")
     for file in pages.glob("*.html"):
         assert file.read_bytes() == (again / file.name).read_bytes(), file.name
+
+
+def test_provenance_comes_from_the_audit(pages: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text('{"inputs": {"corine": "sha256:12<"}, "products": [1, 2]}')
+    arguments = ["--results", str(pages.parent / "results"), "--nomenclature", str(NOMENCLATURE)]
+    report.main([*arguments, "--manifest", str(manifest), "--out", str(tmp_path / "out")])
+    text = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert '<th scope="row">inputs.corine</th><td>sha256:12&lt;</td>' in text
+    assert '<th scope="row">products</th><td>2 entries</td>' in text
+    assert 'id="provenance"' not in (pages / "index.html").read_text(encoding="utf-8")
 
 
 def test_distances_equal_those_of_every_pair(pages: Path) -> None:

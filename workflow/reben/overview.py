@@ -132,9 +132,9 @@ def draw_overview(build: Build, classes: dict[int, str]) -> Figure:
     page.text(
         _MARGIN,
         0.72,
-        f"{total['kept']:,} of {total['patches']:,} patches from {accepted} of "
-        f"{len(build.verdicts)} products; {total[OBSCURED]:,} of them hold {OBSCURED} "
-        "and stand in the second table",
+        f"{total['kept']:,} of {total['patches']:,} patches are in the dataset, from {accepted} of "
+        f"{len(build.verdicts)} product{'s' if len(build.verdicts) > 1 else ''}"
+        + (f"; {total[OBSCURED]:,} of them with {OBSCURED}" if total[OBSCURED] else ""),
         10.5,
         color=_FAINT,
     )

@@ -1,6 +1,3 @@
-import json
-from importlib.metadata import version
-
 SHARDS = [
     f"{RESULTS}/encoded/{kind}/{{tile}}.lmdb"
     for kind in ("s2", "s1", "reference_maps")
@@ -8,17 +5,10 @@ SHARDS = [
 ]
 
 
-def product_at_hand(wildcards):
-    """The L2A folder of a tile where it is still there; its absence makes nothing run."""
-    product = PRODUCTS[wildcards.tile]
-    used = product.path if product.is_used_in_place else f"{RESULTS}/l2a/{wildcards.tile}.SAFE"
-    return options(product=used)
-
-
 rule digest_tile:
     """Digest all that was made of a tile."""
     input:
-        settled=after_checkpoints,
+        settled=after_clip,
         patches=f"{RESULTS}/patches/{{tile}}",
         reference_maps=f"{RESULTS}/reference_maps/{{tile}}",
         shards=SHARDS,
@@ -28,26 +18,27 @@ rule digest_tile:
         reference_maps=f"{RESULTS}/audit/tiles/{{tile}}.reference_maps.csv",
     log:
         f"{LOGS}/digest_tile/{{tile}}.log",
-    params:
-        product=product_at_hand,
-        code=code_version("digests"),
-        environment=environment_version("raster"),
+    conda:
+        "../../envs/raster.yaml"
     threads: 2
     resources:
         mem_mb=500,
         runtime=lambda wildcards, attempt: 30 * attempt,  # 100,000 files, 4 GB
-    conda:
-        "../../envs/raster.yaml"
+    params:
+        product=product_at_hand,
+        out=lambda wildcards, output: Path(output.digest).parent,
+        code=code_version("digests"),
+        environment=environment_version("raster"),
     shell:
         "python -m reben.digests --tile {wildcards.tile} --patches {input.patches:q}"
         " --reference-maps {input.reference_maps:q} --shards {input.shards:q}"
-        " {params.product} --threads {threads} --out {RESULTS:q}/audit/tiles 2> {log:q}"
+        " {params.product} --threads {threads} --out {params.out:q} 2> {log:q}"
 
 
 rule audit:
     """Write the manifest, the checksums and the Workflow Run RO-Crate of the build."""
     input:
-        settled=after_checkpoints,
+        settled=after_clip,
         tiles=of_tiles(f"{RESULTS}/audit/tiles/{{tile}}.json"),
         metadata=f"{RESULTS}/dataset/metadata.parquet",
         funnel=f"{RESULTS}/dataset/funnel.csv",
@@ -59,19 +50,20 @@ rule audit:
         crate=f"{RESULTS}/audit/ro-crate-metadata.json",
     log:
         f"{LOGS}/audit.log",
-    params:
-        config=json.dumps(config, sort_keys=True),
-        tiles=TILES,
-        snakemake=version("snakemake"),
-        snakefile=f"{workflow.basedir}/Snakefile",
-        code=code_version("audit"),
-        environment=environment_version("audit"),
+    conda:
+        "../../envs/audit.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=lambda wildcards, attempt: 120 * attempt,  # reads the LMDB twice
-    conda:
-        "../../envs/audit.yaml"
+    params:
+        results=lambda wildcards, output: Path(output.manifest).parents[1],
+        config=CONFIG_JSON,
+        tiles=TILES,
+        snakemake=SNAKEMAKE_VERSION,
+        snakefile=f"{workflow.basedir}/Snakefile",
+        code=code_version("audit"),
+        environment=environment_version("audit"),
     shell:
-        "python -m reben.audit --results {RESULTS:q} --config {params.config:q}"
+        "python -m reben.audit --results {params.results:q} --config {params.config:q}"
         " --tiles {params.tiles} --snakemake {params.snakemake} --snakefile {params.snakefile:q} 2> {log:q}"

@@ -9,12 +9,17 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import shapely
 from markupsafe import Markup, escape
+from numpy.typing import NDArray
+from pyproj import Transformer
 
+from reben.grid import TileGrid
 from reben.report.counts import CoOccurrence
 from reben.report.distances import SplitDistances
 from reben.results import Build
 
-_WIDTH = 860
+_WIDTH = 1100
+#: Width of the map by its height, at least.
+_MAP_RATIO = 1.8
 
 
 def heatmap(pairs: CoOccurrence) -> Markup:
@@ -79,7 +84,14 @@ def histogram(
     )
 
 
-def _highest(way: SplitDistances, edges: np.ndarray) -> float:
+def _square(grid: TileGrid) -> NDArray[np.float64]:
+    """The corners of a tile in degrees, (5, 2)."""
+    to_degrees = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+    corners = shapely.get_coordinates(shapely.box(*grid.bounds))
+    return np.column_stack(to_degrees.transform(corners[:, 0], corners[:, 1]))
+
+
+def _highest(way: SplitDistances, edges: NDArray[np.float64]) -> float:
     """The tallest bar of a way, as a share of its split."""
     counts = [np.histogram(distances, edges)[0] for distances in way.to_train.values()]
     return max([c.max() / c.sum() for c in counts if c.sum()], default=1.0)
@@ -87,16 +99,20 @@ def _highest(way: SplitDistances, edges: np.ndarray) -> float:
 
 def tile_map(build: Build, outlines: Iterable[shapely.Geometry]) -> Markup:
     """All tiles over country outlines; a click leads to the page of the tile."""
-    rings = [np.asarray(verdict["footprint_lon_lat"]) for verdict in build.verdicts]
+    # By its grid, as the patches are; the footprint of a product is what was sensed of it.
+    rings = [_square(build.grid(verdict)) for verdict in build.verdicts]
     points = np.concatenate(rings)
     (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
     margin = max(0.12 * max(east - west, north - south), 0.6)
     west, east, south, north = west - margin, east + margin, south - margin, north + margin
     shrink = np.cos(np.radians((south + north) / 2))
+    # Land to the edges of a wide frame, also around a single tile.
+    if (lack := _MAP_RATIO * (north - south) / shrink - (east - west)) > 0:
+        west, east = west - lack / 2, east + lack / 2
     scale = min(_WIDTH / ((east - west) * shrink), 620 / (north - south))
     width, height = (east - west) * shrink * scale, (north - south) * scale
 
-    def path(ring: np.ndarray) -> str:
+    def path(ring: NDArray[np.float64]) -> str:
         x = (ring[:, 0] - west) * shrink * scale
         y = (north - ring[:, 1]) * scale
         return "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True)) + "Z"

@@ -40,7 +40,7 @@ class Card:
     """A patch of the gallery.
 
     Attributes:
-        patch_id: its name.
+        names: its own, and that of its Sentinel-1 patch.
         place: tile, column and row, for people.
         fate: its split, or why it was dropped.
         colour: of the fate.
@@ -50,7 +50,7 @@ class Card:
         unlabelled: the same of CORINE classes that the nomenclature leaves out.
     """
 
-    patch_id: str
+    names: list[str]
     place: str
     fate: str
     colour: str
@@ -121,14 +121,14 @@ class Gallery:
             target = colours if code in self._classes else unlabelled
             target.setdefault(self._classes.get(code, name), []).append(colour)
         facts = [f"{row['labelled_fraction']:.1%} labelled"]
-        facts += [str(row[key]) for key in ("country", "s1_name") if row[key]]
+        facts += [str(row["country"])] if row["country"] else []
         if row["obscured"]:
             facts.append("holds snow, cloud or shadow")
         fate = str(row["dropped_for"] or row["split"])
         name_ = PatchName.parse(patch)
         mgrs = ProductName.parse(name_.tile).mgrs
         return Card(
-            patch_id=patch,
+            names=[patch, *([str(row["s1_name"])] if row["s1_name"] else [])],
             place=f"{mgrs} {name_.col:02d}_{name_.row:02d}",
             fate=fate,
             colour=STATE_COLOURS[fate],
