@@ -18,6 +18,7 @@ AFTER_LABELS = {
     "build_metadata": set(),
     "count_funnel": set(),
     "build_lmdb": set(),
+    "draw_overview": set(),
 }
 #: Jobs that open imagery.
 IMAGERY = {"make_patches", "encode_sentinel2", "encode_sentinel1"}
@@ -105,14 +106,15 @@ def test_labels_settings_rasterise_nothing(build: Build) -> None:
 def test_split_shares_leave_the_lmdb_alone(build: Build) -> None:
     build.config["split"] = {"p": 0.1, "q": 0.3}
     assert build.jobs() == {
-        "assign_split": set(), "build_metadata": set(), "count_funnel": set()
+        "assign_split": set(), "build_metadata": set(), "count_funnel": set(),
+        "draw_overview": set(),
     }  # fmt: skip
 
 
 def test_quality_rule_cuts_only_tiles_whose_verdict_changes(build: Build) -> None:
     required = ["GENERAL_QUALITY", "GEOMETRIC_QUALITY", "RADIOMETRIC_QUALITY", "SENSOR_QUALITY"]
     build.config["quality"] = {"required": required[:-1]}
-    assert build.jobs() == {"check_quality": {FIRST, SECOND}}
+    assert build.jobs() == {"check_quality": {FIRST, SECOND}, "clip_corine": set()}
     build.config["quality"] = {"required": [*required, "FORMAT_CORRECTNESS"]}
     jobs = build.jobs()
     assert jobs["check_quality"] == {FIRST, SECOND}
@@ -146,7 +148,8 @@ def test_edited_code_runs_its_steps_and_comments_nothing(build: Build) -> None:
     assert build.jobs() == {}
     module.write_text(module.read_text().replace("edge < outer * side", "edge <= outer * side"))
     assert build.jobs() == {
-        "assign_split": set(), "build_metadata": set(), "count_funnel": set()
+        "assign_split": set(), "build_metadata": set(), "count_funnel": set(),
+        "draw_overview": set(),
     }  # fmt: skip
 
 

@@ -17,12 +17,7 @@ from reben.digests import digest_tree
 from reben.files import sha256_file
 from reben.product_table import read_products
 
-#: The modules that rules run, in the order of the data.
-STEPS = (
-    "quality", "patches", "corine", "reference_maps", "labels", "split", "countries",
-    "alignment", "sentinel1", "snow_cloud", "selection", "metadata", "funnel", "encode",
-    "build_lmdb", "digests", "audit",
-)  # fmt: skip
+_RULES = PACKAGE.parent / "rules"
 _USER_OF_URL = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -91,10 +86,16 @@ def git_state(folder: Path = PACKAGE) -> dict[str, Any]:
     }
 
 
+def steps() -> list[str]:
+    """The modules that rules run, sorted."""
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted(_RULES.glob("*.smk")))
+    return sorted(set(re.findall(r'code_version\("([\w.]+)"\)', text)))
+
+
 def code() -> dict[str, dict[str, str]]:
     """The digest of every step's code and of every environment, as the rules carry them."""
     return {
-        "steps": {step: code_version(step) for step in STEPS},
+        "steps": {step: code_version(step) for step in steps()},
         "environments": {
             path.stem: environment_version(path.stem)
             for path in sorted(ENVIRONMENTS.glob("*.yaml"))

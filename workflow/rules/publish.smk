@@ -12,6 +12,7 @@ METADATA_TABLES = [
 rule archive:
     """Pack the GeoTIFFs of the dataset, without a second copy on disk."""
     input:
+        settled=after_clip,
         metadata=METADATA_TABLES,
         patches=of_tiles(f"{RESULTS}/patches/{{tile}}"),
         reference_maps=of_tiles(f"{RESULTS}/reference_maps/{{tile}}"),
@@ -43,6 +44,7 @@ rule archive:
 rule catalogue:
     """Describe the dataset: STAC, Croissant, GeoParquet and a card."""
     input:
+        settled=after_clip,
         tables=BUILD_TABLES,
         patch_tables=PATCH_TABLES,
         nomenclature=config["labels"]["nomenclature"],

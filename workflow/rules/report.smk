@@ -16,6 +16,7 @@ BUILD_TABLES = [
 rule draw_overview:
     """Draw all tiles with what became of their patches, and a few patches."""
     input:
+        settled=after_clip,
         tables=BUILD_TABLES,
         patches=of_tiles(f"{RESULTS}/patches/{{tile}}"),
         reference_maps=of_tiles(f"{RESULTS}/reference_maps/{{tile}}"),
@@ -47,6 +48,7 @@ rule draw_overview:
 rule report:
     """Write the pages of the dataset and of its tiles; `snakemake ... report` makes them."""
     input:
+        settled=after_clip,
         tables=BUILD_TABLES,
         patch_tables=PATCH_TABLES,
         patches=of_tiles(f"{RESULTS}/patches/{{tile}}"),
