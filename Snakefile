@@ -19,12 +19,15 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/acquire.smk"
+include: "workflow/rules/sen2cor.smk"
 include: "workflow/rules/quality.smk"
 include: "workflow/rules/patches.smk"
 include: "workflow/rules/labels.smk"
 include: "workflow/rules/sentinel1.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/lmdb.smk"
+include: "workflow/rules/audit.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/publish.smk"
 
@@ -33,6 +36,7 @@ rule all:
     """The dataset: metadata, counts and the LMDB."""
     default_target: True
     input:
+        given(any(p.level == "L1C" for p in PRODUCTS.values()), SEN2COR_VERSION),
         f"{RESULTS}/dataset/metadata.parquet",
         f"{RESULTS}/dataset/funnel.csv",
         f"{RESULTS}/dataset/BigEarthNet.lmdb",

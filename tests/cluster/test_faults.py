@@ -4,15 +4,19 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from reben.names import ProductName
 from tests.cluster.slurm import Slurm
-from tests.cluster.workspace import QUICK, Workspace, wait_for, wait_for_step
+from tests.cluster.workspace import QUICK, ROOT, Workspace, wait_for, wait_for_step
+from tests.standins import products
 
+STANDIN = ROOT / "tests/standins/l2a_process"
 Local = Callable[..., dict[str, str]]
 
 
@@ -62,6 +66,43 @@ def test_read_only_then_full_disk(slurm: Slurm, inputs: Path, local: Local, tmp_
         again = workspace.build("slurm", *QUICK, env=slurm.environment)
         assert again.returncode == 0, again.stdout
         assert workspace.digests() == local(whole=False, tiles=1)
+
+
+def test_full_scratch_disk(slurm: Slurm, inputs: Path, tmp_path: Path) -> None:
+    """sen2cor has no room on the node's scratch disk; given some, it ends."""
+    products.make(tmp_path / "l1c")
+    source = next((tmp_path / "l1c").iterdir())
+    tile = ProductName.parse(source.stem.replace("MSIL1C", "MSIL2A")).tile
+    command = tmp_path / "L2A_Process"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STANDIN}" "$@"\n')
+    command.chmod(0o755)
+    table = tmp_path / "products.tsv"
+    table.write_text(
+        f"product\tlevel\tsource\tpath\tid\tchecksum\n{source.stem}\tL1C\tlocal\t{source}\t\t\n"
+    )
+    images = []
+    for profile in ("local", "slurm"):
+        workspace = Workspace(tmp_path / profile, inputs, whole=False)
+        workspace.configure(products=str(table), sen2cor={"command": str(command)})
+        scratch = tmp_path / f"scratch-{profile}"
+        options = [*QUICK, "--retries=0"] if profile == "slurm" else []
+        options += ["--default-resources", f"tmpdir='{scratch}'", "--"]
+        options.append(f"results/l2a/{tile}.SAFE")
+        with small_disk(scratch, kilobytes=100) as remount:
+            if profile == "slurm":
+                said = workspace.build(profile, *options, env=slurm.environment)
+                assert said.returncode != 0
+                assert "No space left on device" in said.stdout
+                assert "error: sen2cor: expected exit status 0" in said.stdout
+                assert not list(scratch.iterdir())
+                assert not list(workspace.results.glob("l2a/*"))
+            remount("size=100m")
+            said = workspace.build(profile, *options, env=slurm.environment)
+            assert said.returncode == 0, said.stdout
+        digests = workspace.digests().items()
+        images.append({path: digest for path, digest in digests if path.endswith(".jp2")})
+    # The rest says when it was processed.
+    assert images[0] == images[1] != {}
 
 
 @contextmanager

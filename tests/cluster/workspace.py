@@ -93,7 +93,13 @@ class Workspace:
             config["sentinel1"] = {"root": str(inputs / "BigEarthNet-S1")}
         else:
             config["lmdb"] = {"include": ["s2"]}
-        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        self._config = config
+        self.configure()
+
+    def configure(self, **keys: object) -> None:
+        """Write the config, with other values for some keys."""
+        self._config |= keys
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(self._config))
 
     def command(self, profile: str, *options: str) -> list[str]:
         """The command line of a build."""

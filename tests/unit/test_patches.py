@@ -204,9 +204,13 @@ def test_a_missing_band_is_an_error(product, tmp_path):
         cut(product, tmp_path / "out")
 
 
-def test_a_rejected_product_has_no_patches(pristine_product, tmp_path):
+def test_a_rejected_product_has_no_patches(product, tmp_path):
+    path = product / "MTD_MSIL2A.xml"
+    passed = '"GEOMETRIC_QUALITY">PASSED'
+    assert passed in path.read_text()
+    path.write_text(path.read_text().replace(passed, '"GEOMETRIC_QUALITY">FAILED'))
     patches.main(
-        ["--product", str(pristine_product), "--tile", TILE, "--rejected", "A=FAILED", "--out"]
+        ["--product", str(product), "--tile", TILE, "--required", "GEOMETRIC_QUALITY", "--out"]
         + [str(tmp_path / "out"), "--table", str(tmp_path / "t.parquet")]
     )
     assert list((tmp_path / "out").iterdir()) == []

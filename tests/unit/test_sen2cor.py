@@ -63,6 +63,25 @@ def run(source: Path, out: Path, command: str, *more: str) -> None:
     )
 
 
+def test_the_product_comes_whole_from_another_disk(
+    source: Path, tmp_path: Path, command: str
+) -> None:
+    out = out_of(source, tmp_path)
+    beside = tmp_path / "other" / out.name
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    run(source, out, command, "--scratch", str(scratch))
+    run(source, out, command, "--scratch", str(scratch))  # in place of what stands there
+    assert not list(scratch.iterdir())
+    assert [p.name for p in out.parent.iterdir()] == [out.name]
+    run(source, beside, command)
+    assert _images(out) == _images(beside) != {}
+
+
+def _images(safe: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in safe.glob("GRANULE/*/IMG_DATA/*/*.jp2")}
+
+
 def test_a_product_is_made_under_the_tile_name(
     source: Path, tmp_path: Path, command: str, caplog: pytest.LogCaptureFixture
 ) -> None:

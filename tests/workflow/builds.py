@@ -99,8 +99,20 @@ class Build:
         """Run Snakemake in the copy and insist that it succeeds; stderr holds its output."""
         (self.root / "build.yaml").write_text(yaml.safe_dump(self.config))
         command = [sys.executable, "-m", "snakemake", "--configfile", "build.yaml"]
+        return self.run([*command, "--cores", str(cores), *args], env)
+
+    def shell(
+        self, command: str, env: Mapping[str, str] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a line of shell in the copy and insist that it succeeds."""
+        return self.run(["bash", "-c", command], env)
+
+    def run(
+        self, command: list[str], env: Mapping[str, str] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a program in the copy and insist that it succeeds."""
         done = subprocess.run(
-            [*command, "--cores", str(cores), *args],
+            command,
             cwd=self.root,
             env={**os.environ, **(env or {})},
             capture_output=True,

@@ -1,6 +1,6 @@
 """Step make_patches: cut a product into patches, one GeoTIFF a patch and band.
 
-In: an accepted L2A product. Out: ``<out>/<patch>/<patch>_<band>.tif`` of
+In: an L2A product. Out: ``<out>/<patch>/<patch>_<band>.tif`` of
 the valid patches, and a table with one row for every whole patch (`tables.PATCHES`).
 
 The twelve native bands stream from top to bottom in strips of a few patch rows:
@@ -28,6 +28,7 @@ from reben.grid import TileGrid
 from reben.names import patch_id
 from reben.patch_store import File
 from reben.patch_tar import CONTAINERS, Writer, patch_writer
+from reben.quality import judge
 from reben.safe import L2AProduct
 from reben.strips import GDAL_ENV, StripReader
 from reben.tables import PATCHES, write_table
@@ -264,7 +265,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--product", required=True, help="L2A .SAFE folder")
     parser.add_argument("--tile", required=True, help="prefix of the patches' names")
-    parser.add_argument("--rejected", nargs="+", help="why it is rejected: makes no patches")
+    parser.add_argument(
+        "--required", nargs="*", default=[], help="quality indicators that must be PASSED"
+    )
     parser.add_argument("--patch-m", type=int, default=1200, help="side of a patch, metres")
     parser.add_argument(
         "--harmonise-offset", action="store_true", help="remove BOA_ADD_OFFSET (baseline 04.00+)"
@@ -277,8 +280,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     tile: str = args.tile
     with atomic_directory(args.out) as folder, patch_writer(folder, args.container) as writer:
-        if not args.rejected:
-            product = L2AProduct.open(args.product)
+        product = L2AProduct.open(args.product)
+        if not judge(product.indicators(), args.required):
             grid = product.grid(args.patch_m)
             if any(product.offsets().values()) and not args.harmonise_offset:
                 log.warning(

@@ -87,7 +87,7 @@ def rgb_of(colour: str) -> tuple[int, int, int]:
 
 
 def read_layer(folder: Path, layer: str) -> NDArray[Any]:
-    """One GeoTIFF of the patch that `folder` is named after.
+    """One GeoTIFF of the patch that `folder` is named after, which may be in a tar beside it.
 
     Raises:
         RasterError: it is missing or unreadable.

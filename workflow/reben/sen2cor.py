@@ -2,8 +2,8 @@
 
 In: a folder that holds one L1C ``.SAFE``. Out: the L2A ``.SAFE`` under the tile's name,
 so that the processing time in sen2cor's own name reaches nothing downstream. sen2cor
-works in a fresh scratch folder beside the output; only a product that proves whole is
-renamed to it.
+works in a fresh folder on the node's scratch disk; only a product that proves whole is
+copied beside the output, once, and renamed to it.
 """
 
 import logging
@@ -24,6 +24,7 @@ from reben import cli
 from reben.archive import restore_empty_folders
 from reben.bands import RESOLUTION_M
 from reben.errors import ProductError, ToolError
+from reben.files import atomic_directory
 from reben.names import ProductName
 from reben.safe import L2AProduct
 from reben.sen2cor_version import check_version
@@ -35,7 +36,13 @@ _ROWS = 1024
 
 
 def run_sen2cor(
-    l1c: Path, out: Path, command: str, gipp: Path | None, limit_min: float, threads: int
+    l1c: Path,
+    out: Path,
+    command: str,
+    gipp: Path | None,
+    limit_min: float,
+    threads: int,
+    scratch_root: Path | None = None,
 ) -> None:
     """Process a product and put the result at `out` in one rename.
 
@@ -46,6 +53,7 @@ def run_sen2cor(
         gipp: sen2cor's own configuration, or None for the one it was installed with.
         limit_min: sen2cor is stopped after this time, minutes.
         threads: cores that it may use.
+        scratch_root: where sen2cor works; None: beside `out`.
 
     Raises:
         ProductError: the input is no L1C product, or the output is not whole.
@@ -55,13 +63,17 @@ def run_sen2cor(
     tile = ProductName.parse(source.name).tile
     restore_empty_folders(source)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with _scratch(out) as scratch:
+    with _scratch(out, scratch_root or out.parent) as scratch:
         arguments = [command, "--output_dir", str(scratch)]
         if gipp is not None:
             arguments += ["--GIP_L2A", str(gipp.resolve())]
         _process([*arguments, str(source.resolve())], limit_min, threads)
         made = _only_product(scratch, "L2A")
         check_product(made, tile)
+        if scratch_root is not None:
+            with atomic_directory(out) as part:
+                shutil.copytree(made, part, dirs_exist_ok=True)
+            return
         if out.is_dir():
             shutil.rmtree(out)
         made.replace(out)
@@ -118,15 +130,15 @@ def _only_product(folder: Path, level: str) -> Path:
 
 
 @contextmanager
-def _scratch(out: Path) -> Iterator[Path]:
-    """A new folder beside `out`, gone afterwards, as are those of killed tries.
+def _scratch(out: Path, root: Path) -> Iterator[Path]:
+    """A new folder in `root`, gone afterwards, as are those of killed tries beside `out`.
 
     Every try has its own, so a sen2cor that outlived its killed job disturbs nobody.
     """
     prefix = f".part-{out.name}-"
     for left in out.parent.glob(f"{prefix}*"):
         shutil.rmtree(left, ignore_errors=True)
-    scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=out.parent)).resolve()
+    scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=root)).resolve()
     try:
         yield scratch
     finally:
@@ -210,13 +222,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--gipp", default="", help="sen2cor's configuration file")
     parser.add_argument("--limit-min", type=float, required=True, help="time limit, minutes")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--scratch", type=Path, help="where sen2cor works; else beside the output")
     args = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, _terminate)
     check_version(args.command, args.version)
     gipp = Path(args.gipp) if args.gipp else None
     if gipp is not None and not gipp.is_file():
         raise ToolError(f"{gipp}: expected sen2cor's GIPP file, found none; check sen2cor.gipp")
-    run_sen2cor(args.l1c, args.out, args.command, gipp, args.limit_min, args.threads)
+    run_sen2cor(args.l1c, args.out, args.command, gipp, args.limit_min, args.threads, args.scratch)
     _log.info("%s: 12 bands and the scene classification are whole", args.out.name)
 
 

@@ -1,18 +1,22 @@
 """What all rules share: the products, the places of things, what makes a rule run again."""
 
+import json
+import os
 import shlex
 import sys
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 
 PACKAGES = Path(workflow.basedir, "workflow")
 sys.path.insert(0, str(PACKAGES))
 
 from reben.code_version import code_version, environment_version
-from reben.errors import ConfigError
+from reben.errors import ConfigError, RebenError
 from reben.files import read_json
 from reben.names import TILE_PATTERN
 from reben.quality import judge
+from reben.safe import L2AProduct
 from reben.settings import absent_inputs, check_settings
 
 # Rules run `python -m reben.<step>` in this environment, in a conda environment or on a
@@ -26,9 +30,15 @@ LOGS = f"{RESULTS}/logs"
 TABLES = f"{RESULTS}/tables"
 PRODUCTS = check_settings(config)
 TILES = list(PRODUCTS)
+REQUIRED = sorted(config["quality"]["required"])
+# For the jobs that must judge by it and yet must not all run again when it changes.
+os.environ.update(REBEN_REQUIRED=" ".join(REQUIRED))
 ALIGNED = config["alignment"]["pairs"] is not None
 SENTINEL1 = config["sentinel1"]["root"] is not None
 COUNTRIES = config["countries"]["path"] is not None
+
+CONFIG_JSON = json.dumps(config, sort_keys=True)
+SNAKEMAKE_VERSION = version("snakemake")
 
 
 wildcard_constraints:
@@ -83,14 +93,17 @@ def read_manifest(path, mtime_ns):
     return {tile: entry["clip"] for tile, entry in read_json(path)["tiles"].items()}
 
 
-def rejected(wildcards, input):
-    """Options that say why a product is rejected; none where it is accepted.
+def verdict(wildcards):
+    """Why a product is rejected; nothing where it is accepted. A parameter of its patches.
 
-    Judged when the jobs are planned, from indicators that belong to the product alone: so a
-    new quality rule cuts only those tiles again whose verdict it changes.
+    Read from the product when the jobs are planned: so a new quality rule cuts only those
+    tiles again whose verdict it changes. The job itself judges before it cuts.
     """
-    indicators = read_json(input.quality)["indicators"]
-    return options(rejected=judge(indicators, config["quality"]["required"]) or None)
+    try:
+        product = L2AProduct.open(l2a_product(wildcards) or ".")
+        return judge(product.indicators(), REQUIRED)
+    except RebenError:
+        return None  # not there yet, or damaged: its own jobs will say so
 
 
 def clip_of(wildcards):
@@ -115,3 +128,14 @@ def shards(kind):
     """The shards of all tiles, where the dataset includes that kind of data."""
     included = kind in config["lmdb"]["include"] and (kind != "s1" or SENTINEL1)
     return given(included, of_tiles(f"{RESULTS}/encoded/{kind}/{{tile}}.lmdb"))
+
+
+def product_at_hand(wildcards):
+    """The L2A folder of a tile where it is still there; its absence makes nothing run."""
+    product = PRODUCTS[wildcards.tile]
+    used = (
+        product.path
+        if product.is_used_in_place
+        else f"{RESULTS}/l2a/{wildcards.tile}.SAFE"
+    )
+    return options(product=used)

@@ -2,7 +2,6 @@ rule make_patches:
     """Cut a product into patches, one GeoTIFF a patch and band, and note which are valid."""
     input:
         product=l2a_product,
-        quality=ancient(f"{RESULTS}/quality/{{tile}}.json"),
     output:
         folder=directory(f"{RESULTS}/patches/{{tile}}"),
         table=f"{TABLES}/patches/{{tile}}.parquet",
@@ -15,7 +14,7 @@ rule make_patches:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,  # 0.7 GB seen, full-size tile
         runtime=lambda wildcards, attempt: 30 * attempt,  # 1-2.5 min seen on two cores
     params:
-        rejected=rejected,
+        verdict=verdict,
         side_m=config["patches"]["side_m"],
         container=config["patches"]["container"],
         harmonise_offset=options(harmonise_offset=config["patches"]["harmonise_offset"]),
@@ -23,6 +22,6 @@ rule make_patches:
         environment=environment_version("raster"),
     shell:
         "python -m reben.patches --product {input.product:q} --tile {wildcards.tile}"
-        " {params.rejected} --patch-m {params.side_m} {params.harmonise_offset}"
+        " --required $REBEN_REQUIRED --patch-m {params.side_m} {params.harmonise_offset}"
         " --container {params.container} --threads {threads}"
         " --out {output.folder:q} --table {output.table:q} 2> {log:q}"

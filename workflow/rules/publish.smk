@@ -28,7 +28,7 @@ rule archive:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 720 * attempt,  # 7 million files in the whole of v2
     params:
-        results=lambda wildcards: RESULTS,
+        results=lambda wildcards, output: Path(output[0]).parent,
         sentinel1=lambda wildcards, input: options(
             s1=input.sentinel1 or None, pairs=input.pairs if input.sentinel1 else None
         ),
@@ -62,7 +62,7 @@ rule catalogue:
         mem_mb=lambda wildcards, attempt: 6000 * attempt,  # see tests/benchmarks
         runtime=60,
     params:
-        results=lambda wildcards: RESULTS,
+        results=lambda wildcards, output: Path(output[0]).parents[1],
         facts=options(**config["dataset"]),
         code=code_version("publish.__main__"),
         environment=environment_version("publish"),

@@ -13,7 +13,7 @@ rule check_quality:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,  # 60 MB seen: an XML file of 50 kB
         runtime=lambda wildcards, attempt: 10 * attempt,  # 1 s seen
     params:
-        required=sorted(config["quality"]["required"]),
+        required=REQUIRED,
         code=code_version("quality"),
         environment=environment_version("tables"),
     shell:

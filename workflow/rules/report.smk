@@ -36,7 +36,7 @@ rule draw_overview:
         mem_mb=2000,
         runtime=15,
     params:
-        results=lambda wildcards: RESULTS,
+        results=lambda wildcards, output: Path(output[0]).parents[1],
         code=code_version("overview"),
         environment=environment_version("report"),
     shell:
@@ -69,19 +69,18 @@ rule report:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,  # see tests/benchmarks
         runtime=30,
     params:
-        results=lambda wildcards: RESULTS,
-        options=lambda wildcards, input: options(
+        results=lambda wildcards, output: Path(output[0]).parent,
+        facts=options(
             name=config["dataset"]["name"],
             version=config["dataset"]["version"],
-            countries=input.countries or None,
-            name_column=(
-                config["countries"]["name_column"] if input.countries else None
-            ),
             sentinel1=config["sentinel1"]["root"],
-            manifest=input.manifest or None,
+            name_column=config["countries"]["name_column"] if COUNTRIES else None,
+        ),
+        inputs=lambda wildcards, input: options(
+            countries=input.countries or None, manifest=input.manifest or None
         ),
         code=code_version("report.__main__"),
         environment=environment_version("report"),
     shell:
-        "python -m reben.report --results {params.results:q} {params.options}"
+        "python -m reben.report --results {params.results:q} {params.facts} {params.inputs}"
         " --nomenclature {input.nomenclature:q} --out {output:q} 2> {log:q}"

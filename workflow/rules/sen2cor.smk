@@ -60,4 +60,5 @@ rule run_sen2cor:
     shell:
         "python -m reben.sen2cor --l1c {input.l1c:q} --out {output:q}"
         ' --command "$REBEN_SEN2COR" --gipp "$REBEN_GIPP" --version {params.version:q}'
-        " --limit-min {resources.runtime} --threads {threads} 2> {log:q}"
+        " --limit-min {resources.runtime} --threads {threads}"
+        " --scratch {resources.tmpdir:q} 2> {log:q}"

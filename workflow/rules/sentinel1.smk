@@ -10,7 +10,7 @@ rule index_sentinel1:
         "../../envs/raster.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,  # 0.2 GB seen, one tile; 2 kB a patch
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,  # 0.2 GB seen, one tile
         runtime=lambda wildcards, attempt: 60 * attempt,  # 7 s seen, one tile: 8,281 folders
     params:
         code=code_version("sentinel1"),

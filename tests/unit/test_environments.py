@@ -1,0 +1,100 @@
+"""The conda environments: exact pins, those of the lock, and all that the steps import.
+
+No conda solves them here; what can be held without one, is held.
+"""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import rattler
+import yaml
+
+from reben.code_version import PACKAGE, closure
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
+#: Names on conda-forge where they differ from those on PyPI.
+CONDA_NAMES = {"lmdb": "python-lmdb"}
+#: Names on conda-forge of imported modules, where they differ.
+MODULES = {"lmdb": "python-lmdb", "yaml": "pyyaml", "PIL": "pillow", "botocore": "boto3"}
+
+
+def pins(environment: Path) -> dict[str, str]:
+    """The version of each package of an environment."""
+    listed = yaml.safe_load(environment.read_text())["dependencies"]
+    assert all(isinstance(line, str) for line in listed), "no pip section"
+    return dict(line.split("==") for line in listed)
+
+
+def locked() -> dict[str, str]:
+    text = (ROOT / "requirements.lock").read_text()
+    return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", text, re.MULTILINE))
+
+
+def rules() -> list[tuple[str, str, str]]:
+    """Each rule that has an environment: its name, its step's module, the environment."""
+    found = []
+    for file in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        for block in re.split(r"^(?=rule |checkpoint )", file.read_text(), flags=re.MULTILINE)[1:]:
+            name = re.match(r"\w+ (\w+)", block)
+            step = re.search(r"python -m reben\.([\w.]+)", block)
+            environment = re.search(r"envs/([\w-]+)\.yaml", block)
+            assert name, block
+            if step or environment:
+                assert step, f"{name[1]}: conda but no step"
+                assert environment, f"{name[1]}: a step without its conda environment"
+                main = ".__main__" if PACKAGE.joinpath(step[1], "__main__.py").exists() else ""
+                found.append((name[1], step[1] + main, environment[1]))
+    return found
+
+
+def third_party(module: str) -> set[str]:
+    """The packages that a module and what it imports of reben need, by their conda names."""
+    found = set()
+    for name in closure(module):
+        path = PACKAGE.joinpath(*name.split("."))
+        source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        for node in ast.walk(ast.parse(source.read_bytes())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.split(".")[0])
+    found -= {*sys.stdlib_module_names, "reben", "_typeshed"}  # the last for type checkers alone
+    return {MODULES.get(name, name.replace("_", "-")) for name in found}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_pins_are_exact_and_those_of_the_lock(environment: Path) -> None:
+    versions = {CONDA_NAMES.get(name, name): version for name, version in locked().items()}
+    found = pins(environment)
+    python = found.pop("python")
+    assert re.fullmatch(r"3\.\d+\.\d+", python)
+    assert found == {name: versions.get(name) for name in found}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_a_conda_library_reads_the_pins(environment: Path) -> None:
+    content = yaml.safe_load(environment.read_text())
+    assert content["channels"] == ["conda-forge", "nodefaults"]
+    for line in content["dependencies"]:
+        spec = rattler.MatchSpec(line, strict=True)
+        name, version = line.split("==")
+        assert (spec.name.normalized, str(spec.version)) == (name, f"=={version}")
+        assert spec.build is None
+
+
+@pytest.mark.parametrize(("rule", "step", "environment"), rules(), ids=[r[0] for r in rules()])
+def test_environment_has_what_the_step_imports(rule: str, step: str, environment: str) -> None:
+    missing = third_party(step) - pins(ROOT / f"envs/{environment}.yaml").keys()
+    assert not missing, f"envs/{environment}.yaml lacks what reben.{step} imports"
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_environment_has_nothing_else(environment: Path) -> None:
+    steps = [step for _, step, name in rules() if name == environment.stem]
+    assert steps, "no rule uses it"
+    needed = set().union(*map(third_party, steps))
+    assert pins(environment).keys() - {"python"} == needed

@@ -1,0 +1,46 @@
+"""What a manifest may show, and what it knows of the project."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from reben import provenance
+
+
+def test_no_secret_and_no_place_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = {"path": f"{tmp_path}/a.gpkg", "list": ["https://me:secret@host/x", 3, None]}
+    assert provenance.public(config) == {"path": "a.gpkg", "list": ["https://host/x", 3, None]}
+
+
+def test_git_state_knows_commit_and_dirt(tmp_path: Path) -> None:
+    assert provenance.git_state(tmp_path) == {"commit": None, "clean": None}
+
+    def git(*args: str) -> str:
+        command = ["git", "-c", "user.name=x", "-c", "user.email=x@y", *args]
+        return subprocess.run(
+            command, cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    git("init", "-q")
+    (tmp_path / "a").write_text("a")
+    git("add", "a")
+    git("commit", "-qm", "a")
+    assert provenance.git_state(tmp_path) == {"commit": git("rev-parse", "HEAD"), "clean": True}
+    (tmp_path / "a").write_text("b")
+    assert provenance.git_state(tmp_path)["clean"] is False
+
+
+def test_every_module_that_a_rule_runs_is_a_step() -> None:
+    rules = Path(provenance.__file__).parents[1] / "rules"
+    run = {
+        line.split('code_version("')[1].split('"')[0]
+        for file in rules.glob("*.smk")
+        for line in file.read_text().splitlines()
+        if 'code_version("' in line
+    }
+    assert run <= set(provenance.STEPS), "add the module to provenance.STEPS"
+    assert set(provenance.code()["steps"]) == set(provenance.STEPS)

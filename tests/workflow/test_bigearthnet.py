@@ -1,0 +1,35 @@
+"""The plan of the full BigEarthNet build, from nothing but its product table."""
+
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_dry_run_plans_125_tiles_with_their_resources() -> None:
+    done = subprocess.run(
+        ["snakemake", "--dry-run", "--nolock", "--configfile=config/bigearthnet.yaml"]
+        + ["--workflow-profile=workflow/profiles/slurm"],
+        cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    counts = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE))
+    tiles = {rule for rule, count in counts.items() if count == "125"}
+    assert tiles == {
+        "acquire",
+        "run_sen2cor",
+        "check_quality",
+        "make_patches",
+        "make_reference_maps",
+        "pair_sentinel1",
+        "encode_sentinel2",
+        "encode_sentinel1",
+        "encode_reference_maps",
+    }
+    for rule in tiles:
+        blocks = re.findall(rf"^rule {rule}:\n(?:    .*\n)+", done.stdout, re.MULTILINE)
+        assert len(blocks) == 125, rule
+        for block in blocks:
+            assert re.search(r"mem_mb=\d+", block), block
+            assert re.search(r"runtime=\d+", block), block

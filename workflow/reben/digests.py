@@ -1,0 +1,113 @@
+"""Step digest_tile: the checksums of all that was made of a tile.
+
+In: a tile's folders of GeoTIFFs and its shards. Out: for patches and reference maps a
+table ``name,sha256``, sorted by name, in the format of the published build (its
+tiff-hasher: the name is the file's, without ``.tif``); and a JSON with the digests of
+these tables, of the shards and of the product.
+"""
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from reben import cli
+from reben.errors import TableError
+from reben.files import sha256_file, write_json, write_text
+from reben.lmdb_store import content_digest
+
+log = logging.getLogger(__name__)
+
+HEADER = "name,sha256"
+#: Classes of GeoTIFFs, by the folder below the results.
+LAYERS = ("patches", "reference_maps")
+#: Files that a thread hashes at a time: enough that handing them over costs nothing.
+_BATCH = 256
+
+
+def files_below(root: str | os.PathLike[str]) -> Iterator[str]:
+    """The paths of all files below a folder, relative to it, unsorted."""
+    for folder, _, names in os.walk(root):
+        inside = os.path.relpath(folder, root)
+        yield from (os.path.normpath(f"{inside}/{name}") for name in names)
+
+
+def hash_files(root: Path, paths: Iterable[str], threads: int = 1) -> dict[str, str]:
+    """The SHA-256 of files below `root`, by path, sorted by path."""
+
+    def hash_batch(batch: Sequence[str]) -> list[tuple[str, str]]:
+        return [(path, sha256_file(root / path)) for path in batch]
+
+    ordered = sorted(paths)
+    batches = [ordered[i : i + _BATCH] for i in range(0, len(ordered), _BATCH)]
+    with ThreadPoolExecutor(threads) as pool:
+        results = pool.map(hash_batch, batches)
+        return dict(pair for batch in results for pair in batch)
+
+
+def hash_geotiffs(root: Path, threads: int = 1) -> dict[str, str]:
+    """The SHA-256 of all GeoTIFFs below `root` by name without ``.tif``, sorted by name."""
+    paths = {Path(path).stem: path for path in files_below(root) if path.endswith(".tif")}
+    hashes = hash_files(root, paths.values(), threads)
+    return {name: hashes[paths[name]] for name in sorted(paths)}
+
+
+def to_csv(hashes: dict[str, str]) -> str:
+    """The table ``name,sha256`` with Unix line ends."""
+    return "".join(f"{name},{value}\n" for name, value in [("name", "sha256"), *hashes.items()])
+
+
+def read_csv(path: Path) -> dict[str, str]:
+    """A table as `to_csv` makes it.
+
+    Raises:
+        TableError: it has another header.
+    """
+    header, *lines = path.read_text(encoding="utf-8").splitlines()
+    if header != HEADER:
+        raise TableError(f"{path}: expected the header {HEADER!r}, found {header!r}")
+    return dict(line.split(",") for line in lines)
+
+
+def digest_tree(root: Path, threads: int = 1) -> str:
+    """One SHA-256 over the paths and contents of all files below `root`."""
+    return hashlib.sha256(to_csv(hash_files(root, files_below(root), threads)).encode()).hexdigest()
+
+
+def digest_store(path: Path) -> dict[str, str]:
+    """The digest of an LMDB's entries, and that of its file."""
+    return {"content": content_digest(path), "data.mdb": sha256_file(path / "data.mdb")}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Digest one tile."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--tile", required=True)
+    parser.add_argument("--patches", type=Path, required=True, help="folder of GeoTIFFs")
+    parser.add_argument("--reference-maps", type=Path, required=True, help="folder of GeoTIFFs")
+    parser.add_argument("--shards", type=Path, nargs="*", default=[], help="LMDBs of the tile")
+    parser.add_argument("--product", type=Path, help="L2A folder; skipped where it is gone")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, required=True, help="folder of <tile>.json and tables")
+    args = parser.parse_args(argv)
+
+    digest: dict[str, Any] = {"tile": args.tile, "files": {}, "product": None}
+    for layer, folder in zip(LAYERS, (args.patches, args.reference_maps), strict=True):
+        hashes = hash_geotiffs(folder, args.threads)
+        text = to_csv(hashes)
+        write_text(args.out / f"{args.tile}.{layer}.csv", text)
+        digest[layer] = hashlib.sha256(text.encode()).hexdigest()
+        digest["files"][layer] = len(hashes)
+    # The kind of a shard is the folder that it lies in: <kind>/<tile>.lmdb.
+    digest["shards"] = {shard.parent.name: digest_store(shard) for shard in args.shards}
+    if args.product and args.product.is_dir():
+        digest["product"] = digest_tree(args.product, args.threads)
+    write_json(args.out / f"{args.tile}.json", digest)
+    log.info("%s: %s", args.tile, ", ".join(f"{n} {k}" for k, n in digest["files"].items()))
+
+
+if __name__ == "__main__":
+    cli.run(main)

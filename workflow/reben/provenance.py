@@ -1,0 +1,143 @@
+"""Where a build came from: its inputs, its settings, its software, its code."""
+
+import ctypes
+import platform
+import re
+import subprocess
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+import pyproj
+import rasterio
+import shapely
+
+from reben.code_version import ENVIRONMENTS, PACKAGE, code_version, environment_version
+from reben.digests import digest_tree
+from reben.files import sha256_file
+from reben.product_table import read_products
+
+#: The modules that rules run, in the order of the data.
+STEPS = (
+    "quality", "patches", "corine", "reference_maps", "labels", "split", "countries",
+    "alignment", "sentinel1", "snow_cloud", "selection", "metadata", "funnel", "encode",
+    "build_lmdb", "digests", "audit",
+)  # fmt: skip
+_USER_OF_URL = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+def public(value: Any) -> Any:
+    """A value of the config fit to be shown: URLs without user and password, short paths."""
+    if isinstance(value, dict):
+        return {key: public(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [public(inner) for inner in value]
+    if not isinstance(value, str):
+        return value
+    path = Path(value)
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        return path.relative_to(Path.cwd()).as_posix()
+    return _USER_OF_URL.sub("", value)
+
+
+def software() -> dict[str, Any]:
+    """The versions of all that decides about bytes, and the platform."""
+    return {
+        "python": platform.python_version(),
+        "gdal": rasterio.__gdal_version__,
+        "proj": pyproj.proj_version_str,
+        "geos": shapely.geos_version_string,
+        "openjpeg": openjpeg_version(),
+        "packages": {
+            dist.metadata["Name"].lower(): dist.version
+            for dist in sorted(distributions(), key=lambda d: d.metadata["Name"].lower())
+        },
+        "platform": {
+            "system": platform.system(),
+            "release": platform.release(),
+            "machine": platform.machine(),
+            "libc": " ".join(platform.libc_ver()),
+        },
+    }
+
+
+def openjpeg_version() -> str | None:
+    """The version of the OpenJPEG that GDAL has loaded; None where that cannot be told."""
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        return None
+    loaded = re.search(r"\S*libopenjp2\S*", maps.read_text())
+    if loaded is None:
+        return None
+    ask = ctypes.CDLL(loaded[0]).opj_version
+    ask.restype = ctypes.c_char_p
+    return str(ask().decode())
+
+
+def git_state(folder: Path = PACKAGE) -> dict[str, Any]:
+    """The commit of the project, and whether its tree was clean; None outside a repository."""
+
+    def git(*args: str) -> str | None:
+        try:
+            command = ["git", "-C", str(folder), *args]
+            return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        except (OSError, subprocess.CalledProcessError):
+            return None
+
+    commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--", ":/")
+    return {
+        "commit": commit.strip() if commit else None,
+        "clean": None if changes is None else not changes.strip(),
+    }
+
+
+def code() -> dict[str, dict[str, str]]:
+    """The digest of every step's code and of every environment, as the rules carry them."""
+    return {
+        "steps": {step: code_version(step) for step in STEPS},
+        "environments": {
+            path.stem: environment_version(path.stem)
+            for path in sorted(ENVIRONMENTS.glob("*.yaml"))
+        },
+    }
+
+
+def inputs(config: dict[str, Any]) -> dict[str, Any]:
+    """Every file that the config names, with its SHA-256; and every product's origin.
+
+    A file that is gone since is listed without a checksum. A folder has the digest over the
+    paths and contents of its files. What the products contain is in the digests of tiles.
+    """
+    named = {
+        "products": config["products"],
+        "corine.path": config["corine"]["path"],
+        "labels.nomenclature": config["labels"]["nomenclature"],
+        "countries.path": config["countries"]["path"],
+        "alignment.pairs": config["alignment"]["pairs"],
+        "sentinel1.root": config["sentinel1"]["root"],
+        "snow_cloud.seasonal_snow": config["snow_cloud"]["seasonal_snow"],
+        "snow_cloud.cloud_or_shadow": config["snow_cloud"]["cloud_or_shadow"],
+        "sen2cor.gipp": config["sen2cor"]["gipp"],
+    }
+    files = {key: _input(Path(path)) for key, path in named.items() if path}
+    files["corine.path"]["release"] = config["corine"]["release"]
+    products = {
+        tile: {
+            "product": product.product,
+            "source": product.source,
+            "path": public(product.path) or None,
+            "id": product.id or None,
+            "checksum": product.checksum or None,
+        }
+        for tile, product in read_products(config["products"]).items()
+    }
+    return {"files": files, "products": products}
+
+
+def _input(path: Path) -> dict[str, Any]:
+    entry: dict[str, Any] = {"path": public(str(path)), "sha256": None}
+    if path.is_dir():
+        entry["sha256"] = digest_tree(path, threads=4)
+    elif path.exists():
+        entry |= {"sha256": sha256_file(path), "bytes": path.stat().st_size}
+    return entry

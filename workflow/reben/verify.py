@@ -1,0 +1,171 @@
+"""Check that a build is what it claims to be: ``python -m reben.verify RESULTS``.
+
+In: a results folder with its audit. Recomputes the digests of all files, then checks the
+content: the LMDB against the metadata and the shards, labels against reference maps,
+split against names, flags against the tables, and the ground that splits share. Lists
+every finding with its file and exits with 1 if there is one. What is not there any more
+although later steps do not need it, is said and not a finding.
+"""
+
+import hashlib
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from reben import cli
+from reben.audit import HASH_FILES, LMDB, MANIFEST, TILES
+from reben.digests import LAYERS, files_below, read_csv, to_csv
+from reben.errors import RebenError, TableError
+from reben.files import read_json, sha256_file
+from reben.verify_content import Finding, check_content
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Build:
+    """A results folder under check.
+
+    Attributes:
+        results: the folder.
+        manifest: what it claims.
+        sample: how many files and patches of each tile to look at; None looks at all.
+        notes: what could not be checked, and shares that are stated.
+    """
+
+    results: Path
+    manifest: dict[str, Any]
+    sample: int | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, results: Path, sample: int | None = None) -> "Build":
+        """Read the manifest.
+
+        Raises:
+            TableError: there is none.
+        """
+        path = results / "audit" / MANIFEST
+        if not path.is_file():
+            raise TableError(
+                f"{path}: expected the manifest of the build, found none; make it with the "
+                "target `audit`"
+            )
+        return cls(results, read_json(path), sample)
+
+    def tiles(self) -> list[str]:
+        """The tiles that the manifest names."""
+        return sorted(self.manifest["outputs"]["tiles"])
+
+
+def pick(names: Iterable[str], sample: int | None) -> list[str]:
+    """All names, or `sample` of them spread evenly; sorted."""
+    ordered = sorted(names)
+    if sample is None or sample >= len(ordered):
+        return ordered
+    return [ordered[i] for i in np.linspace(0, len(ordered) - 1, sample).astype(int)]
+
+
+def check_geotiffs(build: Build, tile: str, layer: str) -> Iterator[Finding]:
+    """The GeoTIFFs of a tile against their checksums, and these against the manifest."""
+    table = build.results / "audit" / TILES / f"{tile}.{layer}.csv"
+    if not table.is_file():
+        yield Finding(table, "the checksums of the tile are missing")
+        return
+    claimed = read_csv(table)
+    digest = hashlib.sha256(to_csv(claimed).encode()).hexdigest()
+    if digest != build.manifest["outputs"]["tiles"][tile][layer]:
+        yield Finding(table, "its digest is not the one in the manifest")
+    root = build.results / layer / tile
+    if not root.is_dir():
+        build.notes.append(f"{root}: not there, not checked")
+        return
+    there = {Path(path).stem: root / path for path in files_below(root) if path.endswith(".tif")}
+    for name in sorted(there.keys() - claimed.keys()):
+        yield Finding(there[name], "is not in the audit's checksums")
+    for name in sorted(claimed.keys() - there.keys()):
+        yield Finding(root / f"{name}.tif", "is in the audit's checksums but missing")
+    names = pick(there.keys() & claimed.keys(), build.sample)
+    with ThreadPoolExecutor() as pool:
+        hashes = pool.map(sha256_file, (there[name] for name in names), chunksize=64)
+        for name, found in zip(names, hashes, strict=True):
+            if found != claimed[name]:
+                yield Finding(there[name], f"sha256: expected {claimed[name]}, found {found}")
+
+
+def check_files(build: Build) -> Iterator[Finding]:
+    """Tables, shards and the LMDB's file against the manifest."""
+    outputs = build.manifest["outputs"]
+    claimed = dict(outputs["files"]) | {f"{LMDB}/data.mdb": outputs["lmdb"]["data.mdb"]}
+    for layer, name in HASH_FILES.items():
+        claimed[f"audit/{name}"] = outputs["global"][layer]
+    for tile, entry in outputs["tiles"].items():
+        for kind, digests in entry["shards"].items():
+            claimed[f"encoded/{kind}/{tile}.lmdb/data.mdb"] = digests["data.mdb"]
+    for name, expected in sorted(claimed.items()):
+        path = build.results / name
+        if not path.is_file():
+            if name.startswith(("dataset/", "audit/")):
+                yield Finding(path, "is in the manifest but missing")
+            else:
+                build.notes.append(f"{path}: not there, not checked")
+        elif (found := sha256_file(path)) != expected:
+            yield Finding(path, f"sha256: expected {expected}, found {found}")
+
+
+def checks(build: Build) -> list[tuple[str, Callable[[], Iterable[Finding]]]]:
+    """All checks in their order, with what they look at."""
+    files: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
+        (f"{layer} {tile}", lambda t=tile, k=layer: check_geotiffs(build, t, k))  # type: ignore[misc]
+        for tile in build.tiles()
+        for layer in LAYERS
+    ]
+    content = check_content(build.results, build.manifest, build.sample, build.notes)
+    return [*files, ("files", lambda: check_files(build)), *content]
+
+
+def verify(build: Build) -> list[Finding]:
+    """Run all checks; a check that breaks is a finding of its own."""
+    findings: list[Finding] = []
+    for name, check in track(
+        checks(build),
+        "verifying",
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    ):
+        try:
+            findings += check()
+        except RebenError as error:
+            findings.append(Finding(build.results, f"{name}: {error}"))
+    return findings
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Verify one build."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--sample", type=int, help="look at so many files and patches of a tile")
+    args = parser.parse_args(argv)
+
+    build = Build.open(args.results, args.sample)
+    findings = verify(build)
+    for note in build.notes:
+        print(note)
+    for finding in findings:
+        print(finding)
+    files = sum(sum(t["files"].values()) for t in build.manifest["outputs"]["tiles"].values())
+    print(f"{len(findings)} findings in {len(build.tiles())} tiles, {files} GeoTIFFs")
+    if findings:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    cli.run(main)
