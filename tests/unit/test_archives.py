@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import polars as pl
 import pytest
 import zstandard
 
-from reben import encode
+from reben import encode, pictures
 from reben.errors import RasterError
 from reben.lmdb_store import read_lmdb
+from reben.patch_store import PatchReader
+from reben.patch_tar import patch_writer
 from reben.publish import archives
 from reben.results import read_build
 from tests.builds import TILES, write_build
@@ -117,6 +120,38 @@ def test_they_hold_the_patches_of_the_metadata_and_unpack_for_the_encoder(
     original = results / "patches" / patch[:-6] / patch / f"{patch}_B02.tif"
     copy = tmp_path / "BigEarthNet-S2" / patch[:-6] / patch / f"{patch}_B02.tif"
     assert copy.read_bytes() == original.read_bytes()
+
+
+def test_patches_kept_in_tars_give_the_same_archives(
+    results: Path, made: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(results, tmp_path / "results"))
+    shutil.copytree(results.parent / "s1", tmp_path / "s1")
+    for stage in ("patches", "reference_maps"):
+        for tile in (copy / stage).iterdir():
+            store = PatchReader(tile)
+            rows: dict[int, list[str]] = {row: [] for row in range(5)}
+            for patch in sorted(store.folders()):
+                rows[int(patch[-2:])].append(patch)
+            tar = tmp_path / "tar"
+            tar.mkdir()
+            with patch_writer(tar, "tar") as writer:
+                for row, patches in rows.items():
+                    files = [(p, read_all(store, tile / p)) for p in patches]
+                    writer.add_row(row, files)
+            shutil.rmtree(tile)
+            tar.rename(tile)
+    again = archive(copy, tmp_path / "again")
+    for name in NAMES:
+        assert (made / name).read_bytes() == (again / name).read_bytes(), name
+    patch = read_build(copy).metadata["patch_id"][0]
+    folder = Path("patches") / patch[:-6] / patch
+    assert (pictures.true_colour(copy / folder) == pictures.true_colour(results / folder)).all()
+
+
+def read_all(store: PatchReader, folder: Path) -> list[tuple[str, list[bytes]]]:
+    layers = sorted(path.stem.removeprefix(f"{folder.name}_") for path in folder.iterdir())
+    return [(layer, [store.read(folder.name, layer)]) for layer in layers]
 
 
 def test_a_missing_file_is_named_and_nothing_is_left(results: Path, tmp_path: Path) -> None:

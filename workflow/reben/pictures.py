@@ -17,7 +17,7 @@ from rasterio.io import MemoryFile
 from reben.errors import RasterError
 from reben.nomenclature import NO_POLYGON
 from reben.patch_store import PatchReader
-from reben.patch_tar import patch_reader
+from reben.patch_tar import TAR, patch_reader
 
 #: CORINE's level-3 classes with their official colours (code, name, colour).
 CORINE_CLASSES = Path(__file__).parents[2] / "resources" / "nomenclature" / "corine.csv"
@@ -93,16 +93,23 @@ def read_layer(folder: Path, layer: str) -> NDArray[Any]:
         RasterError: it is missing or unreadable.
     """
     store = _store(folder.parent)
+    data = store.read(folder.name, layer)
     try:
-        with MemoryFile(store.read(folder.name, layer)) as memory, memory.open() as dataset:
+        with MemoryFile(data) as memory, memory.open() as dataset:
             return np.asarray(dataset.read(1))
     except RasterioError as error:
         path = store.path(folder.name, layer)
         raise RasterError(f"{path}: expected a layer of a patch: {error}") from error
 
 
-@lru_cache(maxsize=8)
+def has_images(folder: Path) -> bool:
+    """Whether the images of a patch are at hand, in its folder or in the tar of its tile."""
+    return folder.is_dir() or (folder.parent / TAR).exists()
+
+
+@lru_cache(maxsize=4)
 def _store(root: Path) -> PatchReader:
+    """What reads the patches below `root`; kept, since the index of a tar is large."""
     return patch_reader(root)
 
 

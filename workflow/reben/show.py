@@ -25,6 +25,7 @@ from reben.pictures import (
     backscatter,
     codes_shown,
     corine_classes,
+    has_images,
     read_layer,
     reference_map,
     true_colour,
@@ -68,7 +69,7 @@ def describe(build: Build, row: dict[str, Any]) -> Table:
     x, y = (row["x_min"] + row["x_max"]) // 2, (row["y_min"] + row["y_max"]) // 2
     table.add_row("centre", f"{x} E {y} N, EPSG:{row['epsg']}")
     folder = build.root / "reference_maps" / row["tile"] / row["patch_id"]
-    if folder.is_dir():
+    if has_images(folder):
         codes, pixels = np.unique(read_layer(folder, "reference_map"), return_counts=True)
         for at, place in enumerate(np.argsort(-pixels, kind="stable")):
             name = corine_classes().get(int(codes[place]), ("",))[0]

@@ -18,6 +18,7 @@ from reben.pictures import (
     choose_patches,
     codes_shown,
     corine_classes,
+    has_images,
     reference_map,
     rgb_of,
     true_colour,
@@ -100,7 +101,7 @@ class Gallery:
             row["patch_id"]: row
             for row in patches.filter(pl.col("patch_id").is_in(chosen)).iter_rows(named=True)
         }
-        return [self._card(rows[p]) for p in chosen if self._folder("patches", p).is_dir()]
+        return [self._card(rows[p]) for p in chosen if has_images(self._folder("patches", p))]
 
     def _folder(self, stage: str, patch: str) -> Path:
         return self._build.root / stage / PatchName.parse(patch).tile / patch
