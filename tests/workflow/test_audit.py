@@ -20,6 +20,8 @@ from rocrate_validator import models, services
 from safetensors.numpy import save
 from urllib3 import HTTPResponse
 
+from reben.files import read_json
+from reben.publish import __main__ as publish
 from reben.tables import METADATA, read_table, write_table
 from reben.verify import Build as Claimed
 from reben.verify import verify
@@ -106,6 +108,25 @@ def test_checksums_have_the_format_of_the_published_build(audited: Build) -> Non
         assert (header, lines) == ("name,sha256", expected)
         assert b"\r" not in text
         assert (audit / f"{name}.sha256").read_text() == hashlib.sha256(text).hexdigest()
+
+
+def test_crate_stac_and_croissant_say_the_same_of_the_dataset(
+    audited: Build, tmp_path: Path
+) -> None:
+    publish.main(
+        ["--results", str(audited.results), "--name", "BigEarthNet", "--version", "2.0.0"]
+        + ["--licence", "CDLA-Permissive-1.0", "--out", str(tmp_path)]
+        + ["--nomenclature", "resources/nomenclature/bigearthnet_19.csv"]
+    )
+    graph = read_json(audited.results / "audit/ro-crate-metadata.json")["@graph"]
+    dataset = next(e for e in graph if e["@id"] == "#dataset")
+    croissant = read_json(tmp_path / "croissant.json")
+    stac = read_json(tmp_path / "collection.json")
+    licences = {link["href"] for link in stac["links"] if link["rel"] == "license"}
+    assert {dataset["license"]["@id"]} == licences == {croissant["license"]}
+    assert dataset["version"] == croissant["version"] == stac["version"]
+    assert dataset["size"] == f"{stac['reben:patches']} patches"
+    assert dataset["description"] in croissant["description"]
 
 
 def test_a_validator_accepts_the_crate(

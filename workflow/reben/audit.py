@@ -18,6 +18,8 @@ from reben import cli, provenance
 from reben.crate import write_crate
 from reben.digests import HEADER, LAYERS, digest_store
 from reben.files import atomic_file, read_json, sha256_file, write_json, write_text
+from reben.publish.facts import gather_facts
+from reben.results import read_build
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +88,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     audit = args.results / "audit"
+    named = {key: args.config["dataset"][key] for key in ("name", "version", "licence")}
+    facts = gather_facts(read_build(args.results), **named)
     manifest = {
+        "dataset": named
+        | {"licence_url": facts.licence_url, "summary": facts.summary}
+        | {"patches": facts.patches, "patches_by_split": facts.by_split},
         "config": provenance.public(args.config),
         "inputs": provenance.inputs(args.config),
         "software": {

@@ -110,8 +110,30 @@ def write_crate(
     action["object"] = [config, *sources]
     action["result"] = made
     root["mentions"] = [action]
+    root["about"] = [_dataset(crate, manifest["dataset"])]
     workflow["softwareRequirements"] = [engine]
     crate.metadata.write(audit)
+
+
+def _dataset(crate: ROCrate, dataset: dict[str, Any]) -> Any:
+    """The dataset that the crate is about; it lies outside. Said as STAC and Croissant say it."""
+    licence = ContextEntity(
+        crate, dataset["licence_url"], {"@type": "CreativeWork", "name": dataset["licence"]}
+    )
+    return crate.add(
+        ContextEntity(
+            crate,
+            "#dataset",
+            {
+                "@type": "Dataset",
+                "name": dataset["name"],
+                "version": dataset["version"],
+                "description": dataset["summary"],
+                "license": {"@id": crate.add(licence).id},
+                "size": f"{dataset['patches']} patches",
+            },
+        )
+    )
 
 
 def _parameter(crate: ROCrate, key: str, name: str, description: str) -> Any:
