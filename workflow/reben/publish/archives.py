@@ -12,6 +12,7 @@ import io
 import logging
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
@@ -23,6 +24,7 @@ from reben.errors import TableError
 from reben.files import atomic_directory, write_text
 from reben.names import REFERENCE_MAP, PatchName, Sentinel1Name
 from reben.patch_store import PatchReader
+from reben.patch_tar import patch_reader
 from reben.tables import METADATA, SENTINEL1, read_tables
 
 if TYPE_CHECKING:
@@ -60,11 +62,12 @@ def members_by_tile(
     archive: str, root: Path, patches: Iterable[str], layers: Sequence[str]
 ) -> Iterator[Member]:
     """The files of Sentinel-2 patches or reference maps, in ``root/<tile>/<patch>``."""
-    store = PatchReader(root)
+    store_of = cache(patch_reader)
     for patch in sorted(patches):
-        folder = f"{PatchName.parse(patch).tile}/{patch}"
+        tile = PatchName.parse(patch).tile
         for layer in layers:
-            yield f"{archive}/{folder}/{patch}_{layer}.tif", store, folder, layer
+            name = f"{archive}/{tile}/{patch}/{patch}_{layer}.tif"
+            yield name, store_of(root / tile), patch, layer
 
 
 def members_by_scene(archive: str, root: Path, folders: dict[str, str]) -> Iterator[Member]:
