@@ -94,6 +94,8 @@ def test_environment_has_what_the_step_imports(rule: str, step: str, environment
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
 def test_environment_has_nothing_else(environment: Path) -> None:
+    if environment.stem == "audit":
+        pytest.skip("its step records the versions of what the other steps were run with")
     steps = [step for _, step, name in rules() if name == environment.stem]
     assert steps, "no rule uses it"
     needed = set().union(*map(third_party, steps))

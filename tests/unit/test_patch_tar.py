@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reben.digests import hash_geotiffs
 from reben.encode import encode, sources_in_folder
 from reben.errors import RasterError, TableError
 from reben.files import atomic_directory, sha256_file
@@ -65,6 +66,8 @@ def test_plain_tar_extracts_the_published_layout(tmp_path: Path) -> None:
     out.mkdir()
     subprocess.run(["tar", "-xf", str(tmp_path / "tar" / TAR)], cwd=out, check=True)
     assert contents(out) == contents(plain) != {}
+    # The audit's checksums are those of the GeoTIFFs, not of the tar.
+    assert hash_geotiffs(tmp_path / "tar", 2) == hash_geotiffs(plain, 2) != {}
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -9,8 +9,9 @@ these tables, of the shards and of the product.
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from reben import cli
 from reben.errors import TableError
 from reben.files import sha256_file, write_json, write_text
 from reben.lmdb_store import content_digest
+from reben.patch_tar import TarReader, patch_reader
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +50,26 @@ def hash_files(root: Path, paths: Iterable[str], threads: int = 1) -> dict[str, 
         return dict(pair for batch in results for pair in batch)
 
 
+def geotiffs(root: Path) -> dict[str, Callable[[], str]]:
+    """What gives the SHA-256 of each GeoTIFF in a tile's folder, by name without ``.tif``."""
+    store = patch_reader(root)
+    if isinstance(store, TarReader):
+        return store.hashes()
+    paths = (path for path in files_below(root) if path.endswith(".tif"))
+    return {Path(path).stem: partial(sha256_file, root / path) for path in paths}
+
+
 def hash_geotiffs(root: Path, threads: int = 1) -> dict[str, str]:
-    """The SHA-256 of all GeoTIFFs below `root` by name without ``.tif``, sorted by name."""
-    paths = {Path(path).stem: path for path in files_below(root) if path.endswith(".tif")}
-    hashes = hash_files(root, paths.values(), threads)
-    return {name: hashes[paths[name]] for name in sorted(paths)}
+    """The SHA-256 of all GeoTIFFs in a tile's folder by name, sorted by name."""
+    there = geotiffs(root)
+    ordered = sorted(there)
+
+    def hash_batch(batch: Sequence[str]) -> list[tuple[str, str]]:
+        return [(name, there[name]()) for name in batch]
+
+    batches = [ordered[i : i + _BATCH] for i in range(0, len(ordered), _BATCH)]
+    with ThreadPoolExecutor(threads) as pool:
+        return dict(pair for batch in pool.map(hash_batch, batches) for pair in batch)
 
 
 def to_csv(hashes: dict[str, str]) -> str:

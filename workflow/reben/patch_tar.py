@@ -7,9 +7,10 @@ whatever the threads, and carries no times nor owners: the same patches give the
 bytes. Source of the format: POSIX.1-2017, pax, "ustar Interchange Format".
 """
 
+import hashlib
 import os
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -163,6 +164,14 @@ class TarReader(PatchReader):
     def folders(self) -> Iterator[str]:
         """The folders of all patches."""
         yield from dict.fromkeys(patch for patch, _ in self._places)
+
+    def hashes(self) -> dict[str, Callable[[], str]]:
+        """What gives the SHA-256 of each file, by its name without ``.tif``."""
+
+        def of(patch: str, layer: str) -> Callable[[], str]:
+            return lambda: hashlib.sha256(self.read(patch, layer)).hexdigest()
+
+        return {f"{patch}_{layer}": of(patch, layer) for patch, layer in self._places}
 
     def _place(self, folder: str, layer: str) -> tuple[int, int]:
         try:

@@ -22,7 +22,7 @@ from rich.progress import track
 
 from reben import cli
 from reben.audit import HASH_FILES, LMDB, MANIFEST, TILES
-from reben.digests import LAYERS, files_below, read_csv, to_csv
+from reben.digests import LAYERS, geotiffs, read_csv, to_csv
 from reben.errors import RebenError, TableError
 from reben.files import read_json, sha256_file
 from reben.verify_content import Finding, check_content
@@ -88,17 +88,19 @@ def check_geotiffs(build: Build, tile: str, layer: str) -> Iterator[Finding]:
     if not root.is_dir():
         build.notes.append(f"{root}: not there, not checked")
         return
-    there = {Path(path).stem: root / path for path in files_below(root) if path.endswith(".tif")}
+    there = geotiffs(root)
     for name in sorted(there.keys() - claimed.keys()):
-        yield Finding(there[name], "is not in the audit's checksums")
+        yield Finding(root / f"{name}.tif", "is not in the audit's checksums")
     for name in sorted(claimed.keys() - there.keys()):
         yield Finding(root / f"{name}.tif", "is in the audit's checksums but missing")
     names = pick(there.keys() & claimed.keys(), build.sample)
     with ThreadPoolExecutor() as pool:
-        hashes = pool.map(sha256_file, (there[name] for name in names), chunksize=64)
+        hashes = pool.map(lambda name: there[name](), names)
         for name, found in zip(names, hashes, strict=True):
             if found != claimed[name]:
-                yield Finding(there[name], f"sha256: expected {claimed[name]}, found {found}")
+                yield Finding(
+                    root / f"{name}.tif", f"sha256: expected {claimed[name]}, found {found}"
+                )
 
 
 def check_files(build: Build) -> Iterator[Finding]:
