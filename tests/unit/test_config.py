@@ -77,5 +77,7 @@ def test_contradictions_are_found_before_any_job():
 
 
 def test_absent_inputs_are_named_with_their_key():
-    config = {**DEFAULTS, "corine": {**DEFAULTS["corine"], "path": "nowhere.gpkg"}}
+    products = "resources/bigearthnet_products.tsv"
+    corine = {**DEFAULTS["corine"], "path": "nowhere.gpkg"}
+    config = {**DEFAULTS, "products": products, "corine": corine}
     assert absent_inputs(config, {}) == ["corine.path: nowhere.gpkg"]

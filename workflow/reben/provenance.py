@@ -16,6 +16,7 @@ from reben.code_version import ENVIRONMENTS, PACKAGE, code_version, environment_
 from reben.digests import digest_tree
 from reben.files import sha256_file
 from reben.product_table import read_products
+from reben.settings import named_inputs
 
 _RULES = PACKAGE.parent / "rules"
 _USER_OF_URL = re.compile(r"(?<=://)[^/@\s]+@")
@@ -109,18 +110,7 @@ def inputs(config: dict[str, Any]) -> dict[str, Any]:
     A file that is gone since is listed without a checksum. A folder has the digest over the
     paths and contents of its files. What the products contain is in the digests of tiles.
     """
-    named = {
-        "products": config["products"],
-        "corine.path": config["corine"]["path"],
-        "labels.nomenclature": config["labels"]["nomenclature"],
-        "countries.path": config["countries"]["path"],
-        "alignment.pairs": config["alignment"]["pairs"],
-        "sentinel1.root": config["sentinel1"]["root"],
-        "snow_cloud.seasonal_snow": config["snow_cloud"]["seasonal_snow"],
-        "snow_cloud.cloud_or_shadow": config["snow_cloud"]["cloud_or_shadow"],
-        "sen2cor.gipp": config["sen2cor"]["gipp"],
-    }
-    files = {key: _input(Path(path)) for key, path in named.items() if path}
+    files = {key: _input(Path(path)) for key, path in named_inputs(config).items()}
     files["corine.path"]["release"] = config["corine"]["release"]
     products = {
         tile: {

@@ -35,10 +35,12 @@ def check_settings(config: dict[str, Any]) -> dict[str, Product]:
     return read_products(config["products"])
 
 
-def absent_inputs(config: dict[str, Any], products: dict[str, Product]) -> list[str]:
-    """The inputs that the configuration names and that are not there, as ``key: path``."""
-    named = {
+def named_inputs(config: dict[str, Any]) -> dict[str, str]:
+    """The files and folders that the configuration names, by key; without the products."""
+    paths = {
+        "products": config["products"],
         "corine.path": config["corine"]["path"],
+        "labels.nomenclature": config["labels"]["nomenclature"],
         "countries.path": config["countries"]["path"],
         "alignment.pairs": config["alignment"]["pairs"],
         "sentinel1.root": config["sentinel1"]["root"],
@@ -46,5 +48,11 @@ def absent_inputs(config: dict[str, Any], products: dict[str, Product]) -> list[
         "snow_cloud.cloud_or_shadow": config["snow_cloud"]["cloud_or_shadow"],
         "sen2cor.gipp": config["sen2cor"]["gipp"],
     }
-    named |= {f"{config['products']}, {p.product}": p.path for p in products.values() if p.path}
-    return [f"{key}: {path}" for key, path in named.items() if path and not Path(path).exists()]
+    return {key: path for key, path in paths.items() if path}
+
+
+def absent_inputs(config: dict[str, Any], products: dict[str, Product]) -> list[str]:
+    """The inputs that the configuration names and that are not there, as ``key: path``."""
+    wanted = named_inputs(config)
+    wanted |= {f"{config['products']}, {p.product}": p.path for p in products.values() if p.path}
+    return [f"{key}: {path}" for key, path in wanted.items() if not Path(path).exists()]
