@@ -22,11 +22,12 @@ NINETEEN = "resources/nomenclature/bigearthnet_19.csv"
 def inputs(folder: Path) -> tuple[Path, Path]:
     """The product and its CORINE, made once: a dense full-size tile takes some minutes."""
     product, polygons = folder / f"{SPEC.name}.SAFE", folder / "corine.gpkg"
+    # In processes of their own, whose peak memory is not that of what is measured later.
     if not product.exists():
-        write_product(folder / "part", SPEC)
+        measured(plain, write_product, folder / "part", SPEC)
         (folder / "part" / product.name).rename(product)
     if not polygons.exists():
-        write_corine(polygons, [SPEC])
+        measured(plain, write_corine, polygons, [SPEC])
     return product, polygons
 
 
