@@ -7,6 +7,7 @@ from reben.alignment import align_patches, read_pairs
 from reben.errors import TableError
 from reben.funnel import funnel_table, quality_table
 from reben.metadata import build_metadata, count_classes, divide
+from reben.quality import offset_warnings
 from reben.selection import NO_SENTINEL1, NODATA, NOT_ALIGNED, TOO_FEW_LABELLED, select_patches
 from reben.snow_cloud import flag_snow_cloud, read_names
 from reben.tables import ALIGNMENT, read_table, read_tables
@@ -185,3 +186,16 @@ def test_a_table_of_other_columns_is_refused(tmp_path):
     (tmp_path / "u.parquet").write_text("x")
     with pytest.raises(TableError, match=r"u\.parquet: not a readable table"):
         read_table(tmp_path / "u.parquet", ALIGNMENT)
+
+
+@pytest.mark.parametrize(
+    ("offsets", "count"), [([0, 0], 0), ([-1000, -1000], 0), ([0, -1000], 1), ([-1000], 0)]
+)
+def test_a_mix_of_baselines_is_said(offsets, count):
+    verdicts = [
+        {**verdict(TILE, "accepted", 2400), "boa_add_offset": {"B02": offset}} for offset in offsets
+    ]
+    for harmonised, done in ((True, "was removed"), (False, "not comparable")):
+        found = offset_warnings(verdicts, harmonised)
+        assert len(found) == count
+        assert all("1 of 2 products" in text and done in text for text in found)

@@ -19,6 +19,7 @@ from reben.crate import write_crate
 from reben.digests import HEADER, LAYERS, digest_store
 from reben.files import atomic_file, read_json, sha256_file, write_json, write_text
 from reben.publish.facts import gather_facts
+from reben.quality import offset_warnings
 from reben.results import read_build
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     audit = args.results / "audit"
     named = {key: args.config["dataset"][key] for key in ("name", "version", "licence")}
     facts = gather_facts(read_build(args.results), **named)
+    verdicts = [read_json(args.results / f"quality/{tile}.json") for tile in args.tiles]
     manifest = {
+        "warnings": offset_warnings(verdicts, args.config["patches"]["harmonise_offset"]),
         "dataset": named
         | {"licence_url": facts.licence_url, "summary": facts.summary}
         | {"patches": facts.patches, "patches_by_split": facts.by_split},

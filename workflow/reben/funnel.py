@@ -14,7 +14,7 @@ import polars as pl
 from reben import cli
 from reben.files import read_json, write_text
 from reben.grid import TileGrid
-from reben.quality import REJECTED
+from reben.quality import REJECTED, offset_warnings
 from reben.selection import REASONS
 from reben.tables import METADATA, SELECTION, read_table
 
@@ -93,11 +93,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--selection", required=True)
     parser.add_argument("--obscured", required=True, help="metadata of patches with snow or cloud")
     parser.add_argument("--patch-m", type=int, default=1200, help="side of a patch, metres")
+    parser.add_argument("--harmonise-offset", action="store_true", help="it was removed")
     parser.add_argument("--out-quality", required=True, help="CSV")
     parser.add_argument("--out-funnel", required=True, help="CSV")
     args = parser.parse_args(argv)
 
     verdicts = [read_json(path) for path in args.quality]
+    for warning in offset_warnings(verdicts, args.harmonise_offset):
+        log.warning(warning)
     write_text(args.out_quality, quality_table(verdicts).write_csv())
     funnel = funnel_table(
         verdicts,

@@ -77,6 +77,25 @@ def check_quality(product: L2AProduct, tile: str, required: Sequence[str]) -> di
     }
 
 
+def offset_warnings(verdicts: Sequence[dict[str, Any]], harmonised: bool) -> list[str]:
+    """What to say of a dataset that mixes products with and without a reflectance offset.
+
+    Args:
+        verdicts: as `check_quality` gives them, of all products.
+        harmonised: whether the offset was removed (``patches.harmonise_offset``).
+    """
+    accepted = [v for v in verdicts if v["verdict"] == ACCEPTED]
+    shifted = sum(any(v["boa_add_offset"].values()) for v in accepted)
+    if not 0 < shifted < len(accepted):
+        return []
+    baselines = ", ".join(sorted({v["processing_baseline"] for v in accepted}))
+    done = "was removed" if harmonised else "was kept, so their values are not comparable"
+    return [
+        f"{shifted} of {len(accepted)} products carry BOA_ADD_OFFSET and the others do not "
+        f"(baselines {baselines}); the offset {done} (patches.harmonise_offset)"
+    ]
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Judge one product."""
     parser = cli.parser(__doc__)

@@ -232,9 +232,10 @@ rule count_funnel:
         runtime=10,
     params:
         side_m=config["patches"]["side_m"],
+        harmonise_offset=options(harmonise_offset=config["patches"]["harmonise_offset"]),
         code=code_version("funnel"),
         environment=environment_version("tables"),
     shell:
         "python -m reben.funnel --quality {input.quality:q} --selection {input.selection:q}"
-        " --obscured {input.obscured:q} --patch-m {params.side_m}"
+        " --obscured {input.obscured:q} --patch-m {params.side_m} {params.harmonise_offset}"
         " --out-quality {output.quality:q} --out-funnel {output.funnel:q} 2> {log:q}"
