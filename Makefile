@@ -34,7 +34,7 @@ demo/demo.yaml: | .venv/run
 	$(BIN)/python -m reben.synthetic demo --out demo
 
 demo: .venv/run demo/demo.yaml  ## generate small products and build a dataset of them
-	$(RUN) --configfile demo/demo.yaml
+	$(RUN) --configfile demo/demo.yaml -- all draw_overview
 	@$(BIN)/python -m reben.summary --results demo/results
 
 test: .venv/dev  ## unit and workflow tests

@@ -40,4 +40,3 @@ rule all:
         f"{RESULTS}/dataset/metadata.parquet",
         f"{RESULTS}/dataset/funnel.csv",
         f"{RESULTS}/dataset/BigEarthNet.lmdb",
-        f"{RESULTS}/dataset/overview.png",

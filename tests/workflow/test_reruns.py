@@ -18,7 +18,6 @@ AFTER_LABELS = {
     "build_metadata": set(),
     "count_funnel": set(),
     "build_lmdb": set(),
-    "draw_overview": set(),
 }
 #: Jobs that open imagery.
 IMAGERY = {"make_patches", "encode_sentinel2", "encode_sentinel1"}
@@ -107,7 +106,6 @@ def test_split_shares_leave_the_lmdb_alone(build: Build) -> None:
     build.config["split"] = {"p": 0.1, "q": 0.3}
     assert build.jobs() == {
         "assign_split": set(), "build_metadata": set(), "count_funnel": set(),
-        "draw_overview": set(),
     }  # fmt: skip
 
 
@@ -149,7 +147,6 @@ def test_edited_code_runs_its_steps_and_comments_nothing(build: Build) -> None:
     module.write_text(module.read_text().replace("edge < outer * side", "edge <= outer * side"))
     assert build.jobs() == {
         "assign_split": set(), "build_metadata": set(), "count_funnel": set(),
-        "draw_overview": set(),
     }  # fmt: skip
 
 

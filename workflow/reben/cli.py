@@ -34,7 +34,7 @@ def run(main: Main, argv: Sequence[str] | None = None) -> None:
         force=True,
     )
     logging.Formatter.converter = time.gmtime
-    for chatty in ("rasterio", "pyogrio", "httpx", "httpcore", "botocore", "matplotlib"):
+    for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         main(argv)
@@ -50,6 +50,10 @@ def run(main: Main, argv: Sequence[str] | None = None) -> None:
         sys.exit(130)
 
 
+_CHATTY = (
+    *("rasterio", "pyogrio", "matplotlib", "httpx", "httpcore"),
+    *("boto3", "botocore", "s3transfer", "urllib3"),
+)
 _MACHINE_ERRORS = {
     errno.ENOSPC: "The disk is full: free some space and run the same command again; "
     "nothing half-written was kept.",
