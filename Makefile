@@ -7,7 +7,7 @@ BIN := .venv/bin
 RUN := $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/local
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test test-cluster check bench products lock clean
+.PHONY: help install demo test test-cluster check bench products lock pin-envs clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -64,6 +64,14 @@ LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 \
 lock:  ## resolve pyproject.toml anew (needs uv)
 	$(LOCK) --extra dev -o requirements-dev.lock
 	$(LOCK) -c requirements-dev.lock -o requirements.lock
+
+pin-envs:  ## full pins of the conda environments, envs/*.linux-64.pin.txt (needs conda)
+	@for env in envs/*.yaml; do \
+	  name=reben-pin-$$(basename $$env .yaml); \
+	  conda env create --quiet --yes --name $$name --file $$env && \
+	  conda list --name $$name --explicit --md5 > $${env%.yaml}.linux-64.pin.txt && \
+	  conda env remove --quiet --yes --name $$name || exit 1; \
+	done
 
 clean:  ## remove what the demo and the tools left, not .venv
 	rm -rf demo .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis
