@@ -48,8 +48,8 @@ SECONDS = 240  # for any build
 QUICK = (
     "--jobs=8",
     "--slurm-status-command=squeue",
-    # A check in vain adds ten seconds to the next: about as long as the jobs take.
-    "--slurm-init-seconds-before-status-checks=6",
+    # A little longer than the jobs take: a check in vain adds ten seconds to the next pause.
+    "--slurm-init-seconds-before-status-checks=10",
     "--seconds-between-status-checks=1",
     "--latency-wait=5",
 )
