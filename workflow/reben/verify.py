@@ -25,6 +25,7 @@ from reben.audit import HASH_FILES, LMDB, MANIFEST, TILES
 from reben.digests import LAYERS, geotiffs, read_csv, to_csv
 from reben.errors import RebenError, TableError
 from reben.files import read_json, sha256_file
+from reben.names import patch_id
 from reben.verify_content import Finding, check_content
 
 log = logging.getLogger(__name__)
@@ -89,18 +90,21 @@ def check_geotiffs(build: Build, tile: str, layer: str) -> Iterator[Finding]:
         build.notes.append(f"{root}: not there, not checked")
         return
     there = geotiffs(root)
+
+    def place(name: str) -> Path:
+        """Where the file is, or where it would be if the folder were no tar."""
+        return root / name[: len(patch_id(tile, 0, 0))] / f"{name}.tif"
+
     for name in sorted(there.keys() - claimed.keys()):
-        yield Finding(root / f"{name}.tif", "is not in the audit's checksums")
+        yield Finding(place(name), "is not in the audit's checksums")
     for name in sorted(claimed.keys() - there.keys()):
-        yield Finding(root / f"{name}.tif", "is in the audit's checksums but missing")
+        yield Finding(place(name), "is in the audit's checksums but missing")
     names = pick(there.keys() & claimed.keys(), build.sample)
     with ThreadPoolExecutor() as pool:
         hashes = pool.map(lambda name: there[name](), names)
         for name, found in zip(names, hashes, strict=True):
             if found != claimed[name]:
-                yield Finding(
-                    root / f"{name}.tif", f"sha256: expected {claimed[name]}, found {found}"
-                )
+                yield Finding(place(name), f"sha256: expected {claimed[name]}, found {found}")
 
 
 def check_files(build: Build) -> Iterator[Finding]:
