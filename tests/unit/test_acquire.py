@@ -1,6 +1,7 @@
 """A product comes here whole, from wherever it is, or not at all."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -195,14 +196,14 @@ def store(safe: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     host, port = running.get_host_and_port()
     url = f"http://{host}:{port}"
     monkeypatch.setenv("REBEN_CDSE_S3", url)
-    monkeypatch.setenv("CDSE_S3_ACCESS_KEY", "key")
+    monkeypatch.setenv("CDSE_S3_ACCESS_KEY", "AKIDEXAMPLE")
     monkeypatch.setenv("CDSE_S3_SECRET_KEY", "hunter2")
     monkeypatch.setenv("REBEN_CDSE_PAUSE_S", "0.05")
     client = boto3.client(
         "s3",
         endpoint_url=url,
         region_name="us-east-1",
-        aws_access_key_id="key",
+        aws_access_key_id="AKIDEXAMPLE",
         aws_secret_access_key="hunter2",
     )
     client.create_bucket(Bucket="eodata")
@@ -251,18 +252,18 @@ def test_s3(store: str, safe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len(fetched) == len(files) + 1
     assert only(out.parent) == [out.name]
 
-    verbose = subprocess.run(
+    alone = subprocess.run(
         [
             *(sys.executable, "-m", "reben.acquire", "--products", tmp_path / "products.tsv"),
-            *("--tile", product.tile, "--out", tmp_path / "verbose"),
+            *("--tile", product.tile, "--out", tmp_path / "alone"),
         ],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "REBEN_LOG_LEVEL": "DEBUG"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "DEBUG" in verbose.stderr
-    assert "hunter2" not in verbose.stderr
+    assert name in alone.stderr
+    assert not re.search("hunter2|AKIDEXAMPLE|botocore", alone.stderr)
 
     absent = Product(name, "L1C", "cdse", id=product.id, s3_path="/eodata/S2/other.SAFE")
     with pytest.raises(DownloadError, match=rf"{name}: expected the product at /eodata/S2/other"):

