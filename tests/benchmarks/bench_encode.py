@@ -20,7 +20,7 @@ from safetensors.numpy import save
 from reben import build_lmdb, encode
 from reben.bands import RESOLUTION_M, S1_BANDS, S2_BANDS
 from reben.dataset import BigEarthNet
-from reben.geotiff import Profile, template
+from reben.geotiff.writer import Profile, template
 from reben.grid import TileGrid
 from reben.names import patch_id
 from reben.patch_store import PatchWriter

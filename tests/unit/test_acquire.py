@@ -12,8 +12,9 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from reben import acquire, credentials, object_store
-from reben.cdse import Service
+from reben import acquire
+from reben.cdse import credentials, object_store
+from reben.cdse.service import Service
 from reben.errors import ConfigError, DownloadError, ProductError
 from reben.product_table import Product, write_products
 from tests.standins import products
@@ -160,7 +161,7 @@ def test_a_fetched_archive_is_kept_until_it_is_unpacked(
 ) -> None:
     [archive] = server.archives.values()
     with monkeypatch.context() as patch:
-        patch.setattr("reben.archive.unpack", lambda *_: os.kill(os.getpid(), 2))
+        patch.setattr("reben.safe.archive.unpack", lambda *_: os.kill(os.getpid(), 2))
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path, remote(archive))
     run(tmp_path, remote(archive))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from reben import archive
 from reben.errors import ProductError
+from reben.safe import archive
 
 PRODUCT = "S2A_MSIL1C_20170613T101031_N0205_R022_T33UUP_20170613T101608"
 TOP = f"{PRODUCT}.SAFE"

@@ -44,9 +44,10 @@ def test_what_counts(package, module, text, changes):
 
 
 def test_every_step_has_a_version_and_imports_what_it_uses():
-    assert {"tables", "errors", "grid", "geotiff", "strips"} <= closure("patches")
+    assert {"tables", "errors", "grid", "geotiff.writer", "strips"} <= closure("patches")
     assert len(code_version("patches")) == 12
     assert code_version("patches") != code_version("labels")
+    assert {"audit.__main__", "audit.outputs"} <= closure("audit")
 
 
 def test_environment_versions_ignore_comments(tmp_path):

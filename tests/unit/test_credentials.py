@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reben import credentials
-from reben.cdse import Service
-from reben.credentials import Login, Secret
+from reben.cdse import credentials
+from reben.cdse.credentials import Login, Secret
+from reben.cdse.service import Service
 from reben.errors import ConfigError
 
 URL = "https://identity.dataspace.copernicus.eu/auth/realms/CDSE/protocol/openid-connect"

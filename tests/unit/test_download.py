@@ -9,13 +9,13 @@ from unittest import mock
 import httpx
 import pytest
 
-from reben import download
-from reben.access_token import TokenSource
-from reben.cdse import Service
-from reben.credentials import account
-from reben.download import Downloader
+from reben.cdse import download
+from reben.cdse.access_token import TokenSource
+from reben.cdse.credentials import account
+from reben.cdse.download import Downloader
+from reben.cdse.retries import Patience, TransientError
+from reben.cdse.service import Service
 from reben.errors import DownloadError
-from reben.retries import Patience, TransientError
 from tests.standins.cdse_server import MISHAPS, PASSWORD, Archive, CdseServer, Plan
 
 CONTENT = hashlib.shake_256(b"a product").digest(300_000)

@@ -12,7 +12,7 @@ import pytest
 from reben.bands import RESOLUTION_M
 from reben.errors import ProductError
 from reben.names import ProductName
-from reben.safe import L2AProduct, Metadata
+from reben.safe.metadata import L2AProduct, Metadata
 
 GOLDEN: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "data" / "golden_safe.json").read_text()

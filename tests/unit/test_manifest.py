@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reben.errors import ProductError
-from reben.manifest import check_whole
+from reben.safe.manifest import check_whole
 from tests.standins import products
 
 

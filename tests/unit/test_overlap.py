@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from reben.overlap import seasons, shared_ground
+from reben.verify.overlap import seasons, shared_ground
 
 A = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 B = "S2A_MSIL2A_20170801T101031_N9999_R022_T33UVP"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reben.digests import hash_geotiffs
+from reben.audit.digests import hash_geotiffs
 from reben.encode import encode, sources_in_folder
 from reben.errors import RasterError, TableError
 from reben.files import atomic_directory, sha256_file

@@ -11,9 +11,9 @@ from rasterio.transform import from_origin
 from reben import patches
 from reben.bands import RESOLUTION_M, S2_BANDS
 from reben.errors import ProductError, RasterError
-from reben.geotiff import Profile, gdal_options, template
+from reben.geotiff.writer import Profile, gdal_options, template
 from reben.patch_store import PatchWriter
-from reben.safe import L2AProduct
+from reben.safe.metadata import L2AProduct
 from reben.synthetic import ProductSpec, write_product
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"

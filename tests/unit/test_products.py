@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from reben import product_table, products
-from reben.catalogue import Catalogue, Entry
-from reben.cdse import Service
+from reben.cdse.catalogue import Catalogue, Entry
+from reben.cdse.service import Service
 from reben.errors import ConfigError, DownloadError, ProductError
 from tests.standins.cdse_server import Archive, CdseServer
 

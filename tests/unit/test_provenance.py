@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reben import provenance
+from reben.audit import provenance
 from reben.code_version import code_version
 
 

@@ -8,7 +8,7 @@ from reben import quality
 from reben.bands import S2_BANDS
 from reben.errors import ProductError
 from reben.files import read_json
-from reben.safe import L2AProduct
+from reben.safe.metadata import L2AProduct
 from reben.synthetic import ProductSpec, write_product
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"

@@ -15,7 +15,7 @@ from reben import sen2cor, sen2cor_version
 from reben.errors import ProductError, RasterError, ToolError
 from reben.files import read_json
 from reben.names import ProductName
-from reben.safe import L2AProduct
+from reben.safe.metadata import L2AProduct
 from tests.standins import products
 
 STANDIN = Path(__file__).parents[1] / "standins" / "l2a_process"

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from rasterio.errors import RasterioError
 
 from reben.errors import RasterError
-from reben.geotiff import Profile, template
+from reben.geotiff.reader import LayerReader
+from reben.geotiff.writer import Profile, template
 from reben.patch_store import PatchReader
-from reben.tiff_reader import LayerReader
 from tests.geotiffs import write_patch
 
 PIXELS = np.random.default_rng(0).integers(1, 9999, (120, 120), dtype="uint16")

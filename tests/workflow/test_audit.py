@@ -23,8 +23,8 @@ from urllib3 import HTTPResponse
 from reben.files import read_json
 from reben.publish import __main__ as publish
 from reben.tables import METADATA, read_table, write_table
-from reben.verify import Build as Claimed
-from reben.verify import verify
+from reben.verify.checks import Build as Claimed
+from reben.verify.checks import verify
 from tests.workflow.builds import TILES, Build
 
 CLEAR = "dataset/metadata.parquet"

@@ -11,16 +11,18 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from reben import archive, cli, credentials, object_store
-from reben.access_token import TokenSource
-from reben.catalogue import Catalogue
-from reben.cdse import Service
+from reben import cli
+from reben.cdse import credentials, object_store
+from reben.cdse.access_token import TokenSource
+from reben.cdse.catalogue import Catalogue
+from reben.cdse.download import Downloader
+from reben.cdse.service import Service
 from reben.checksum import check_file
-from reben.download import Downloader
 from reben.errors import ConfigError, ProductError
 from reben.files import atomic_directory
-from reben.manifest import check_whole
 from reben.product_table import Product, read_products
+from reben.safe import archive
+from reben.safe.manifest import check_whole
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,9 @@ Main = Callable[[Sequence[str] | None], None]
 def parser(doc: str | None, **kwargs: object) -> argparse.ArgumentParser:
     """A parser whose description is the first line of a module's docstring."""
     summary = (doc or "").strip().partition("\n")[0]
-    return argparse.ArgumentParser(description=summary, allow_abbrev=False, **kwargs)  # type: ignore[arg-type]
+    spec = sys.modules["__main__"].__spec__
+    prog = f"python -m {spec.name.removesuffix('.__main__')}" if spec else None
+    return argparse.ArgumentParser(prog, description=summary, allow_abbrev=False, **kwargs)  # type: ignore[arg-type]
 
 
 def run(main: Main, argv: Sequence[str] | None = None) -> None:

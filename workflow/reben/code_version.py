@@ -18,10 +18,10 @@ ENVIRONMENTS = PACKAGE.parents[1] / "envs"
 
 
 def code_version(module: str, package: Path = PACKAGE) -> str:
-    """Twelve hexadecimal digits over a module and its import closure inside the package.
+    """Twelve hexadecimal digits over a step and its import closure inside the package.
 
     Args:
-        module: name below the package, as ``labels`` or ``synthetic.demo``.
+        module: what follows ``python -m reben.``, as ``labels``, ``audit`` or ``audit.digests``.
         package: folder of the package.
     """
     digest = hashlib.sha256()
@@ -39,9 +39,10 @@ def environment_version(name: str, folder: Path = ENVIRONMENTS) -> str:
 
 
 def closure(module: str, package: Path = PACKAGE) -> set[str]:
-    """The module and all modules of the package that it imports, directly or not."""
+    """The modules of the package that ``python -m`` runs and imports, directly or not."""
     found: set[str] = set()
-    waiting = [module]
+    main = f"{module}.__main__"
+    waiting = [main if _file(main, package).is_file() else module]
     while waiting:
         name = waiting.pop()
         if name not in found:

@@ -18,13 +18,13 @@ from itertools import islice
 from reben import cli
 from reben.bands import REFERENCE_MAP_M, RESOLUTION_M, S1_BANDS
 from reben.errors import StoreError
+from reben.geotiff.reader import LayerReader
 from reben.lmdb_store import write_lmdb
 from reben.names import REFERENCE_MAP, entry_key
 from reben.patch_store import PatchReader
 from reben.patch_tar import patch_reader, patch_readers
 from reben.safetensors_value import ValueLayout
 from reben.tables import PATCHES, SENTINEL1, read_table
-from reben.tiff_reader import LayerReader
 
 log = logging.getLogger(__name__)
 

@@ -23,13 +23,13 @@ from reben import cli
 from reben.bands import NODATA, RESOLUTION_M, S2_BANDS
 from reben.errors import ProductError
 from reben.files import atomic_directory
-from reben.geotiff import Profile, template
+from reben.geotiff.writer import Profile, template
 from reben.grid import TileGrid
 from reben.names import patch_id
 from reben.patch_store import File
 from reben.patch_tar import CONTAINERS, Writer, patch_writer
 from reben.quality import judge
-from reben.safe import L2AProduct
+from reben.safe.metadata import L2AProduct
 from reben.strips import GDAL_ENV, StripReader
 from reben.tables import PATCHES, write_table
 

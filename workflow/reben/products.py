@@ -18,8 +18,8 @@ import shapely
 from shapely.errors import ShapelyError
 
 from reben import cli
-from reben.catalogue import Catalogue, Entry
-from reben.cdse import Service
+from reben.cdse.catalogue import Catalogue, Entry
+from reben.cdse.service import Service
 from reben.errors import ConfigError, DownloadError
 from reben.names import ProductName
 from reben.product_table import write_products

@@ -14,7 +14,7 @@ from reben import cli
 from reben.errors import ProductError
 from reben.files import write_json
 from reben.names import ProductName
-from reben.safe import L2AProduct
+from reben.safe.metadata import L2AProduct
 
 log = logging.getLogger(__name__)
 

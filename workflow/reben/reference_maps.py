@@ -24,7 +24,7 @@ from reben.bands import REFERENCE_MAP_M
 from reben.corine import read_clip
 from reben.errors import TableError
 from reben.files import atomic_directory
-from reben.geotiff import Profile, template
+from reben.geotiff.writer import Profile, template
 from reben.grid import TileGrid
 from reben.names import patch_id
 from reben.nomenclature import NO_POLYGON

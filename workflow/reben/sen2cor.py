@@ -21,12 +21,12 @@ from types import FrameType
 import rasterio
 
 from reben import cli
-from reben.archive import restore_empty_folders
 from reben.bands import RESOLUTION_M
 from reben.errors import ProductError, ToolError
 from reben.files import atomic_directory
 from reben.names import ProductName
-from reben.safe import L2AProduct
+from reben.safe.archive import restore_empty_folders
+from reben.safe.metadata import L2AProduct
 from reben.sen2cor_version import check_version
 from reben.strips import GDAL_ENV, StripReader
 

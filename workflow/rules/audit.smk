@@ -27,10 +27,10 @@ rule digest_tile:
     params:
         product=product_at_hand,
         out=lambda wildcards, output: Path(output.digest).parent,
-        code=code_version("digests"),
+        code=code_version("audit.digests"),
         environment=environment_version("raster"),
     shell:
-        "python -m reben.digests --tile {wildcards.tile} --patches {input.patches:q}"
+        "python -m reben.audit.digests --tile {wildcards.tile} --patches {input.patches:q}"
         " --reference-maps {input.reference_maps:q} --shards {input.shards:q}"
         " {params.product} --threads {threads} --out {params.out:q} 2> {log:q}"
 

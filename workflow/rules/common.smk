@@ -16,7 +16,7 @@ from reben.errors import ConfigError, RebenError
 from reben.files import read_json
 from reben.names import TILE_PATTERN
 from reben.quality import judge
-from reben.safe import L2AProduct
+from reben.safe.metadata import L2AProduct
 from reben.settings import absent_inputs, check_settings
 
 # Rules run `python -m reben.<step>` in this environment, in a conda environment or on a

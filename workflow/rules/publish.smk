@@ -66,7 +66,7 @@ rule catalogue:
     params:
         results=lambda wildcards, output: Path(output[0]).parents[1],
         facts=options(**config["dataset"]),
-        code=code_version("publish.__main__"),
+        code=code_version("publish"),
         environment=environment_version("publish"),
     shell:
         "python -m reben.publish --results {params.results:q} {params.facts}"

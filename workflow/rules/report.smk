@@ -81,7 +81,7 @@ rule report:
         inputs=lambda wildcards, input: options(
             countries=input.countries or None, manifest=input.manifest or None
         ),
-        code=code_version("report.__main__"),
+        code=code_version("report"),
         environment=environment_version("report"),
     shell:
         "python -m reben.report --results {params.results:q} {params.facts} {params.inputs}"

@@ -11,7 +11,7 @@ from reben.synthetic.spec import ProductSpec
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run ``demo`` or ``product``."""
-    parser = cli.parser(__doc__, prog="python -m reben.synthetic")
+    parser = cli.parser(__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
     demo = commands.add_parser("demo", help="everything that the demo runs on")

@@ -15,7 +15,7 @@ from typing import TypeVar
 import httpx
 import tenacity
 
-from reben.cdse import Service
+from reben.cdse.service import Service
 from reben.errors import DownloadError
 
 _log = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ from typing import Any, Self
 
 import httpx
 
-from reben.cdse import Service
+from reben.cdse.retries import Patience, TransientError, check_status
+from reben.cdse.service import Service
 from reben.errors import DownloadError
 from reben.names import ProductName
 from reben.product_table import Product
-from reben.retries import Patience, TransientError, check_status
 
 #: Results a page; CDSE allows 1000.
 _PAGE = 200

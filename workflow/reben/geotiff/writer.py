@@ -17,7 +17,7 @@ from rasterio.io import MemoryFile
 from rasterio.transform import from_origin
 
 from reben.errors import RasterError
-from reben.tiff_tags import read_tags
+from reben.geotiff.tags import read_tags
 
 _TIE_POINT = 33922
 _STRIP_OFFSETS = 273

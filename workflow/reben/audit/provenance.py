@@ -12,8 +12,8 @@ import pyproj
 import rasterio
 import shapely
 
+from reben.audit.digests import digest_tree
 from reben.code_version import ENVIRONMENTS, PACKAGE, code_version, environment_version
-from reben.digests import digest_tree
 from reben.files import sha256_file
 from reben.product_table import read_products
 from reben.settings import named_inputs

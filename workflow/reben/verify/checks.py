@@ -1,16 +1,8 @@
-"""Check that a build is what it claims to be: ``python -m reben.verify RESULTS``.
-
-In: a results folder with its audit. Recomputes the digests of all files, then checks the
-content: the LMDB against the metadata and the shards, labels against reference maps,
-split against names, flags against the tables, and the ground that splits share. Lists
-every finding with its file and exits with 1 if there is one. What is not there any more
-although later steps do not need it, is said and not a finding.
-"""
+"""What is checked of a build: its files against the manifest, then its content."""
 
 import hashlib
-import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,15 +12,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from reben import cli
-from reben.audit import HASH_FILES, LMDB, MANIFEST, TILES
-from reben.digests import LAYERS, geotiffs, read_csv, to_csv
+from reben.audit.digests import LAYERS, geotiffs, read_csv, to_csv
+from reben.audit.outputs import HASH_FILES, LMDB, MANIFEST, TILES
 from reben.errors import RebenError, TableError
 from reben.files import read_json, sha256_file
 from reben.names import patch_id
-from reben.verify_content import Finding, check_content
-
-log = logging.getLogger(__name__)
+from reben.verify.content import Finding, check_content
 
 
 @dataclass
@@ -152,26 +141,3 @@ def verify(build: Build) -> list[Finding]:
         except RebenError as error:
             findings.append(Finding(build.results, f"{name}: {error}"))
     return findings
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Verify one build."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("results", type=Path)
-    parser.add_argument("--sample", type=int, help="look at so many files and patches of a tile")
-    args = parser.parse_args(argv)
-
-    build = Build.open(args.results, args.sample)
-    findings = verify(build)
-    for note in build.notes:
-        print(note)
-    for finding in findings:
-        print(finding)
-    files = sum(sum(t["files"].values()) for t in build.manifest["outputs"]["tiles"].values())
-    print(f"{len(findings)} findings in {len(build.tiles())} tiles, {files} GeoTIFFs")
-    if findings:
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    cli.run(main)

@@ -14,11 +14,11 @@ import botocore.config
 import botocore.exceptions
 from boto3.s3.transfer import TransferConfig
 
-from reben.cdse import Service
-from reben.credentials import Login
+from reben.cdse.credentials import Login
+from reben.cdse.retries import Patience, TransientError
+from reben.cdse.service import Service
 from reben.errors import DownloadError, ProductError
 from reben.files import atomic_file
-from reben.retries import Patience, TransientError
 
 #: What the service says about requests that will never succeed.
 _FINAL = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket", "403"}

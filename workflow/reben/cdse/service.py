@@ -23,7 +23,7 @@ class Service:
         identity: root of the OpenID endpoints (REBEN_CDSE_IDENTITY).
         s3: object store (REBEN_CDSE_S3).
         pause_s: first pause before a retry, doubled each time (REBEN_CDSE_PAUSE_S).
-        stall_s: a stream that brings too little (`reben.download`) over this time is cut
+        stall_s: a stream that brings too little (`reben.cdse.download`) over this time is cut
             (REBEN_CDSE_STALL_S).
         patience_s: give up after this time without a new byte (REBEN_CDSE_PATIENCE_S).
     """

@@ -10,10 +10,10 @@ from typing import Any
 
 import httpx
 
-from reben.cdse import Service
-from reben.credentials import Login, Secret
+from reben.cdse.credentials import Login, Secret
+from reben.cdse.retries import TransientError, check_status
+from reben.cdse.service import Service
 from reben.errors import DownloadError
-from reben.retries import TransientError, check_status
 
 _log = logging.getLogger(__name__)
 

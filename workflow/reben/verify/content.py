@@ -15,9 +15,9 @@ from reben.bands import REFERENCE_MAP_M, RESOLUTION_M, S1_BANDS
 from reben.lmdb_store import read_lmdb
 from reben.names import entry_key
 from reben.nomenclature import read_nomenclature
-from reben.overlap import shared_ground
 from reben.split import assign_split
 from reben.tables import LABELS, METADATA, PATCHES, SNOW_CLOUD, read_table, read_tables
+from reben.verify.overlap import shared_ground
 
 CLEAR = "dataset/metadata.parquet"
 OBSCURED = "dataset/metadata_for_patches_with_snow_cloud_or_shadow.parquet"

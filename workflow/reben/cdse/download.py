@@ -14,12 +14,12 @@ from pathlib import Path
 
 import httpx
 
-from reben.access_token import TokenSource
-from reben.cdse import Service
+from reben.cdse.access_token import TokenSource
+from reben.cdse.retries import Patience, TransientError, check_status
+from reben.cdse.service import Service
 from reben.checksum import check_file
 from reben.errors import DownloadError
 from reben.files import read_json, write_json
-from reben.retries import Patience, TransientError, check_status
 
 _log = logging.getLogger(__name__)
 

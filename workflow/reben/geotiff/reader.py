@@ -18,8 +18,8 @@ from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 from reben.errors import RasterError
+from reben.geotiff.tags import read_tags
 from reben.patch_store import PatchReader
-from reben.tiff_tags import read_tags
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _STRIP_OFFSETS = 256, 257, 258, 259, 273
 _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _SAMPLE_FORMAT = 277, 278, 279, 339

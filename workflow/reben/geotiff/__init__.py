@@ -1,0 +1,1 @@
+"""GeoTIFFs of patches, from headers that GDAL made once, and a reader for exactly these."""

@@ -1,0 +1,38 @@
+"""Check that a build is what it claims to be: ``python -m reben.verify RESULTS``.
+
+In: a results folder with its audit. Recomputes the digests of all files, then checks the
+content: the LMDB against the metadata and the shards, labels against reference maps,
+split against names, flags against the tables, and the ground that splits share. Lists
+every finding with its file and exits with 1 if there is one. What is not there any more
+although later steps do not need it, is said and not a finding.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from reben import cli
+from reben.verify.checks import Build, verify
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Verify one build."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--sample", type=int, help="look at so many files and patches of a tile")
+    args = parser.parse_args(argv)
+
+    build = Build.open(args.results, args.sample)
+    findings = verify(build)
+    for note in build.notes:
+        print(note)
+    for finding in findings:
+        print(finding)
+    files = sum(sum(t["files"].values()) for t in build.manifest["outputs"]["tiles"].values())
+    print(f"{len(findings)} findings in {len(build.tiles())} tiles, {files} GeoTIFFs")
+    if findings:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    cli.run(main)
