@@ -50,12 +50,18 @@ def hash_files(root: Path, paths: Iterable[str], threads: int = 1) -> dict[str, 
         return dict(pair for batch in results for pair in batch)
 
 
+def in_place(path: str) -> bool:
+    """Whether a path below a tile's folder is that of a patch's GeoTIFF."""
+    folder, _, name = path.rpartition("/")
+    return name.endswith(".tif") and name.startswith(f"{folder}_")
+
+
 def geotiffs(root: Path) -> dict[str, Callable[[], str]]:
     """What gives the SHA-256 of each GeoTIFF in a tile's folder, by name without ``.tif``."""
     store = patch_reader(root)
     if isinstance(store, TarReader):
         return store.hashes()
-    paths = (path for path in files_below(root) if path.endswith(".tif"))
+    paths = filter(in_place, files_below(root))
     return {Path(path).stem: partial(sha256_file, root / path) for path in paths}
 
 
