@@ -165,6 +165,13 @@ class Clip:
     wkb: list[bytes]
     repaired: int = 0
 
+    @classmethod
+    def read(cls, path: str | os.PathLike[str], grid: TileGrid) -> "Clip":
+        """A clip as `write` wrote it."""
+        table = pq.read_table(path)
+        codes: NDArray[np.int16] = table["code"].to_numpy()
+        return cls(grid, codes, table["geometry"].to_pylist())
+
     def digest(self) -> str:
         """16 hexadecimal digits over place, codes and shapes."""
         content = hashlib.sha256(json.dumps(self.grid.to_dict(), sort_keys=True).encode())
