@@ -1,8 +1,4 @@
-SHARDS = [
-    f"{RESULTS}/encoded/{kind}/{{tile}}.lmdb"
-    for kind in ("s2", "s1", "reference_maps")
-    if shards(kind)
-]
+SHARDS = [f"{RESULTS}/encoded/{kind}/{{tile}}.lmdb" for kind in KINDS if shards(kind)]
 
 
 rule digest_tile:
