@@ -12,14 +12,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reben import cli
-from reben.verify.checks import Build, verify
+from reben.verify.checks import verify
+from reben.verify.claims import Build
+
+
+def positive(text: str) -> int:
+    """A number of patches."""
+    if (number := int(text)) < 1:
+        raise ValueError(text)
+    return number
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Verify one build."""
     parser = cli.parser(__doc__)
     parser.add_argument("results", type=Path)
-    parser.add_argument("--sample", type=int, help="look at so many files and patches of a tile")
+    parser.add_argument("--sample", type=positive, help="patches of each tile to look at")
     args = parser.parse_args(argv)
 
     build = Build.open(args.results, args.sample)
@@ -29,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for finding in findings:
         print(finding)
     files = sum(sum(t["files"].values()) for t in build.manifest["outputs"]["tiles"].values())
-    print(f"{len(findings)} findings in {len(build.tiles())} tiles, {files} GeoTIFFs")
+    print(f"{len(findings)} findings in {len(build.tiles)} tiles, {files} GeoTIFFs")
     if findings:
         sys.exit(1)
 

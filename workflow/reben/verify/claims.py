@@ -112,7 +112,7 @@ class Build:
         ordered = sorted(names)
         if self.sample is None or self.sample >= len(ordered):
             return ordered
-        return sorted(random.sample(ordered, self.sample))  # noqa: S311 - no secret
+        return sorted(random.sample(ordered, self.sample))
 
     def note_absent(self, path: Path, consequence: str = "not checked") -> None:
         """Say of something that later steps do not need that it is not there."""

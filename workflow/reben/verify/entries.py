@@ -201,9 +201,7 @@ def _check_copies(
         yield Finding(path, f"the entry {entry.key!r} differs{what} from {others}")
 
 
-def _check_nodata(
-    entry: Entry, path: Path, value: bytes, layout: ValueLayout
-) -> Iterator[Finding]:
+def _check_nodata(entry: Entry, path: Path, value: bytes, layout: ValueLayout) -> Iterator[Finding]:
     """A valid patch has no pixel of nodata."""
     for name, tensor in layout.tensors.items():
         pixels = np.frombuffer(value[tensor.start : tensor.stop], tensor.dtype)
@@ -241,7 +239,11 @@ def _raster(build: Build, tile: str) -> NDArray[np.uint16] | None:
     grid, manifest = build.grids.get(tile), build.results / "corine/manifest.json"
     if build.sample is not None or grid is None:
         return None
-    path = manifest.with_name(read_json(manifest)["tiles"][tile]["clip"]) if manifest.is_file() else manifest
+    path = (
+        manifest.with_name(read_json(manifest)["tiles"][tile]["clip"])
+        if manifest.is_file()
+        else manifest
+    )
     if not path.is_file():
         build.note_absent(path, f"reference maps of {tile} were not made again")
         return None

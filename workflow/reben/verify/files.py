@@ -11,7 +11,7 @@ from reben.audit.digests import LAYERS, files_below, geotiffs, in_place, read_cs
 from reben.audit.outputs import HASH_FILES, LMDB, NOMENCLATURE, TILES, global_digests
 from reben.errors import RebenError
 from reben.files import read_json, sha256_file
-from reben.lmdb_store import content_digest
+from reben.lmdb_store import content_digest, trailing_bytes
 from reben.names import patch_id
 from reben.patch_tar import INDEX, TAR, TarReader, patch_reader
 from reben.verify.claims import Build, Finding
@@ -100,8 +100,8 @@ def check_folder(build: Build, root: Path) -> Iterator[Finding]:
 
 
 def note_strays(build: Build, folder: Path, strays: list[str]) -> None:
-    """Say what lies there that no audit covers."""
-    if strays:
+    """Say what lies there that no audit covers; hidden files are Snakemake's."""
+    if strays := [name for name in strays if not name.startswith(".")]:
         listed = ", ".join(sorted(strays)[:5]) + (", ..." if len(strays) > 5 else "")
         build.notes.append(f"{folder}: not covered by the audit: {listed}")
 
@@ -134,6 +134,10 @@ def check_files(build: Build) -> Iterator[Finding]:
             if path.name == "data.mdb" and _same_entries(path, stores[str(Path(name).parent)]):
                 text += "; but its entries are those of the manifest, laid out in another way"
             yield Finding(path, text)
+    for store in stores:
+        path = build.results / store
+        if path.is_dir() and (hidden := trailing_bytes(path)):
+            yield Finding(path / "data.mdb", f"holds {hidden} bytes behind its last page")
     known = {Path(name) for name in claimed} | {Path(store) for store in stores}
     known |= {Path(layer, tile) for layer in LAYERS for tile in build.tiles}
     for pattern in _FOLDERS:

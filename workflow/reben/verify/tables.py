@@ -5,10 +5,12 @@ pixels of the reference maps, splits from the places, flags and countries from l
 outlines where these are at hand, and so on to the metadata and the counts.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -24,7 +26,7 @@ from reben.labels import label_patches
 from reben.metadata import build_metadata, count_classes, divide
 from reben.nomenclature import read_nomenclature
 from reben.patches import TilePatches, patch_table
-from reben.quality import ACCEPTED, judge
+from reben.quality import ACCEPTED, REJECTED, judge
 from reben.selection import select_patches
 from reben.snow_cloud import flag, read_names
 from reben.split import assign_split
@@ -38,7 +40,6 @@ from reben.tables import (
     SENTINEL1,
     SNOW_CLOUD,
     SPLIT,
-    read_table,
     read_tables,
 )
 from reben.verify.claims import Build, Finding
@@ -94,58 +95,23 @@ class Tables:
     def table(self, name: str, schema: pa.Schema) -> pl.DataFrame | None:
         """A table of all tiles, or of each tile together; None where it is gone."""
         if name not in self._read:
-            folder = self.build.results / "tables"
-            whole = folder / f"{name}.parquet"
-            paths = [folder / name / f"{tile}.parquet" for tile in self.build.tiles]
-            if whole.is_file():
-                self._read[name] = read_table(whole, schema)
-            elif all(path.is_file() for path in paths):
-                self._read[name] = read_tables(paths, schema)
-            else:
-                self._read[name] = None
+            names = [
+                file
+                for file in self.build.manifest["outputs"]["files"]
+                if file == f"tables/{name}.parquet" or file.startswith(f"tables/{name}/")
+            ]
+            paths = [self.build.results / file for file in names]
+            there = bool(paths) and all(path.is_file() for path in paths)
+            self._read[name] = read_tables(paths, schema, sort=False) if there else None
         return self._read[name]
 
-    def check(self) -> Iterator[Finding]:
-        """All tables, in the order in which they are made."""
-        verdicts = list(self.verdicts())
-        yield from (found for found in verdicts if isinstance(found, Finding))
-        judged = [found for found in verdicts if not isinstance(found, Finding)]
-        places = self.places()
-        patches = self.table("patches", PATCHES)
-        for check in (
-            self.check_patches(places, patches),
-            self.check_labels(),
-            self.check_split(places),
-            self.check_flags(patches),
-            self.check_countries(places),
-            self.check_alignment(places),
-            self.check_selection(patches),
-            self.check_metadata(),
-            self.check_counts(judged),
-        ):
-            yield from check
+    @cached_property
+    def verdicts(self) -> dict[Path, dict[str, Any]]:
+        """The verdicts on the products that are there, by file."""
+        files = [self.build.results / f"quality/{tile}.json" for tile in self.build.tiles]
+        return {path: read_json(path) for path in files if path.is_file()}
 
-    def verdicts(self) -> Iterator[dict[str, Any] | Finding]:
-        """The verdict on each product, and what is wrong with it."""
-        products = self.build.manifest["inputs"]["products"]
-        for tile in self.build.tiles:
-            path = self.build.results / f"quality/{tile}.json"
-            if not path.is_file():
-                continue  # a note says so already
-            verdict = read_json(path)
-            yield verdict
-            reasons = judge(verdict["indicators"], sorted(self.build.config["quality"]["required"]))
-            if (verdict["verdict"] == ACCEPTED) == bool(reasons) or verdict["reasons"] != reasons:
-                yield Finding(
-                    path, f"it is {verdict['verdict']} for {verdict['reasons']}, by its "
-                    f"indicators for {reasons}",
-                )  # fmt: skip
-            for key in ("verdict", "grid"):
-                if verdict[key] != products[tile][key]:
-                    yield Finding(
-                        path, f"{key}: expected {products[tile][key]}, found {verdict[key]}"
-                    )
-
+    @cached_property
     def places(self) -> pl.DataFrame:
         """Where all patches lie, by the grids of their tiles."""
         frames = [read_tables([], PATCHES).select(_PLACE)]
@@ -155,26 +121,47 @@ class Tables:
             frames.append(patch_table(tile, grid, found).select(_PLACE))
         return pl.concat(frames, how="vertical_relaxed")
 
+    @property
+    def valid_places(self) -> pl.DataFrame:
+        """Those of patches that the audit lists."""
+        return self.places.filter(pl.col("patch_id").is_in(self.metadata.audited.implode()))
+
+    @property
+    def classes(self) -> dict[int, str]:
+        """The nomenclature, as the audit keeps it."""
+        return read_nomenclature(self.build.results / "audit" / NOMENCLATURE)
+
     def path(self, name: str) -> Path:
         """Where a table of all tiles is."""
         return self.build.results / f"tables/{name}.parquet"
 
-    def check_patches(
-        self, places: pl.DataFrame, patches: pl.DataFrame | None
-    ) -> Iterator[Finding]:
+    def check_verdicts(self) -> Iterator[Finding]:
+        """Verdicts by the quality indicators, and grids as in the manifest."""
+        products = self.build.manifest["inputs"]["products"]
+        required = sorted(self.build.config["quality"]["required"])
+        for path, verdict in self.verdicts.items():
+            reasons = judge(verdict["indicators"], required)
+            expected = {key: products[path.stem][key] for key in ("verdict", "grid")}
+            expected["reasons"] = reasons
+            if (verdict["verdict"] == REJECTED) != bool(reasons):
+                expected["verdict"] = REJECTED if reasons else ACCEPTED
+            for key, value in expected.items():
+                if verdict[key] != value:
+                    yield Finding(path, f"{key}: expected {value}, found {verdict[key]}")
+
+    def check_patches(self) -> Iterator[Finding]:
         """Patches by their tiles' grids; those valid are those that have GeoTIFFs."""
-        if patches is None:
-            return
-        folder = self.build.results / "tables/patches"
-        audited = self.metadata.audited
-        derived = places.with_columns(valid=pl.col("patch_id").is_in(audited.implode()))
-        yield from compare(folder, patches, derived, "the grid of its tile and the audit")
+        if (patches := self.table("patches", PATCHES)) is not None:
+            folder = self.build.results / "tables/patches"
+            valid = pl.col("patch_id").is_in(self.metadata.audited.implode())
+            derived = self.places.with_columns(valid=valid)
+            yield from compare(folder, patches, derived, "the grid of its tile and the audit")
 
     def check_labels(self) -> Iterator[Finding]:
         """Labels from the pixels of the reference maps."""
         labels = self.build.config["labels"]
         options = (
-            read_nomenclature(self.build.results / "audit" / NOMENCLATURE),
+            self.classes,
             labels["min_labelled_fraction"],
             labels["threshold"],
         )
@@ -198,10 +185,10 @@ class Tables:
                 self.path("labels"), stated_labels, derived, where, whole=counted is not None
             )
 
-    def check_split(self, places: pl.DataFrame) -> Iterator[Finding]:
+    def check_split(self) -> Iterator[Finding]:
         """Splits by the places that the names tell."""
         shares = self.build.config["split"]
-        derived = assign_split(places, shares["p"], shares["q"])
+        derived = assign_split(self.places, shares["p"], shares["q"])
         where = "its place in the tile"
         for path, frame in self.metadata.both():
             yield from compare(path, frame, derived, where, whole=False)
@@ -209,8 +196,9 @@ class Tables:
             valid = derived.filter(pl.col("patch_id").is_in(self.metadata.audited.implode()))
             yield from compare(self.path("split"), split, valid, where)
 
-    def check_flags(self, patches: pl.DataFrame | None) -> Iterator[Finding]:
+    def check_flags(self) -> Iterator[Finding]:
         """Flags from the lists, or from the scene classification."""
+        patches = self.table("patches", PATCHES)
         settings = self.build.config["snow_cloud"]
         named = self.metadata.frame.select("patch_id", "s2v1_name")
         if patches is not None:
@@ -244,27 +232,25 @@ class Tables:
             return aligned
         return self.metadata.frame.filter(pl.col("s2v1_name").is_not_null())
 
-    def check_countries(self, places: pl.DataFrame) -> Iterator[Finding]:
+    def check_countries(self) -> Iterator[Finding]:
         """Countries from their outlines."""
         settings = self.build.config["countries"]
         path = self.build.input_at_hand("countries.path", "the countries were not checked")
         if path is None:
             return
         outlines = read_countries(path, settings["name_column"], settings["names"])
-        valid = places.filter(pl.col("patch_id").is_in(self.metadata.audited.implode()))
-        derived = assign_country(valid, outlines)
+        derived = assign_country(self.valid_places, outlines)
         for table, frame in self.metadata.both():
             yield from compare(table, frame, derived, str(path), whole=False)
         if (stated := self.table("countries", COUNTRIES)) is not None:
             yield from compare(self.path("countries"), stated, derived, str(path))
 
-    def check_alignment(self, places: pl.DataFrame) -> Iterator[Finding]:
+    def check_alignment(self) -> Iterator[Finding]:
         """Names in v1 from the table of pairs."""
         path = self.build.input_at_hand("alignment.pairs", "names of v1 were not checked")
         if path is None:
             return
-        valid = places.filter(pl.col("patch_id").is_in(self.metadata.audited.implode()))
-        derived = align_patches(valid, read_pairs(path))
+        derived = align_patches(self.valid_places, read_pairs(path))
         names = derived.select("patch_id", "s2v1_name")
         for table, frame in self.metadata.both():
             yield from compare(table, frame, names, str(path), whole=False)
@@ -276,8 +262,9 @@ class Tables:
         required = settings["root"] and settings["missing"] == "drop"
         return self.table("sentinel1", SENTINEL1) if required else None
 
-    def check_selection(self, patches: pl.DataFrame | None) -> Iterator[Finding]:
+    def check_selection(self) -> Iterator[Finding]:
         """Which patches are kept, and why the others are not."""
+        patches = self.table("patches", PATCHES)
         stated, labels = self.table("selection", SELECTION), self.table("labels", LABELS)
         if stated is None or patches is None or labels is None:
             return
@@ -288,19 +275,15 @@ class Tables:
 
     def check_metadata(self) -> Iterator[Finding]:
         """Both metadata tables from the tables of the steps."""
-        needed = {
-            name: self.table(name, schema)
-            for name, schema in (
-                ("selection", SELECTION),
-                ("labels", LABELS),
-                ("split", SPLIT),
-                ("snow_cloud", SNOW_CLOUD),
-            )
-        }
-        if any(frame is None for frame in needed.values()):
+        selection, labels = self.table("selection", SELECTION), self.table("labels", LABELS)
+        split, flags = self.table("split", SPLIT), self.table("snow_cloud", SNOW_CLOUD)
+        if selection is None or labels is None or split is None or flags is None:
             return
         derived = build_metadata(
-            *needed.values(),  # type: ignore[arg-type]
+            selection,
+            labels,
+            split,
+            flags,
             self.table("countries", COUNTRIES),
             self.table("alignment", ALIGNMENT),
             self.table("sentinel1", SENTINEL1),
@@ -308,9 +291,10 @@ class Tables:
         for (path, frame), expected in zip(self.metadata.both(), divide(derived), strict=True):
             yield from compare(path, frame, expected, "the tables of the steps")
 
-    def check_counts(self, verdicts: list[dict[str, Any]]) -> Iterator[Finding]:
+    def check_counts(self) -> Iterator[Finding]:
         """The counts for people, from what they count."""
-        classes = list(read_nomenclature(self.build.results / "audit" / NOMENCLATURE).values())
+        verdicts = list(self.verdicts.values())
+        classes = list(self.classes.values())
         tables = {"class_counts.csv": count_classes(self.metadata.clear, classes)}
         if len(verdicts) == len(self.build.tiles):
             tables["quality.csv"] = quality_table(verdicts)
@@ -319,17 +303,23 @@ class Tables:
                 tables["funnel.csv"] = funnel_table(verdicts, selection, obscured, patch_m)
         for name, derived in tables.items():
             path = self.build.results / "dataset" / name
-            lines = zip_longest(path.read_text("utf-8").splitlines(), derived.write_csv().splitlines())
+            lines = zip_longest(
+                path.read_text("utf-8").splitlines(), derived.write_csv().splitlines()
+            )
             for found, expected in lines:
                 if found != expected:
                     yield Finding(path, f"expected {expected!r}, found {found!r}")
 
-
-def distinct(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Findings, each patch and column of a file once: the first has the deepest source."""
-    seen = set()
-    for finding in findings:
-        subject = (finding.path, finding.text.partition(" is ")[0])
-        if subject not in seen:
-            seen.add(subject)
-            yield finding
+    #: The checks by table, in the order in which the tables are made.
+    checks: ClassVar[dict[str, Callable[["Tables"], Iterator[Finding]]]] = {
+        "verdicts": check_verdicts,
+        "patches": check_patches,
+        "labels": check_labels,
+        "split": check_split,
+        "snow_cloud": check_flags,
+        "countries": check_countries,
+        "alignment": check_alignment,
+        "selection": check_selection,
+        "metadata": check_metadata,
+        "counts": check_counts,
+    }
