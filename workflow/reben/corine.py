@@ -225,6 +225,8 @@ def _only(
     have = ", ".join(among or candidates) or "none"
     if wanted is not None:
         raise VectorError(f"{path}: {key} is {wanted!r}, but the file has: {have}")
+    if not candidates and among is None:
+        raise VectorError(f"{path}: expected a {what}, found none")
     raise VectorError(
         f"{path}: expected one {what}, found {len(candidates)} among: {have}; set {key}"
     )

@@ -1,14 +1,12 @@
 """What is checked of a build: its files against the manifest, then its content."""
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
 
 import polars as pl
-from rich.console import Console
-from rich.progress import track
 
+from reben import cli
 from reben.audit.digests import LAYERS
 from reben.audit.outputs import CLEAR_TABLE
 from reben.split import assign_split
@@ -111,12 +109,7 @@ def checks(build: Build) -> list[tuple[str, Check]]:
 def verify(build: Build) -> list[Finding]:
     """Run all checks; a check that breaks is a finding of its own."""
     findings: list[Finding] = []
-    for name, check in track(
-        checks(build),
-        "verifying",
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-    ):
+    for name, check in cli.progress(checks(build), "verifying"):
         try:
             for finding in check():  # one by one: what was found before it broke, counts
                 findings.append(finding)  # noqa: PERF402

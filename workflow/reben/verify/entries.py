@@ -20,10 +20,10 @@ from rasterio.io import MemoryFile
 
 from reben.audit.digests import LAYERS
 from reben.audit.outputs import LMDB
-from reben.bands import NODATA, REFERENCE_MAP_M, RESOLUTION_M
+from reben.bands import NODATA, REFERENCE_MAP_M, RESOLUTION_M, S2_BANDS
 from reben.corine import Clip, read_clip
 from reben.encode import Encoder
-from reben.errors import RebenError
+from reben.errors import RebenError, StoreError
 from reben.files import read_json
 from reben.geotiff.writer import Profile, gdal_options, template
 from reben.grid import TileGrid
@@ -65,13 +65,16 @@ def check_tile(
         kept: Sentinel-1 name by patch, of the patches in the metadata.
         counts: takes the pixels of each code in each reference map.
     """
-    by_layer = {
-        layer: {name[: len(patch_id(tile, 0, 0))] for name in claimed_hashes(build, tile, layer)}
-        for layer in LAYERS
-    }
-    patches, maps = by_layer.values()
-    for patch in sorted(patches ^ maps):
-        yield Finding(build.results / LAYERS[0] / tile, f"{patch} has no bands or no reference map")
+    patches: set[str] = set()
+    claimed = {layer: set(claimed_hashes(build, tile, layer)) for layer in LAYERS}
+    for files in claimed.values():
+        patches |= {name[: len(patch_id(tile, 0, 0))] for name in files}
+    for layer, parts in zip(LAYERS, (S2_BANDS, (REFERENCE_MAP,)), strict=True):
+        expected = {f"{patch}_{part}" for patch in patches for part in parts}
+        for name in sorted(expected - claimed[layer]):
+            yield Finding(build.results / layer / tile, f"{name}.tif is missing in the audit")
+        for name in sorted(claimed[layer] - expected):
+            yield Finding(build.results / layer / tile, f"{name}.tif is in the audit, but no layer")
     names = build.pick(patches)
     entries = [Entry(name, name, name, name in kept) for name in names]
     yield from check_kind(build, tile, "s2", entries, counts)
@@ -99,8 +102,14 @@ def check_kind(
     raster = _raster(build, tile) if kind == "reference_maps" and entries else None
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor())
-        shard = stack.enter_context(read_lmdb(shard_path)) if shard_path.is_dir() else None
-        whole = stack.enter_context(read_lmdb(whole_path)) if kind in build.kinds else None
+        shard = whole = None
+        try:
+            if kind in build.kinds:
+                whole = stack.enter_context(read_lmdb(whole_path))
+            if shard_path.is_dir():
+                shard = stack.enter_context(read_lmdb(shard_path))
+        except StoreError as error:
+            yield Finding(shard_path if whole else whole_path, str(error))
         if shard is not None and build.sample is None:
             yield from _check_keys(shard, shard_path, {entry.key for entry in entries})
         for i in range(0, len(entries), _BATCH):
@@ -285,6 +294,8 @@ def _differences(data: bytes, profile: Profile, corner: tuple[int, int]) -> list
     """What of a GeoTIFF's type and place is not as it should be."""
     options = gdal_options(profile)
     transform = rasterio.transform.from_origin(*corner, *[profile.resolution_m] * 2)
+    if not data:  # which rasterio takes for a file that is to be written
+        return ["expected a GeoTIFF, found an empty file"]
     try:
         with MemoryFile(data) as memory, memory.open(driver="GTiff") as dataset:
             facts = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from reben.audit.crate import CONFIG, METADATA
 from reben.audit.digests import LAYERS, files_below, geotiffs, in_place, read_csv, to_csv
 from reben.audit.outputs import HASH_FILES, LMDB, NOMENCLATURE, TILES, global_digests
-from reben.errors import RebenError
+from reben.errors import RebenError, StoreError
 from reben.files import read_json, sha256_file
 from reben.lmdb_store import content_digest, trailing_bytes
 from reben.names import patch_id
@@ -135,9 +135,12 @@ def check_files(build: Build) -> Iterator[Finding]:
                 text += "; but its entries are those of the manifest, laid out in another way"
             yield Finding(path, text)
     for store in stores:
-        path = build.results / store
-        if path.is_dir() and (hidden := trailing_bytes(path)):
-            yield Finding(path / "data.mdb", f"holds {hidden} bytes behind its last page")
+        path = build.results / store / "data.mdb"
+        try:
+            if path.is_file() and (hidden := trailing_bytes(path.parent)):
+                yield Finding(path, f"holds {hidden} bytes behind its last page")
+        except StoreError as error:
+            yield Finding(path, str(error))
     known = {Path(name) for name in claimed} | {Path(store) for store in stores}
     known |= {Path(layer, tile) for layer in LAYERS for tile in build.tiles}
     for pattern in _FOLDERS:

@@ -176,8 +176,9 @@ class Tables:
                 frame.group_by("patch_id").agg(codes=one_a_patch).sort("patch_id")
                 for frame in (counted, self.counts)
             )
-            whole = self.build.sample is None
-            yield from compare(folder, stated, pixels, "its reference map", whole=whole)
+            yield from compare(folder, stated, pixels, "its reference map", whole=False)
+            audited = pl.DataFrame({"patch_id": self.metadata.audited})
+            yield from compare(folder, stated, audited, "the audit")
             derived = label_patches(counted, *options)
         if (stated_labels := self.table("labels", LABELS)) is not None:
             where = "the pixels of its codes"
