@@ -22,6 +22,7 @@ from reben.files import write_text
 from reben.labels import THRESHOLDS, label_patches
 from reben.nomenclature import read_nomenclature
 from reben.patches import blocks
+from reben.progress import progress
 from reben.reference_maps import count_codes, grid_of, rasterise
 from reben.selection import TOO_FEW_LABELLED
 from reben.tables import CODE_COUNTS, LABELS, PATCHES, SELECTION, read_table, read_tables
@@ -90,7 +91,7 @@ class State:
         layer = Layer.open(corine)
         selection = read_selection(results)
         counts = [read_tables([], CODE_COUNTS)]
-        for tile in cli.progress(tiles_of(selection), f"labelling by {corine.name}"):
+        for tile in progress(tiles_of(selection), f"labelling by {corine.name}"):
             patches = read_table(results / f"tables/patches/{tile}.parquet", PATCHES)
             counts.append(count_tile(patches, layer))
         labels = rules.label(pl.concat(counts))

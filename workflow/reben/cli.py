@@ -5,15 +5,10 @@ import errno
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
-
-from rich.console import Console
-from rich.progress import track
+from collections.abc import Callable, Sequence
 
 from reben.errors import RebenError
 
-Item = TypeVar("Item")
 Main = Callable[[Sequence[str] | None], None]
 
 
@@ -23,13 +18,6 @@ def parser(doc: str | None, **kwargs: object) -> argparse.ArgumentParser:
     spec = sys.modules["__main__"].__spec__
     prog = f"python -m {spec.name.removesuffix('.__main__')}" if spec else None
     return argparse.ArgumentParser(prog, description=summary, allow_abbrev=False, **kwargs)  # type: ignore[arg-type]
-
-
-def progress(items: Sequence[Item], doing: str) -> Iterable[Item]:
-    """The items, with a progress bar if a person runs this."""
-    if not sys.stderr.isatty():
-        return items
-    return track(items, doing, console=Console(stderr=True))
 
 
 def run(main: Main, argv: Sequence[str] | None = None) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
-from reben import cli
 from reben.audit.digests import LAYERS
 from reben.audit.outputs import CLEAR_TABLE
+from reben.progress import progress
 from reben.split import assign_split
 from reben.verify.claims import Build, Finding
 from reben.verify.entries import Count, check_clips, check_tile
@@ -109,7 +109,7 @@ def checks(build: Build) -> list[tuple[str, Check]]:
 def verify(build: Build) -> list[Finding]:
     """Run all checks; a check that breaks is a finding of its own."""
     findings: list[Finding] = []
-    for name, check in cli.progress(checks(build), "verifying"):
+    for name, check in progress(checks(build), "verifying"):
         try:
             for finding in check():  # one by one: what was found before it broke, counts
                 findings.append(finding)  # noqa: PERF402

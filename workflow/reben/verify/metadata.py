@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import polars as pl
@@ -73,9 +74,9 @@ class Metadata:
         flagged = pl.any_horizontal("contains_seasonal_snow", "contains_cloud_or_shadow")
         known = pl.col("patch_id").is_in(self.audited.implode())
         for (path, frame), obscured in zip(self.both(), (False, True), strict=True):
-            schema = pq.read_schema(path).remove_metadata()
-            if not schema.equals(METADATA):
-                yield Finding(path, f"expected the columns {METADATA}, found {schema}")
+            for expected, found in zip_longest(METADATA, pq.read_schema(path)):
+                if expected != found:
+                    yield Finding(path, f"expected the column {expected}, found {found}")
             for name in frame.filter(flagged.fill_null(False) != obscured)["patch_id"]:
                 yield Finding(path, f"{name}: its flags belong in the other table")
             for name in frame.filter(~known)["patch_id"]:
