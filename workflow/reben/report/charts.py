@@ -49,7 +49,8 @@ def heatmap(pairs: CoOccurrence) -> Markup:
             )
             if count and row != column:
                 percent = f"{100 * share:.0f}" if share >= 0.005 else "<1"
-                on = " on" if share > 0.5 else ""  # what is full has the ink of the paper
+                # On what is nearly full, the ink of the paper; in the dark a little earlier.
+                on = " on" if share > 0.8 else " half" if share > 0.6 else ""
                 x, y_text = left + (column + 0.5) * cell - 0.5, y + cell / 2 + 3
                 marks.append(_text(x, y_text, percent, "middle", kind=f"share{on}"))
     width = left + size + 110

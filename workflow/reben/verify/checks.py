@@ -8,6 +8,7 @@ import polars as pl
 
 from reben.audit.digests import LAYERS
 from reben.audit.outputs import CLEAR_TABLE
+from reben.errors import RebenError
 from reben.progress import progress
 from reben.split import assign_split
 from reben.verify.claims import Build, Finding
@@ -107,12 +108,16 @@ def checks(build: Build) -> list[tuple[str, Check]]:
 
 
 def verify(build: Build) -> list[Finding]:
-    """Run all checks; a check that breaks is a finding of its own."""
+    """Run all checks; a check that breaks is a finding of its own, said once."""
     findings: list[Finding] = []
+    broken: set[str] = set()
     for name, check in progress(checks(build), "verifying"):
         try:
             for finding in check():  # one by one: what was found before it broke, counts
                 findings.append(finding)  # noqa: PERF402
         except Exception as error:  # what was tampered with can break anything
-            findings.append(Finding(build.results, f"{name}: {type(error).__name__}: {error}"))
+            kind = "" if isinstance(error, RebenError) else f"{type(error).__name__}: "
+            if str(error) not in broken:
+                findings.append(Finding(build.results, f"{name}: {kind}{error}"))
+            broken.add(str(error))
     return findings

@@ -24,6 +24,7 @@ from reben.files import read_json
 from reben.funnel import funnel_table, quality_table
 from reben.labels import label_patches
 from reben.metadata import build_metadata, count_classes, divide
+from reben.names import PatchName
 from reben.nomenclature import read_nomenclature
 from reben.patches import TilePatches, patch_table
 from reben.quality import ACCEPTED, REJECTED, judge
@@ -54,27 +55,32 @@ def compare(
     """A table against what it should be.
 
     Args:
-        path: of the table.
+        path: of the table, or the folder of those of all tiles.
         stated: its rows, by patch_id.
         derived: the same as they should be; columns that it lacks are not compared.
         where: they were derived from.
         whole: both should have the same patches; otherwise those of both are compared.
     """
+
+    def file(patch: str) -> Path:
+        return path if path.suffix else path / f"{PatchName.parse(patch).tile}.parquet"
+
     if not stated["patch_id"].is_sorted():
         yield Finding(path, "the rows are not sorted by patch_id")
     for name in stated.filter(stated["patch_id"].is_duplicated())["patch_id"].unique().sort():
-        yield Finding(path, f"{name} has several rows")
+        yield Finding(file(name), f"{name} has several rows")
     if whole:
         for name in derived.join(stated, on="patch_id", how="anti")["patch_id"].sort():
-            yield Finding(path, f"{name} has no row; by {where} it should have one")
+            yield Finding(file(name), f"{name} has no row; by {where} it should have one")
         for name in stated.join(derived, on="patch_id", how="anti")["patch_id"].sort():
-            yield Finding(path, f"{name} has a row; by {where} it should have none")
+            yield Finding(file(name), f"{name} has a row; by {where} it should have none")
     columns = [name for name in derived.columns[1:] if name in stated.columns]
     both = stated.join(derived.select("patch_id", *columns), on="patch_id", suffix="_derived")
     for name in columns:
         wrong = both.filter(pl.col(name).ne_missing(pl.col(f"{name}_derived")))
         for patch, found, expected in wrong.select("patch_id", name, f"{name}_derived").rows():
-            yield Finding(path, f"{patch}: {name} is {found}, by {where} it is {expected}")
+            text = f"{patch}: {name} is {found}, by {where} it is {expected}"
+            yield Finding(file(patch), text)
 
 
 @dataclass
