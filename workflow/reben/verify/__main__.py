@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reben import cli
+from reben.audit.outputs import MANIFEST
+from reben.files import sha256_file
 from reben.verify.checks import verify
 from reben.verify.claims import Build
 
@@ -32,11 +34,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     build = Build.open(args.results, args.sample)
     findings = verify(build)
-    for note in build.notes:
+    for note in build.remarks():
         print(note)
     for finding in findings:
         print(finding)
     files = sum(sum(t["files"].values()) for t in build.manifest["outputs"]["tiles"].values())
+    manifest = build.results / "audit" / MANIFEST
+    print(f"held against {manifest}, SHA-256 {sha256_file(manifest)}")
     print(f"{len(findings)} findings in {len(build.tiles)} tiles, {files} GeoTIFFs")
     if findings:
         sys.exit(1)

@@ -23,6 +23,13 @@ _PARTS = {
 }
 
 
+def listed(names: Iterable[str]) -> str:
+    """The first few of some names, and how many there are."""
+    ordered = sorted(names)
+    more = f" and {len(ordered) - 3} more" if ordered[3:] else ""
+    return ", ".join(ordered[:3]) + more
+
+
 @dataclass(frozen=True)
 class Finding:
     """Something that is not as claimed: the file, and what is wrong with it."""
@@ -43,12 +50,14 @@ class Build:
         manifest: what it claims.
         sample: how many patches of each tile to look at, picked at random; None looks at all.
         notes: what could not be checked, and shares that are stated.
+        absent: names of what is not there, by folder and what follows from it.
     """
 
     results: Path
     manifest: dict[str, Any]
     sample: int | None = None
     notes: list[str] = field(default_factory=list)
+    absent: dict[tuple[Path, str], set[str]] = field(default_factory=dict)
 
     @classmethod
     def open(cls, results: Path, sample: int | None = None) -> "Build":
@@ -116,7 +125,15 @@ class Build:
 
     def note_absent(self, path: Path, consequence: str = "not checked") -> None:
         """Say of something that later steps do not need that it is not there."""
-        self.notes.append(f"{path}: not there, {consequence}")
+        self.absent.setdefault((path.parent, consequence), set()).add(path.name)
+
+    def remarks(self) -> list[str]:
+        """What could not be checked, and what else is no finding; a folder a line."""
+        missing = [
+            f"{folder}: not there, {consequence}: {listed(names)}"
+            for (folder, consequence), names in sorted(self.absent.items())
+        ]
+        return [*missing, *self.notes]
 
     def input_at_hand(self, key: str, consequence: str) -> Path | None:
         """A file that the config names, if it is still there as it was; else a note says so."""

@@ -81,8 +81,7 @@ def check_tile(
     entries = [Entry(entry_key("reference_maps", n), n, n, n in kept) for n in names]
     yield from check_kind(build, tile, "reference_maps", entries, counts)
     if build.config["sentinel1"]["root"]:
-        table = build.results / f"tables/sentinel1/{tile}.parquet"
-        if table.is_file():
+        if (table := _pairs(build, tile)).is_file():
             pairs = read_table(table, SENTINEL1).rows()
         else:  # then nothing says where their GeoTIFFs are
             pairs = [(patch, name, "") for patch, name in kept.items() if name]
@@ -110,7 +109,8 @@ def check_kind(
                 shard = stack.enter_context(read_lmdb(shard_path))
         except StoreError as error:
             yield Finding(shard_path if whole else whole_path, str(error))
-        if shard is not None and build.sample is None:
+        whole_tile = build.sample is None and (kind != "s1" or _pairs(build, tile).is_file())
+        if shard is not None and whole_tile:
             yield from _check_keys(shard, shard_path, {entry.key for entry in entries})
         for i in range(0, len(entries), _BATCH):
             batch = entries[i : i + _BATCH]
@@ -146,15 +146,19 @@ def check_kind(
                     yield from found
 
 
+def _pairs(build: Build, tile: str) -> Path:
+    """The table of all Sentinel-1 patches of a tile, kept or not, and where they are."""
+    return build.results / f"tables/sentinel1/{tile}.parquet"
+
+
 def _store(build: Build, tile: str, kind: str) -> PatchReader | None:
     """What reads the GeoTIFFs of a kind; None where they are gone."""
     if kind == "s1":
         root = Path(build.config["sentinel1"]["root"])
-        table = build.results / f"tables/sentinel1/{tile}.parquet"
-        if not (root.is_dir() and table.is_file()):
-            build.note_absent(root, f"Sentinel-1 of {tile} was not compared with its GeoTIFFs")
-            return None
-        return PatchReader(root)
+        if not root.is_dir():
+            build.note_absent(root, "entries of Sentinel-1 were not compared with it")
+        has_places = _pairs(build, tile).is_file()
+        return PatchReader(root) if root.is_dir() and has_places else None
     root = build.results / {"s2": LAYERS[0]}.get(kind, LAYERS[1]) / tile
     return patch_reader(root) if root.is_dir() else None
 
@@ -254,7 +258,7 @@ def _raster(build: Build, tile: str) -> NDArray[np.uint16] | None:
         else manifest
     )
     if not path.is_file():
-        build.note_absent(path, f"reference maps of {tile} were not made again")
+        build.note_absent(path, "reference maps were not made again")
         return None
     return rasterise(grid, *read_clip(path))
 

@@ -14,7 +14,7 @@ from reben.files import read_json, sha256_file
 from reben.lmdb_store import content_digest, trailing_bytes
 from reben.names import patch_id
 from reben.patch_tar import INDEX, TAR, TarReader, patch_reader
-from reben.verify.claims import Build, Finding
+from reben.verify.claims import Build, Finding, listed
 
 #: Where files lie that an audit covers, a level each.
 _FOLDERS = (
@@ -102,8 +102,7 @@ def check_folder(build: Build, root: Path) -> Iterator[Finding]:
 def note_strays(build: Build, folder: Path, strays: list[str]) -> None:
     """Say what lies there that no audit covers; hidden files are Snakemake's."""
     if strays := [name for name in strays if not name.startswith(".")]:
-        listed = ", ".join(sorted(strays)[:5]) + (", ..." if len(strays) > 5 else "")
-        build.notes.append(f"{folder}: not covered by the audit: {listed}")
+        build.notes.append(f"{folder}: not covered by the audit: {listed(strays)}")
 
 
 def check_files(build: Build) -> Iterator[Finding]:
@@ -128,7 +127,7 @@ def check_files(build: Build) -> Iterator[Finding]:
             if name.startswith("dataset/"):
                 yield Finding(path, "is in the manifest but missing")
             else:
-                build.note_absent(path)
+                build.note_absent(path.parent if path.name == "data.mdb" else path)
         elif (found := sha256_file(path)) != expected:
             text = f"sha256: expected {expected}, found {found}"
             if path.name == "data.mdb" and _same_entries(path, stores[str(Path(name).parent)]):
