@@ -15,12 +15,27 @@ from reben.grid import TileGrid
 from reben.quality import ACCEPTED
 
 _PARTS = {
-    "config": ("patches", "labels", "split", "lmdb", "sentinel1", "snow_cloud", "quality"),
+    "config": (
+        *("patches", "labels", "split", "lmdb", "sentinel1", "snow_cloud", "quality"),
+        *("countries", "alignment"),
+    ),
     "inputs": ("files", "products"),
     "outputs": ("tiles", "files", "lmdb", "global"),
     "dataset": ("patches", "patches_by_split"),
     "software": ("gdal",),
 }
+
+
+def read_record(path: Path) -> Any:
+    """A JSON file of a build.
+
+    Raises:
+        TableError: it is missing, or no JSON.
+    """
+    try:
+        return read_json(path)
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path}: expected a JSON file, found none: {error}") from error
 
 
 def listed(names: Iterable[str]) -> str:

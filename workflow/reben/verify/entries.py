@@ -24,7 +24,6 @@ from reben.bands import NODATA, REFERENCE_MAP_M, RESOLUTION_M, S2_BANDS
 from reben.corine import Clip, read_clip
 from reben.encode import Encoder
 from reben.errors import RebenError, StoreError
-from reben.files import read_json
 from reben.geotiff.writer import Profile, gdal_options, template
 from reben.grid import TileGrid
 from reben.lmdb_store import read_lmdb
@@ -35,7 +34,7 @@ from reben.patch_tar import patch_reader
 from reben.reference_maps import rasterise
 from reben.safetensors_value import ValueLayout, header_of, tensors
 from reben.tables import SENTINEL1, read_table
-from reben.verify.claims import Build, Finding
+from reben.verify.claims import Build, Finding, read_record
 from reben.verify.files import claimed_hashes
 
 #: Patches whose GeoTIFFs are read at a time.
@@ -253,7 +252,7 @@ def _raster(build: Build, tile: str) -> NDArray[np.uint16] | None:
     if build.sample is not None or grid is None:
         return None
     path = (
-        manifest.with_name(read_json(manifest)["tiles"][tile]["clip"])
+        manifest.with_name(read_record(manifest)["tiles"][tile]["clip"])
         if manifest.is_file()
         else manifest
     )
@@ -323,7 +322,7 @@ def check_clips(build: Build) -> Iterator[Finding]:
     folder = build.results / "corine"
     if not (folder / "manifest.json").is_file():
         return  # a note says so already
-    for tile, entry in read_json(folder / "manifest.json")["tiles"].items():
+    for tile, entry in read_record(folder / "manifest.json")["tiles"].items():
         path = folder / entry["clip"]
         if tile in build.grids and path.is_file():
             digest = Clip.read(path, build.grids[tile]).digest()

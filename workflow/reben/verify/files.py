@@ -8,13 +8,20 @@ from pathlib import Path
 
 from reben.audit.crate import CONFIG, METADATA
 from reben.audit.digests import LAYERS, files_below, geotiffs, in_place, read_csv, to_csv
-from reben.audit.outputs import HASH_FILES, LMDB, NOMENCLATURE, TILES, global_digests
+from reben.audit.outputs import (
+    HASH_FILES,
+    LMDB,
+    NOMENCLATURE,
+    TILES,
+    global_digests,
+    table_paths,
+)
 from reben.errors import RebenError, StoreError
-from reben.files import read_json, sha256_file
+from reben.files import sha256_file
 from reben.lmdb_store import content_digest, trailing_bytes
 from reben.names import patch_id
 from reben.patch_tar import INDEX, TAR, TarReader, patch_reader
-from reben.verify.claims import Build, Finding, listed
+from reben.verify.claims import Build, Finding, listed, read_record
 
 #: Where files lie that an audit covers, a level each.
 _FOLDERS = (
@@ -121,6 +128,8 @@ def check_files(build: Build) -> Iterator[Finding]:
             f"only {build.sample} patches of each tile were looked at; LMDB and shards were "
             "not digested as a whole"
         )
+    for name in set(table_paths(build.results, build.config, build.tiles)) - set(claimed):
+        build.note_absent(build.results / name, "nor when the audit was made")
     for name, expected in sorted(claimed.items()):
         path = build.results / name
         if not path.is_file():
@@ -180,9 +189,9 @@ def check_audit(build: Build) -> Iterator[Finding]:
             yield Finding(audit / f"{name}.sha256", f"is not the SHA-256 of {name}")
     for tile in build.tiles:
         path = audit / TILES / f"{tile}.json"
-        if read_json(path) != outputs["tiles"][tile]:
+        if read_record(path) != outputs["tiles"][tile]:
             yield Finding(path, "is not what the manifest says of the tile")
-    if read_json(audit / CONFIG) != build.config:
+    if read_record(audit / CONFIG) != build.config:
         yield Finding(audit / CONFIG, "is not the config in the manifest")
     nomenclature = build.manifest["inputs"]["files"]["labels.nomenclature"]["sha256"]
     if sha256_file(audit / NOMENCLATURE) != nomenclature:
@@ -193,7 +202,7 @@ def check_audit(build: Build) -> Iterator[Finding]:
 def check_crate(build: Build) -> Iterator[Finding]:
     """The RO-Crate against the files in it and against the manifest."""
     path = build.results / "audit" / METADATA
-    for entity in read_json(path)["@graph"]:
+    for entity in read_record(path)["@graph"]:
         if entity["@id"] == "#dataset":
             claimed = f"{build.manifest['dataset']['patches']} patches"
             if entity["size"] != claimed:

@@ -20,7 +20,6 @@ from reben.alignment import align_patches, read_pairs
 from reben.audit.outputs import NOMENCLATURE
 from reben.bands import S2_BANDS
 from reben.countries import assign_country, read_countries
-from reben.files import read_json
 from reben.funnel import funnel_table, quality_table
 from reben.labels import label_patches
 from reben.metadata import build_metadata, count_classes, divide
@@ -43,7 +42,7 @@ from reben.tables import (
     SPLIT,
     read_tables,
 )
-from reben.verify.claims import Build, Finding
+from reben.verify.claims import Build, Finding, read_record
 from reben.verify.metadata import Metadata
 
 _PLACE = PATCHES.names[: PATCHES.names.index("valid")]
@@ -115,7 +114,7 @@ class Tables:
     def verdicts(self) -> dict[Path, dict[str, Any]]:
         """The verdicts on the products that are there, by file."""
         files = [self.build.results / f"quality/{tile}.json" for tile in self.build.tiles]
-        return {path: read_json(path) for path in files if path.is_file()}
+        return {path: read_record(path) for path in files if path.is_file()}
 
     @cached_property
     def places(self) -> pl.DataFrame:
