@@ -39,16 +39,14 @@ def public(value: Any) -> Any:
 
 def software() -> dict[str, Any]:
     """The versions of all that decides about bytes, and the platform."""
+    names = [(dist.metadata["Name"].lower(), dist) for dist in distributions()]
     return {
         "python": platform.python_version(),
         "gdal": rasterio.__gdal_version__,
         "proj": pyproj.proj_version_str,
         "geos": shapely.geos_version_string,
         "openjpeg": openjpeg_version(),
-        "packages": {
-            dist.metadata["Name"].lower(): dist.version
-            for dist in sorted(distributions(), key=lambda d: d.metadata["Name"].lower())
-        },
+        "packages": {name: dist.version for name, dist in sorted(names, key=lambda n: n[0])},
         "platform": {
             "system": platform.system(),
             "release": platform.release(),
