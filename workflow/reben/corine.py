@@ -40,6 +40,9 @@ log = logging.getLogger(__name__)
 #: Kept around the tile: far more than a pixel, far less than a polygon.
 MARGIN_M = 100
 _CODE_COLUMN = re.compile(r"code_?\d\d", re.IGNORECASE)
+_COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
+#: Kinds of layer; GeoJSON and others do not say which kind their geometries are.
+_MAY_HOLD_POLYGONS = re.compile("Polygon|Surface|Collection|Unknown")
 
 
 @dataclass(frozen=True)
@@ -64,15 +67,21 @@ class Layer:
     ) -> "Layer":
         """Find the layer and column, where they are not given and only one fits.
 
+        Of several layers, the one that is named as the file is: the releases of the Copernicus
+        Land Monitoring Service hold the overseas departments of France as further layers.
+
         Raises:
             VectorError: unreadable, none or several fit, or the layer has no CRS.
         """
         path = os.fspath(path)
         try:
-            names = [
-                str(name) for name, kind in pyogrio.list_layers(path) if kind and "Polygon" in kind
-            ]
-            chosen = _only(path, "polygon layer", "corine.layer", names, layer)
+            layers = [(str(name), str(kind)) for name, kind in pyogrio.list_layers(path)]
+            names = [name for name, kind in layers if _MAY_HOLD_POLYGONS.search(kind)]
+            if layer is None and len(names) > 1:
+                stem = Path(path).stem.lower()
+                names = [name for name in names if name.lower() == stem] or names
+            every = [f"{name} ({kind})" for name, kind in layers]
+            chosen = _only(path, "polygon layer", "corine.layer", names, layer, among=every)
             info = pyogrio.read_info(path, layer=chosen)
         except pyogrio.errors.DataSourceError as error:
             raise VectorError(
@@ -101,8 +110,8 @@ class Layer:
             self.path, layer=self.name, columns=[self.code_column], bbox=window
         )
         codes = self._codes(raw_codes)
-        polygons, repaired = self._repair(shapely.from_wkb(wkb))
-        polygons = shapely.transform(polygons, to_tile.transform, interleaved=False)
+        polygons = shapely.transform(shapely.from_wkb(wkb), to_tile.transform, interleaved=False)
+        codes, polygons, repaired = self._repair(codes, polygons, grid)
         overlaps = shapely.relate_pattern(polygons, tile, "T********")  # the insides meet
         codes, polygons = codes[overlaps], polygons[overlaps]
         if not len(polygons):
@@ -113,6 +122,8 @@ class Layer:
             )
         inside = shapely.contains_properly(frame, polygons)
         polygons[~inside] = shapely.intersection(polygons[~inside], frame)
+        for i in np.flatnonzero(shapely.get_type_id(polygons) == _COLLECTION):
+            polygons[i] = _areas_of(polygons[i])
         encoded = np.array([shapely.to_wkb(p, byte_order=1) for p in polygons], dtype=object)
         # By code and shape, not by the order in the file: the same polygons, the same digest.
         order = sorted(range(len(encoded)), key=lambda i: (codes[i], encoded[i]))
@@ -128,25 +139,43 @@ class Layer:
             )
         return np.array(texts, dtype=np.int16)
 
-    def _repair(self, polygons: NDArray[Any]) -> tuple[NDArray[Any], int]:
+    def _repair(
+        self, codes: NDArray[np.int16], polygons: NDArray[Any], grid: TileGrid
+    ) -> tuple[NDArray[np.int16], NDArray[Any], int]:
+        """Repair what is invalid in the tile's zone and leave out what has no area.
+
+        In the zone, since a hole that touches its shell between two vertices may cross it
+        after reprojection. What has no area holds no pixel's centre.
+        """
+        if not np.isfinite(shapely.get_coordinates(polygons)).all():
+            raise VectorError(
+                f"{self.path}, layer {self.name}: a polygon reaches too far from the tile at "
+                f"{grid.bounds} to be projected to {grid.crs}; cut the layer to the surroundings "
+                "of the tiles"
+            )
         invalid = np.flatnonzero(~shapely.is_valid(polygons))
         if len(invalid):
-            reasons = [f"{shapely.is_valid_reason(p)}" for p in polygons[invalid[:3]]]
+            reasons = shapely.is_valid_reason(polygons[invalid[:3]])
             polygons[invalid] = shapely.make_valid(
                 polygons[invalid], method="structure", keep_collapsed=False
             )
             log.warning(
-                "%s: %d invalid polygons repaired, e.g. %s",
+                "%s: %d invalid polygons repaired, e.g. %s in %s",
                 self.path,
                 len(invalid),
                 "; ".join(reasons),
+                grid.crs,
             )
-        if (empty := shapely.area(polygons) <= 0).any():
-            raise VectorError(
-                f"{self.path}, layer {self.name}: expected polygons, found {int(empty.sum())} "
-                "without area even after repair; mend the layer"
-            )
-        return polygons, len(invalid)
+        flat = shapely.area(polygons) <= 0
+        if flat.any():
+            log.warning("%s: %d shapes without area left out", self.path, flat.sum())
+        return codes[~flat], polygons[~flat], len(invalid)
+
+
+def _areas_of(collection: shapely.Geometry) -> shapely.Geometry:
+    """The polygons in a collection: its lines would be burnt into whichever pixels they touch."""
+    parts = shapely.get_parts(shapely.get_parts(collection))
+    return shapely.multipolygons(parts[shapely.get_dimensions(parts) == 2])
 
 
 @dataclass(frozen=True)
@@ -223,7 +252,7 @@ def _only(
 
 
 def clip_corine(layer: Layer, verdicts: Sequence[dict[str, Any]], folder: Path) -> dict[str, Any]:
-    """Write the clips that are not there yet, remove those no tile has, return the manifest."""
+    """Write the clips that are not there yet; return the manifest."""
     tiles: dict[str, Any] = {}
     written = 0
     for verdict in sorted(verdicts, key=lambda v: str(v["tile"])):
@@ -241,12 +270,16 @@ def clip_corine(layer: Layer, verdicts: Sequence[dict[str, Any]], folder: Path) 
             "polygons": len(clip.codes),
             "repaired": clip.repaired,
         }
-    current = {entry["clip"] for entry in tiles.values()}
-    for old in folder.glob("*.parquet"):
-        if old.name not in current:
-            old.unlink()
     log.info("%d tiles, %d clips written, the others unchanged", len(tiles), written)
     return {"layer": layer.name, "code_column": layer.code_column, "tiles": tiles}
+
+
+def remove_old_clips(folder: Path, manifest: dict[str, Any]) -> None:
+    """Remove the clips that no tile of the manifest has."""
+    current = {entry["clip"] for entry in manifest["tiles"].values()}
+    for path in folder.glob("*.parquet"):
+        if path.name not in current:
+            path.unlink()
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -262,7 +295,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     layer = Layer.open(args.corine, args.layer, args.code_column)
     manifest = Path(args.manifest)
     verdicts = [read_json(path) for path in args.quality]
-    write_json(manifest, clip_corine(layer, verdicts, manifest.parent))
+    clips = clip_corine(layer, verdicts, manifest.parent)
+    write_json(manifest, clips)
+    remove_old_clips(manifest.parent, clips)  # only now: until then a manifest names them
 
 
 if __name__ == "__main__":
