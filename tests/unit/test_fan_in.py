@@ -188,6 +188,13 @@ def test_a_table_of_other_columns_is_refused(tmp_path):
         read_table(tmp_path / "u.parquet", ALIGNMENT)
 
 
+def test_the_funnel_knows_tiles_of_more_than_a_hundred_columns():
+    obscured = pl.DataFrame({"patch_id": [f"{TILE}_100_05", f"{TILE}_07_100"]})
+    kept = obscured.with_columns(tile=pl.lit(TILE), dropped_for=pl.lit(None, pl.String))
+    table = funnel_table([verdict(TILE, "accepted", 109_800)], kept, obscured, 600)
+    assert table.row(0, named=True)["snow, cloud or shadow"] == 2
+
+
 @pytest.mark.parametrize(
     ("offsets", "count"), [([0, 0], 0), ([-1000, -1000], 0), ([0, -1000], 1), ([-1000], 0)]
 )

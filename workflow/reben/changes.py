@@ -21,6 +21,7 @@ from reben.corine import Layer
 from reben.errors import TableError
 from reben.files import write_text
 from reben.labels import THRESHOLDS, label_patches
+from reben.names import PLACE_IN_TILE
 from reben.nomenclature import read_nomenclature
 from reben.patches import blocks
 from reben.reference_maps import count_codes, grid_of, rasterise
@@ -132,7 +133,7 @@ def patch_changes(old: State, new: State) -> pl.DataFrame:
     return (
         moved.join(labels, on="patch_id", how="full", coalesce=True)
         .with_columns(
-            tile=pl.col("patch_id").str.replace(r"_\d+_\d+$", ""),
+            tile=pl.col("patch_id").str.replace(PLACE_IN_TILE, ""),
             dataset=pl.when(is_now & ~was)
             .then(pl.lit("enters"))
             .when(was & ~is_now)
