@@ -10,7 +10,7 @@ from reben.metadata import build_metadata, count_classes, divide
 from reben.quality import offset_warnings
 from reben.selection import NO_SENTINEL1, NODATA, NOT_ALIGNED, TOO_FEW_LABELLED, select_patches
 from reben.snow_cloud import flag_snow_cloud, read_names
-from reben.tables import ALIGNMENT, read_table, read_tables
+from reben.tables import ALIGNMENT, read_table, read_tables, write_table
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 IDS = [f"{TILE}_00_{row:02d}" for row in range(5)]
@@ -183,9 +183,24 @@ def test_a_table_of_other_columns_is_refused(tmp_path):
     pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "t.parquet")
     with pytest.raises(TableError, match=r"t\.parquet: expected the columns .*found \['a'\]"):
         read_table(tmp_path / "t.parquet", ALIGNMENT)
+    with pytest.raises(TableError, match=r"u\.parquet: expected a table .*, found no file"):
+        read_table(tmp_path / "u.parquet", ALIGNMENT)
     (tmp_path / "u.parquet").write_text("x")
     with pytest.raises(TableError, match=r"u\.parquet: not a readable table"):
         read_table(tmp_path / "u.parquet", ALIGNMENT)
+
+
+@pytest.mark.parametrize("at", [4, 50])
+def test_a_damaged_table_is_said_to_be_one(tmp_path, at):
+    names = [f"{TILE}_{i:02d}_00" for i in range(1000)]
+    rows = pl.DataFrame({"patch_id": names, "s1_name": names, "s2v1_name": names})
+    path = tmp_path / "t.parquet"
+    write_table(path, rows, ALIGNMENT)
+    data = bytearray(path.read_bytes())
+    data[at : at + 2] = bytes(byte ^ 0xFF for byte in data[at : at + 2])
+    path.write_bytes(data)
+    with pytest.raises(TableError, match=r"(?s)t\.parquet: not a readable table .*remove the file"):
+        read_table(path, ALIGNMENT)
 
 
 def test_the_funnel_knows_tiles_of_more_than_a_hundred_columns():
