@@ -21,12 +21,15 @@ from reben import cli
 from reben.bands import S1_BANDS
 from reben.errors import ProductError, RasterError
 from reben.names import Sentinel1Name, parse_time
+from reben.patch_store import PatchReader
 from reben.tables import ALIGNMENT, PATCHES, SENTINEL1, SENTINEL1_INDEX, read_table, write_table
 
 log = logging.getLogger(__name__)
 
 #: Pixel size of BigEarthNet-S1 patches, metres.
 RESOLUTION_M = 10
+#: Some copies of BigEarthNet-S1 pad column and row with zeros; the tables do not.
+_UNPADDED = pl.col("s1_name").str.replace(r"_0*(\d+)_0*(\d+)$", "_${1}_${2}")
 
 
 def index_sentinel1(root: str | os.PathLike[str]) -> pl.DataFrame:
@@ -35,17 +38,10 @@ def index_sentinel1(root: str | os.PathLike[str]) -> pl.DataFrame:
     Raises:
         ProductError: there are none, or two folders have the same name.
     """
-    rows = []
-    for entry in sorted(Path(root).iterdir()):
-        if entry.is_dir():
-            inside = [p.name for p in entry.iterdir() if p.name.startswith("S1") and p.is_dir()]
-            rows += [(name, f"{entry.name}/{name}") for name in inside] or [
-                (entry.name, entry.name)
-            ]
     names = []
-    for name, folder in rows:
+    for folder in sorted(PatchReader(root).folders()):
         try:
-            names.append((Sentinel1Name.parse(name), folder))
+            names.append((Sentinel1Name.parse(folder.rpartition("/")[2]), folder))
         except ProductError:
             log.warning("%s: %s is no Sentinel-1 patch, left out", root, folder)
     if not names:
@@ -64,7 +60,7 @@ def index_sentinel1(root: str | os.PathLike[str]) -> pl.DataFrame:
             "sensing": [parse_time(name.sensing) for name, _ in names],
         }
     ).sort("s1_name", "folder")
-    if len(twice := index.filter(index["s1_name"].is_duplicated())):
+    if len(twice := index.filter(index.select(_UNPADDED)["s1_name"].is_duplicated())):
         raise ProductError(f"{root}: the same patch stands twice: {twice['folder'].to_list()[:2]}")
     return index
 
@@ -80,11 +76,13 @@ def choose(
         alignment: `tables.ALIGNMENT`, or None to go by place and time.
 
     Returns:
-        Rows of `patches` with ``s1_name`` and ``folder``, sorted by patch_id.
+        Rows of `patches` with ``s1_name`` (the alignment's, else the folder's) and ``folder``,
+        sorted by patch_id.
     """
     if alignment is not None:
         named = patches.join(alignment.select("patch_id", "s1_name"), on="patch_id")
-        return named.join(index.select("s1_name", "folder"), on="s1_name").sort("patch_id")
+        folders = index.select(_UNPADDED.alias("unpadded"), "folder")
+        return named.join(folders, left_on=_UNPADDED, right_on="unpadded").sort("patch_id")
     sensed = (
         pl.col("tile")
         .str.extract(r"_(\d{8}T\d{6})_")
@@ -99,7 +97,7 @@ def choose(
     )
 
 
-def check_pair(folder: Path, s1_name: str, epsg: int, corner: tuple[int, int], side_m: int) -> None:
+def check_pair(folder: Path, epsg: int, corner: tuple[int, int], side_m: int) -> None:
     """Check both images of a Sentinel-1 patch.
 
     Raises:
@@ -108,7 +106,7 @@ def check_pair(folder: Path, s1_name: str, epsg: int, corner: tuple[int, int], s
     px = side_m // RESOLUTION_M
     expected = ((px, px), ("float32",), epsg, (*corner, RESOLUTION_M, RESOLUTION_M))
     for band in S1_BANDS:
-        path = folder / f"{s1_name}_{band}.tif"
+        path = folder / f"{folder.name}_{band}.tif"
         try:
             with rasterio.open(path) as dataset:
                 t = dataset.transform
@@ -139,7 +137,7 @@ def pair_sentinel1(
         corner = (int(str(row["x_min"])), int(str(row["y_max"])))
         side_m = int(str(row["x_max"])) - corner[0]
         folder = root / str(row["folder"])
-        check_pair(folder, str(row["s1_name"]), int(str(row["epsg"])), corner, side_m)
+        check_pair(folder, int(str(row["epsg"])), corner, side_m)
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(check, pairs.iter_rows(named=True)))
