@@ -52,7 +52,18 @@ def test_flags_are_unknown_without_list_and_scl():
 def test_a_list_with_strange_lines_is_refused(tmp_path):
     (tmp_path / "l.csv").write_text("S2A_x\nname\n")
     with pytest.raises(TableError, match=r"l\.csv: .*found 'name'"):
-        read_names(tmp_path / "l.csv")
+        read_names(tmp_path / "l.csv", aligned=True)
+
+
+def test_v1_names_mean_nothing_without_an_alignment(tmp_path):
+    """They would match no patch, and every flag would be false."""
+    path = tmp_path / "l.csv"
+    path.write_text(f"{IDS[0]}\nS2A_MSIL2A_20170613T101031_0_3\n")
+    assert len(read_names(path, aligned=True)) == 2
+    with pytest.raises(TableError, match=r"expected patch_ids, found 'S2A_\w+_0_3'; names of .*v1"):
+        read_names(path, aligned=False)
+    path.write_text(f"{IDS[0]}\n{TILE}_100_07\n")
+    assert len(read_names(path, aligned=False)) == 2
 
 
 def pairs_file(tmp_path, *rows):

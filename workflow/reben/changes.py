@@ -193,7 +193,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--nomenclature", type=Path, default=Path("resources/nomenclature/bigearthnet_19.csv")
     )
-    parser.add_argument("--min-labelled-fraction", type=float, default=0.75)
+    parser.add_argument("--min-labelled-fraction", type=cli.share, default=0.75)
     parser.add_argument("--threshold", choices=THRESHOLDS, default="inclusive")
     parser.add_argument("--out", type=Path, help="table of the patches that change (CSV)")
     args = parser.parse_args(argv)

@@ -166,7 +166,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     alone.add_argument("--s1", help="BigEarthNet-S1 folder")
     alone.add_argument("--reference-maps", help="Reference_Maps folder")
     parser.add_argument("--patch-m", type=int, default=1200, help="side of a patch, metres")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=cli.count, default=1)
     parser.add_argument("--out", required=True, help="folder of the LMDB")
     args = parser.parse_args(argv)
 

@@ -168,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--clip", required=True, help="polygons of the tile (GeoParquet)")
     parser.add_argument("--patches", required=True, help="patches of the tile (Parquet)")
     parser.add_argument("--container", choices=CONTAINERS, default=CONTAINERS[0])
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=cli.count, default=1)
     parser.add_argument("--out", required=True, help="folder of the GeoTIFFs")
     parser.add_argument("--table", required=True, help="pixels per patch and code (Parquet)")
     args = parser.parse_args(argv)

@@ -156,7 +156,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     pair.add_argument("--index", required=True, help="what the step index wrote")
     pair.add_argument("--patches", required=True, help="patches of the tile (Parquet)")
     pair.add_argument("--alignment", help="alignment with v1 (Parquet)")
-    pair.add_argument("--threads", type=int, default=1)
+    pair.add_argument("--threads", type=cli.count, default=1)
     args = parser.parse_args(argv)
 
     if args.step == "index":
