@@ -13,9 +13,10 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reben import corine, reference_maps
-from reben.corine import Layer, clip_corine, read_clip, remove_old_clips
-from reben.errors import VectorError
+from reben import corine, corine_polygons, reference_maps
+from reben.corine import clip_corine, remove_old_clips
+from reben.corine_polygons import Layer, read_clip
+from reben.errors import TableError, VectorError
 from reben.grid import TileGrid
 from reben.nomenclature import NO_POLYGON
 from reben.patch_store import PatchWriter
@@ -223,7 +224,7 @@ def test_polygons_are_reprojected_before_they_are_clipped(tmp_path):
     clip = Layer.open(path).clip(grid)
     whole = gpd.GeoSeries([far], crs=3035).to_crs(32633).iloc[0]
     expected = whole.intersection(
-        shapely.box(*grid.bounds).buffer(corine.MARGIN_M, join_style="mitre")
+        shapely.box(*grid.bounds).buffer(corine_polygons.MARGIN_M, join_style="mitre")
     )
     ours = shapely.from_wkb(clip.wkb[0])
     assert ours.symmetric_difference(expected).area < 1e-3
@@ -339,6 +340,14 @@ def test_command_lines(layer_file, tmp_path, pristine_product):
     valid = {p.name for p in (tmp_path / "p").iterdir()}
     assert {p.name for p in (tmp_path / "m").iterdir()} == valid
     assert set(read_table(counts, CODE_COUNTS)["patch_id"]) == valid
+
+
+def test_a_damaged_clip_is_named(layer_file, tmp_path):
+    manifest = clip_corine(Layer.open(layer_file), [VERDICT], tmp_path / "out")
+    path = tmp_path / "out" / manifest["tiles"][TILE]["clip"]
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(TableError, match=rf"{path.name}: not a readable table .*remove the file"):
+        read_clip(path)
 
 
 def test_reading_leaves_the_users_file_alone(layer_file):

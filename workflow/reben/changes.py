@@ -17,7 +17,7 @@ import shapely
 
 from reben import cli
 from reben.bands import REFERENCE_MAP_M
-from reben.corine import Layer
+from reben.corine_polygons import Layer
 from reben.errors import TableError
 from reben.files import write_text
 from reben.labels import THRESHOLDS, label_patches
