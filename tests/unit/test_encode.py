@@ -186,6 +186,16 @@ def test_folder_without_patches_is_refused(tmp_path: Path) -> None:
         main(["--s2", f"{tmp_path}/s2", "--out", f"{tmp_path}/x.lmdb"])
 
 
+def test_a_patch_in_two_folders_is_refused(tmp_path: Path) -> None:
+    name = patch_id(TILE, 0, 0)
+    for folder in (tmp_path / "s2" / name, tmp_path / "s2" / TILE / name):
+        write_patch(folder, s2_arrays(0))
+    with pytest.raises(
+        StoreError, match=rf"{name}: expected one folder .*/s2/.*{name} and .*leave"
+    ):
+        main(["--s2", f"{tmp_path}/s2", "--out", f"{tmp_path}/x.lmdb"])
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
