@@ -26,14 +26,14 @@ GRID = TileGrid(32633, 300_000, 5_400_000, 2400)
 VERDICT = {"tile": TILE, "verdict": "accepted", "grid": GRID.to_dict()}
 
 
-def write_layer(path, squares, crs="EPSG:32633", layer="clc", **columns):
-    """A GeoPackage with the polygons of [(code, polygon)]."""
+def write_layer(path, squares, crs="EPSG:32633", layer="clc", driver="GPKG"):
+    """A vector file with the polygons of [(code, polygon)]."""
     frame = gpd.GeoDataFrame(
-        {"Code_18": [str(code) for code, _ in squares], **columns},
+        {"Code_18": [str(code) for code, _ in squares]},
         geometry=[shape for _, shape in squares],
         crs=crs,
     )
-    frame.to_file(path, layer=layer, driver="GPKG")
+    frame.to_file(path, layer=layer, driver=driver)
     return path
 
 
@@ -121,6 +121,12 @@ def test_what_is_no_vector_file_is_refused(tmp_path):
     (tmp_path / "x.gpkg").write_text("no database")
     with pytest.raises(VectorError, match=r"x\.gpkg: expected a vector file"):
         Layer.open(tmp_path / "x.gpkg")
+
+
+def test_a_layer_without_a_crs_is_refused(tmp_path):
+    write_layer(tmp_path / "x.shp", [(211, box(0, 0))], crs=None, driver="ESRI Shapefile")
+    with pytest.raises(VectorError, match=r"x\.shp, layer x: expected a CRS, found none"):
+        Layer.open(tmp_path / "x.shp")
 
 
 def test_an_unknown_code_is_refused(tmp_path):

@@ -49,6 +49,23 @@ def test_a_missing_column_is_an_error(outlines):
         read_countries(outlines, "ADMIN")
 
 
+def test_what_is_no_layer_with_a_crs_is_refused(tmp_path):
+    with pytest.raises(
+        VectorError, match=r"none\.gpkg: expected country outlines in a vector file"
+    ):
+        read_countries(tmp_path / "none.gpkg")
+    frame = gpd.GeoDataFrame({"name": ["A"]}, geometry=[shapely.box(0, 0, 1, 1)])
+    frame.to_file(tmp_path / "c.shp")
+    with pytest.raises(VectorError, match=r"c\.shp: expected a CRS, found none"):
+        read_countries(tmp_path / "c.shp")
+
+
+def test_a_zone_without_any_country_near_is_an_error(tmp_path):
+    path = write_outlines(tmp_path / "c.gpkg", Far=shapely.box(-80, 0, -70, 5))
+    with pytest.raises(VectorError, match=r"no country outline comes within 60° of EPSG:32633"):
+        nearest_country(squares((500_000, 5_200_000)), 32633, read_countries(path))
+
+
 def write_outlines(path, **shapes):
     """Countries by name; what is called None has no name."""
     names = [None if name == "None" else name for name in shapes]
