@@ -88,7 +88,7 @@ def test_a_padded_copy_is_found_by_the_unpadded_names_of_v1(tmp_path, patches):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"width": 60, "height": 60}, r"size: expected \(120, 120\), found \(60, 60\)"),
+        ({"width": 60, "height": 60}, r"size in pixels: expected \(120, 120\), found \(60, 60\)"),
         ({"dtype": "int16"}, r"type: expected \('float32',\), found \('int16',\)"),
         ({"crs": "EPSG:32632"}, "EPSG code: expected 32633, found 32632"),
         ({"transform": rasterio.Affine(10, 0, 0, 0, -10, 0)}, "corner and pixel size"),
@@ -109,7 +109,7 @@ def test_a_patch_of_another_form_is_named(root, patches, change, message):
 def test_a_missing_image_is_named(root, patches):
     index = index_sentinel1(root)
     next((root / index["folder"][0]).glob("*_VH.tif")).unlink()
-    with pytest.raises(RasterError, match=r"_VH\.tif: expected a Sentinel-1 image"):
+    with pytest.raises(RasterError, match=r"_VH\.tif: expected a GeoTIFF: .*No such file"):
         pair_sentinel1(patches, index, None, root)
 
 

@@ -14,12 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
-import rasterio
-from rasterio.errors import RasterioError
 
 from reben import cli
 from reben.bands import S1_BANDS
 from reben.errors import ProductError, RasterError
+from reben.image_form import FormChecker, ImageForm
 from reben.names import Sentinel1Name, parse_time
 from reben.patch_store import PatchReader
 from reben.tables import ALIGNMENT, PATCHES, SENTINEL1, SENTINEL1_INDEX, read_table, write_table
@@ -97,32 +96,6 @@ def choose(
     )
 
 
-def check_pair(folder: Path, epsg: int, corner: tuple[int, int], side_m: int) -> None:
-    """Check both images of a Sentinel-1 patch.
-
-    Raises:
-        RasterError: one is missing, unreadable, or has another size, type, CRS or place.
-    """
-    px = side_m // RESOLUTION_M
-    expected = ((px, px), ("float32",), epsg, (*corner, RESOLUTION_M, RESOLUTION_M))
-    for band in S1_BANDS:
-        path = folder / f"{folder.name}_{band}.tif"
-        try:
-            with rasterio.open(path) as dataset:
-                t = dataset.transform
-                epsg_found = dataset.crs.to_epsg() if dataset.crs else None
-                found = (dataset.shape, dataset.dtypes, epsg_found, (t.c, t.f, t.a, -t.e))
-        except RasterioError as error:
-            raise RasterError(f"{path}: expected a Sentinel-1 image: {error}") from error
-        names = ("size", "type", "EPSG code", "corner and pixel size in metres")
-        for name, want, have in zip(names, expected, found, strict=True):
-            if want != have:
-                raise RasterError(
-                    f"{path}: {name}: expected {want}, found {have}; take the patch out of "
-                    "sentinel1.root or mend it"
-                )
-
-
 def pair_sentinel1(
     patches: pl.DataFrame,
     index: pl.DataFrame,
@@ -130,18 +103,36 @@ def pair_sentinel1(
     root: Path,
     threads: int = 1,
 ) -> pl.DataFrame:
-    """Rows of `tables.SENTINEL1` for the patches of one tile that have a checked pair."""
+    """Rows of `tables.SENTINEL1` for the patches of one tile that have a checked pair.
+
+    Raises:
+        RasterError: an image is missing, unreadable, or has another size, type, CRS or place.
+    """
     pairs = choose(patches, index, alignment)
-
-    def check(row: dict[str, object]) -> None:
-        corner = (int(str(row["x_min"])), int(str(row["y_max"])))
-        side_m = int(str(row["x_max"])) - corner[0]
-        folder = root / str(row["folder"])
-        check_pair(folder, int(str(row["epsg"])), corner, side_m)
-
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(check, pairs.iter_rows(named=True)))
+    if len(pairs):
+        epsg, side_m = pairs.select("epsg", pl.col("x_max") - pl.col("x_min")).row(0)
+        form = ImageForm(side_m // RESOLUTION_M, epsg, RESOLUTION_M, "float32")
+        images = [
+            (root / folder / f"{folder.rpartition('/')[2]}_{band}.tif", corner)
+            for folder, *corner in pairs.select("folder", "x_min", "y_max").rows()
+            for band in S1_BANDS
+        ]
+        _check(FormChecker(form), images, threads)
     return pairs.select(SENTINEL1.names)
+
+
+def _check(
+    checker: FormChecker, images: Sequence[tuple[Path, Sequence[int]]], threads: int
+) -> None:
+    def check(image: tuple[Path, Sequence[int]]) -> None:
+        path, (x_min, y_max) = image
+        checker.check(path, (x_min, y_max))
+
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(check, images))
+    except RasterError as error:
+        raise RasterError(f"{error}; take the patch out of sentinel1.root or mend it") from error
 
 
 def main(argv: Sequence[str] | None = None) -> None:
