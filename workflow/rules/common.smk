@@ -25,7 +25,7 @@ shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(PACKAGES))}
 
 # The memory that rules ask for holds, beside the step that was measured, Snakemake itself:
 # on a cluster's node it runs twice around the step, 260 MB together.
-RESULTS = config["results"]
+RESULTS = os.path.normpath(config["results"])  # `results/` is no other folder
 LOGS = f"{RESULTS}/logs"
 TABLES = f"{RESULTS}/tables"
 PRODUCTS = check_settings(config)
