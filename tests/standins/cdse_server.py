@@ -34,6 +34,7 @@ MISHAPS = (
     "wrong_bytes",
     "expired",
     "redirect",
+    "page",
 )
 USER, PASSWORD = "someone@example.org", "correct horse battery staple"
 
@@ -339,6 +340,8 @@ class _Handler(_Base):
                 # Another host by name, so that a careful client takes its token off.
                 where = f"http://localhost:{standin.foreign.server_port}/{product_id}"
                 return self.answer(302, {}, Location=where)
+            if mishap == "page":
+                return self.answer(200, {"detail": "maintenance"})
             if mishap in ("429", "500", "503", "drop"):
                 return self.fail(mishap)
             self.send_archive(archive, mishap)

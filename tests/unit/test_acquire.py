@@ -1,11 +1,15 @@
 """A product comes here whole, from wherever it is, or not at all."""
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
@@ -212,6 +216,7 @@ def store(safe: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         if path.is_file():
             client.upload_file(str(path), "eodata", f"S2/{path.relative_to(safe.parent)}")
     client.put_object(Bucket="eodata", Key=f"S2/{safe.name}/AUX_DATA/", Body=b"")
+    monkeypatch.setenv("AWS_PROFILE", "of another cloud")
     yield url
     running.stop()
 
@@ -275,6 +280,54 @@ def test_s3(store: str, safe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(DownloadError, match=r"refuses \(NoSuchBucket\)") as error:
         object_store.fetch(name, "/no-bucket/x", tmp_path / "absent", service, keys)
     assert "hunter2" not in str(error.value)
+    with pytest.raises(DownloadError, match=r"expected its path in the object store .* found ''"):
+        object_store.fetch(name, "", tmp_path / "absent", service, keys)
+
+
+class Dripping(BaseHTTPRequestHandler):
+    """An object store whose first answer drips."""
+
+    content = bytes(40_000)
+    answers = 0
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.content)))
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        if "list-type=2" in self.path:
+            entry = f"<Key>x.SAFE/a</Key><Size>{len(self.content)}</Size>"
+            body = f"<ListBucketResult><Contents>{entry}</Contents></ListBucketResult>".encode()
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+            return
+        self.do_HEAD()
+        Dripping.answers += 1
+        block = len(self.content) if Dripping.answers > 1 else 200
+        with contextlib.suppress(ConnectionError):
+            for at in range(0, len(self.content), block):
+                self.wfile.write(self.content[at : at + block])
+                time.sleep(0.05)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+def test_an_object_that_drips_is_fetched_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Dripping) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        service = Service(s3=f"http://127.0.0.1:{server.server_port}", pause_s=0.05, stall_s=0.5)
+        keys = credentials.Login(credentials.Secret("key"), credentials.Secret("secret"))
+        started = time.monotonic()
+        object_store.fetch("x", "/eodata/x.SAFE", tmp_path / "x.SAFE", service, keys)
+        assert time.monotonic() - started < 8  # the first answer takes ten seconds
+        server.shutdown()
+    assert (tmp_path / "x.SAFE" / "a").read_bytes() == Dripping.content
+    assert "the stream has stalled at" in caplog.text
 
 
 def test_an_object_outside_the_product_is_refused() -> None:

@@ -73,6 +73,11 @@ class Entry:
                 "Name, Id, ContentLength, Checksum and S3Path"
             ) from error
 
+    @property
+    def content(self) -> tuple[int, str]:
+        """Size and checksum of the archive."""
+        return self.size, self.checksum
+
     def to_product(self) -> Product:
         """The row of the product table."""
         return Product(
