@@ -216,7 +216,7 @@ def store(safe: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         if path.is_file():
             client.upload_file(str(path), "eodata", f"S2/{path.relative_to(safe.parent)}")
     client.put_object(Bucket="eodata", Key=f"S2/{safe.name}/AUX_DATA/", Body=b"")
-    monkeypatch.setenv("AWS_PROFILE", "of another cloud")
+    monkeypatch.setenv("REBEN_CDSE_PATIENCE_S", "20")
     yield url
     running.stop()
 
@@ -282,6 +282,19 @@ def test_s3(store: str, safe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "hunter2" not in str(error.value)
     with pytest.raises(DownloadError, match=r"expected its path in the object store .* found ''"):
         object_store.fetch(name, "", tmp_path / "absent", service, keys)
+
+
+def test_the_settings_of_another_cloud_are_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text("[default]\nregion = mars\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "of another cloud")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of another cloud")
+    keys = credentials.Login(credentials.Secret("key"), credentials.Secret("secret"))
+    client = object_store._client(Service(), keys)
+    assert client.meta.endpoint_url == Service().s3
+    assert client._request_signer._credentials.token is None
 
 
 class Dripping(BaseHTTPRequestHandler):
