@@ -70,6 +70,8 @@ class Archive:
     published: str = "2023-08-23T09:26:23.105134Z"
     cloud_cover: float = 5.0
     online: bool = True
+    #: What the catalogue calls it, where not `name`.
+    renamed: str | None = None
     #: None: the checksums of `content`.
     checksums: dict[str, str] | None = None
 
@@ -86,7 +88,7 @@ class Archive:
         return {
             "@odata.mediaContentType": "application/octet-stream",
             "Id": self.id,
-            "Name": f"{self.name}.SAFE",
+            "Name": f"{self.renamed or self.name}.SAFE",
             "ContentLength": len(self.content),
             "PublicationDate": self.published,
             "Online": self.online,
@@ -371,7 +373,7 @@ def _matches(archive: Archive, question: str) -> bool:
     if match := re.search(r"Name eq '(S2[^']+)'", question):
         return bool(entry["Name"] == match[1])
     if match := re.search(r"startswith\(Name,'([^']+)'\)", question):
-        return bool(entry["Name"].startswith(match[1]))
+        return archive.name.startswith(match[1])
     level = re.search(r"Value eq 'S2MSI(\w\w)'", question)
     cloud = re.search(r"Value le ([\d.]+)", question)
     since = re.search(r"Start ge (\S+)", question)
