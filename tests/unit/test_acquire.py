@@ -4,11 +4,13 @@ import contextlib
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -102,6 +104,46 @@ def test_a_zip_that_is_not_as_the_table_has_it(
     with pytest.raises(ProductError, match=rf"any\.zip: not as the product table has it: {why}"):
         run(tmp_path, local(path, safe.stem, **values))
     assert only(tmp_path / "out") == []
+
+
+LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10 if n else "ha"}">' for n in range(10))
+
+
+@pytest.mark.parametrize(
+    ("attack", "why"),
+    [
+        (lambda top: ("../../outside", b"gotcha"), "refused: entry '../../outside' points outside"),
+        (lambda top: (zip_link(f"{top}/link"), b"/etc/passwd"), "is a link or device"),
+        (lambda top: (f"{top}/bomb", bytes(100 * 2**20)), "refused: .* bytes unpacked"),
+        (
+            lambda top: (f"{top}/manifest.safe", f"<!DOCTYPE x [{LAUGHS}]><x>&l9;</x>".encode()),
+            r"/manifest\.safe: refused: it defines XML entities",
+        ),
+    ],
+    ids=["path", "link", "bomb", "entities"],
+)
+def test_an_archive_built_to_attack_is_refused_by_name(
+    safe: Path,
+    tmp_path: Path,
+    attack: Callable[[str], tuple[str | zipfile.ZipInfo, bytes]],
+    why: str,
+) -> None:
+    path = tmp_path / "attack.zip"
+    entry, content = attack(safe.name)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        if entry != f"{safe.name}/manifest.safe":
+            packed.write(safe / "manifest.safe", f"{safe.name}/manifest.safe")
+        packed.writestr(entry, content)
+    with pytest.raises(ProductError, match=rf"^{re.escape(str(path))}.*{why}"):
+        run(tmp_path, local(path, safe.stem), tmp_path / "deep" / "results" / "out")
+    left = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*")}
+    assert left == {"attack.zip", "products.tsv", "deep", "deep/results"}
+
+
+def zip_link(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return info
 
 
 def test_a_damaged_local_folder_leaves_nothing(safe: Path, tmp_path: Path) -> None:

@@ -54,10 +54,12 @@ def acquire(product: Product, out: Path, service: Service) -> int:
                 _fetch(product, safe, fetched, service)
             archive.restore_empty_folders(safe)
             checked = check_whole(safe, product.product)
-        except ProductError:
+        except ProductError as error:
             # What arrived is whole and still no good: the next try must not trust it.
             shutil.rmtree(fetched, ignore_errors=True)
-            raise
+            # The folder of this try is gone by the time that anyone reads of it.
+            origin = product.path or product.product
+            raise ProductError(str(error).replace(str(safe), origin)) from error
     shutil.rmtree(fetched, ignore_errors=True)
     return checked
 

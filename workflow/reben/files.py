@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from reben.errors import SpaceError
+
 
 def _part(path: Path) -> Path:
     return path.with_name(f".part-{path.name}")
@@ -51,6 +53,20 @@ def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
         part.replace(path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def check_space(folder: Path, needed_bytes: int, what: str) -> None:
+    """Check that the disk of a folder has room, before hours are spent to find out.
+
+    Raises:
+        SpaceError: it has not.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes:
+        raise SpaceError(
+            f"{folder}: expected {needed_bytes / 1e9:.1f} GB of free disk for {what}, found "
+            f"{free / 1e9:.1f} GB; free some and run the same command again"
+        )
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
