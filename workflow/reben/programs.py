@@ -1,15 +1,20 @@
-"""External programs that end with the process that started them, however it ends.
+"""Processes that end together, however the first of them ends.
 
-A script starts other programs, and those go on, for hours and in nobody's name, when the
-script or the job around it is killed.
+Without this a step would go on when Snakemake is killed, and what it has started when the
+step is: for hours, in nobody's name, and writing where the next try writes.
 """
 
 import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+
+#: How often `end_with` looks, seconds.
+_WATCH_S = 0.5
 
 
 def run_program(
@@ -81,3 +86,26 @@ def _leash() -> Iterator[int]:
         ["/bin/sh", "-c", "read -r end; kill -KILL 0"], stdin=subprocess.PIPE, process_group=0
     ) as leader:
         yield leader.pid
+
+
+def end_with(pid: int) -> None:
+    """Have this process ended as by a scheduler (SIGTERM) when process `pid` has ended."""
+    born = _birth(pid)
+
+    def watch() -> None:
+        while _birth(pid) == born:
+            time.sleep(_WATCH_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    if born is not None:  # None also in a container that cannot see it
+        threading.Thread(target=watch, daemon=True).start()
+
+
+def _birth(pid: int) -> str | None:
+    """When a process was started; None where it has ended, though nobody may know yet."""
+    try:
+        # Behind the name, which may hold anything: state, …, start time (proc(5)).
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]
