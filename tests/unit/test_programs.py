@@ -1,6 +1,7 @@
 """Processes that end together, and what a step says when it ends badly."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ cli.run(lambda _: (print("up", flush=True), time.sleep(60)))
 
 def test_a_step_ends_when_snakemake_is_killed() -> None:
     """As in a rule's shell, whose parent is Snakemake."""
-    line = f'export REBEN_SNAKEMAKE=$PPID; {sys.executable} -c "{STEP}"; :'
+    line = f"export REBEN_SNAKEMAKE=$PPID; {sys.executable} -c {shlex.quote(STEP)}; :"
     leader = subprocess.Popen(
         [sys.executable, "-c", f"import subprocess; subprocess.run(['bash', '-c', {line!r}])"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
