@@ -79,6 +79,20 @@ def test_contradictions_are_found_before_any_job():
         check_settings(config)
 
 
+def test_braces_in_a_path_are_refused_with_its_key(tmp_path):
+    row = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_20240101T000000\tL2A\tlocal\ta{b}c"
+    (tmp_path / "p.tsv").write_text(f"product\tlevel\tsource\tpath\n{row}\n")
+    good = {**DEFAULTS, "products": "resources/bigearthnet_products.tsv"}
+    check_settings(good)
+    for key, change in {
+        "results": {"results": "a{b}c"},
+        "corine.path": {"corine": {**DEFAULTS["corine"], "path": "a{b}c"}},
+        "p.tsv, S2A_MSIL2A": {"products": str(tmp_path / "p.tsv")},
+    }.items():
+        with pytest.raises(ConfigError, match=rf"{key}.* is 'a{{b}}c'; expected a path without"):
+            check_settings({**good, **change})
+
+
 def test_absent_inputs_are_named_with_their_key():
     products = "resources/bigearthnet_products.tsv"
     corine = {**DEFAULTS["corine"], "path": "nowhere.gpkg"}

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from reben.errors import TableError
+from reben.errors import SpaceError, TableError
 
 
 def _part(path: Path) -> Path:
@@ -68,6 +68,20 @@ def _remove(folder: Path) -> None:
         folder.unlink()
     else:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_space(folder: Path, needed_bytes: int, what: str) -> None:
+    """Check that the disk of a folder has room, before hours are spent to find out.
+
+    Raises:
+        SpaceError: it has not.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes:
+        raise SpaceError(
+            f"{folder}: expected {needed_bytes / 1e9:.1f} GB of free disk for {what}, found "
+            f"{free / 1e9:.1f} GB; free some and run the same command again"
+        )
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

@@ -40,7 +40,14 @@ def check_settings(config: dict[str, Any]) -> dict[str, Product]:
             "alignment.pairs, for BigEarthNet v1 counts its columns and rows in such patches"
         )
     read_nomenclature(config["labels"]["nomenclature"])
-    return read_products(config["products"])
+    products = read_products(config["products"])
+    for key, path in (_inputs(config, products) | {"results": config["results"]}).items():
+        if "{" in path or "}" in path:
+            raise ConfigError(
+                f"{key} is {path!r}; expected a path without braces, which Snakemake takes for "
+                "wildcards. Rename the folder, or link to it under another name"
+            )
+    return products
 
 
 def named_inputs(config: dict[str, Any]) -> dict[str, str]:
@@ -61,6 +68,12 @@ def named_inputs(config: dict[str, Any]) -> dict[str, str]:
 
 def absent_inputs(config: dict[str, Any], products: dict[str, Product]) -> list[str]:
     """The inputs that the configuration names and that are not there, as ``key: path``."""
-    wanted = named_inputs(config)
-    wanted |= {f"{config['products']}, {p.product}": p.path for p in products.values() if p.path}
-    return [f"{key}: {path}" for key, path in wanted.items() if not Path(path).exists()]
+    inputs = _inputs(config, products)
+    return [f"{key}: {path}" for key, path in inputs.items() if not Path(path).exists()]
+
+
+def _inputs(config: dict[str, Any], products: dict[str, Product]) -> dict[str, str]:
+    """The paths of all inputs, by key or row of the product table."""
+    return named_inputs(config) | {
+        f"{config['products']}, {p.product}": p.path for p in products.values() if p.path
+    }

@@ -21,11 +21,15 @@ from reben.settings import absent_inputs, check_settings
 
 # Rules run `python -m reben.<step>` in this environment, in a conda environment or on a
 # cluster node alike: the package is found by its path, it is not installed.
-shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(PACKAGES))}; ")
+# A step ends when Snakemake, the parent of its shell, does (`reben.cli`).
+shell.prefix(
+    f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(PACKAGES))}"
+    " REBEN_SNAKEMAKE=$PPID; "
+)
 
 # The memory that rules ask for holds, beside the step that was measured, Snakemake itself:
 # on a cluster's node it runs twice around the step, 260 MB together.
-RESULTS = config["results"]
+RESULTS = os.path.normpath(config["results"])  # `results/` is no other folder
 LOGS = f"{RESULTS}/logs"
 TABLES = f"{RESULTS}/tables"
 PRODUCTS = check_settings(config)

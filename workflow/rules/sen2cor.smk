@@ -61,4 +61,4 @@ rule run_sen2cor:
         "python -m reben.sen2cor --l1c {input.l1c:q} --out {output:q}"
         ' --command "$REBEN_SEN2COR" --gipp "$REBEN_GIPP" --version {params.version:q}'
         " --limit-min {resources.runtime} --threads {threads}"
-        " --scratch {resources.tmpdir:q} 2> {log:q}"
+        " --scratch {resources.tmpdir:q} --log {log:q} 2> {log:q}"
