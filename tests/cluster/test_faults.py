@@ -13,59 +13,63 @@ import pytest
 
 from reben.names import ProductName
 from tests.cluster.slurm import Slurm
-from tests.cluster.workspace import QUICK, ROOT, Workspace, wait_for, wait_for_step
+from tests.cluster.workspace import ROOT, SITE, TILES, Workspace, wait_for, wait_for_step
 from tests.standins import products
 
 STANDIN = ROOT / "tests/standins/l2a_process"
-Local = Callable[..., dict[str, str]]
+Local = Callable[[], dict[str, str]]
+TILE = TILES[0]
 
 
 def test_snakemake_is_killed(slurm: Slurm, inputs: Path, local: Local, tmp_path: Path) -> None:
     """After kill -9 of Snakemake two commands, then the same one as before."""
     first = slurm.last_job() + 1
-    workspace = Workspace(tmp_path / "w", inputs, whole=False, tiles=1)
-    with workspace.building("slurm", *QUICK, env=slurm.environment) as build:
-        os.kill(wait_for_step("patches", workspace), signal.SIGSTOP)  # it will be running
+    workspace = Workspace(tmp_path / "w", inputs)
+    shard = [*SITE, "--", f"results/encoded/s2/{TILE}.lmdb"]
+    with workspace.building("slurm", *shard, env=slurm.environment) as build:
+        os.kill(wait_for_step("encode", workspace), signal.SIGSTOP)  # it will be running
         os.kill(build.process.pid, signal.SIGKILL)
         build.process.wait()
         run_id = re.search(r"SLURM run ID: (\S+)", build.log.read_text())
     assert run_id
     running = [job for job in slurm.jobs(first) if job.state == "RUNNING"]
-    assert {job.name for job in running} == {run_id[1]}
+    assert [(job.rule, job.name) for job in running] == [("encode_sentinel2", run_id[1])]
 
-    refused = workspace.build("slurm", *QUICK, env=slurm.environment)
+    refused = workspace.build("slurm", *shard, env=slurm.environment)
     assert refused.returncode != 0
     assert "--unlock" in refused.stdout
 
     slurm.command("scancel", "--name", run_id[1])
     assert workspace.build("slurm", "--unlock", env=slurm.environment).returncode == 0
     wait_for(lambda: not slurm.command("squeue", "-h").strip())
-    again = workspace.build("slurm", *QUICK, env=slurm.environment)
+    again = workspace.build("slurm", *shard, env=slurm.environment)
     assert again.returncode == 0, again.stdout
-    assert workspace.digests() == local(whole=False, tiles=1)
+    # Finished work is kept, half-made work is made anew.
+    assert [job.rule for job in slurm.jobs(first)] == ["make_patches", *2 * ["encode_sentinel2"]]
+    assert_as_local(workspace, local)
 
 
 def test_read_only_then_full_disk(slurm: Slurm, inputs: Path, local: Local, tmp_path: Path) -> None:
     """Both stop the build and say why; put right, the same command ends it."""
-    workspace = Workspace(tmp_path / "w", inputs, whole=False, tiles=1)
-    impatient = (*QUICK, "--retries=0")
+    workspace = Workspace(tmp_path / "w", inputs)
+    patches = [*SITE, "--retries=0", "--", f"results/patches/{TILE}"]
     with small_disk(workspace.results, kilobytes=600) as remount:
         remount("ro")
-        said = workspace.build("slurm", *impatient, env=slurm.environment)
+        said = workspace.build("slurm", *patches, env=slurm.environment)
         assert said.returncode != 0
         assert "Read-only file system" in said.stdout
         assert "results" in said.stdout
         remount("rw")
 
-        said = workspace.build("slurm", *impatient, env=slurm.environment)
+        said = workspace.build("slurm", *patches, env=slurm.environment)
         assert said.returncode != 0
         assert re.search(r"error: No space left on device: \S+.*free some space", said.stdout)
         assert not list(workspace.results.rglob(".part-*")), "something half-written was kept"
 
         remount("size=100m")
-        again = workspace.build("slurm", *QUICK, env=slurm.environment)
+        again = workspace.build("slurm", *patches, env=slurm.environment)
         assert again.returncode == 0, again.stdout
-        assert workspace.digests() == local(whole=False, tiles=1)
+        assert_as_local(workspace, local)
 
 
 def test_full_scratch_disk(slurm: Slurm, inputs: Path, tmp_path: Path) -> None:
@@ -82,10 +86,10 @@ def test_full_scratch_disk(slurm: Slurm, inputs: Path, tmp_path: Path) -> None:
     )
     images = []
     for profile in ("local", "slurm"):
-        workspace = Workspace(tmp_path / profile, inputs, whole=False)
+        workspace = Workspace(tmp_path / profile, inputs)
         workspace.configure(products=str(table), sen2cor={"command": str(command)})
         scratch = tmp_path / f"scratch-{profile}"
-        options = [*QUICK, "--retries=0"] if profile == "slurm" else []
+        options = [*SITE, "--retries=0"] if profile == "slurm" else []
         options += ["--default-resources", f"tmpdir='{scratch}'", "--"]
         options.append(f"results/l2a/{tile}.SAFE")
         with small_disk(scratch, kilobytes=100) as remount:
@@ -104,6 +108,13 @@ def test_full_scratch_disk(slurm: Slurm, inputs: Path, tmp_path: Path) -> None:
         images.append({path: digest for path, digest in digests if path.endswith(".jp2")})
     # The rest says when it was processed.
     assert images[0] == images[1] != {}
+
+
+def assert_as_local(workspace: Workspace, local: Local) -> None:
+    """What was made is what a local build makes, byte for byte."""
+    digests = workspace.digests()
+    assert any(path.endswith(".tif") for path in digests)
+    assert digests.items() <= local().items()
 
 
 @contextmanager
