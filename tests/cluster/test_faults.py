@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,30 +85,35 @@ def test_full_scratch_disk(slurm: Slurm, inputs: Path, tmp_path: Path) -> None:
     table.write_text(
         f"product\tlevel\tsource\tpath\tid\tchecksum\n{source.stem}\tL1C\tlocal\t{source}\t\t\n"
     )
-    images = []
-    for profile in ("local", "slurm"):
-        workspace = Workspace(tmp_path / profile, inputs)
-        workspace.configure(products=str(table), sen2cor={"command": str(command)})
-        scratch = tmp_path / f"scratch-{profile}"
-        options = [*SITE, "--retries=0"] if profile == "slurm" else []
-        options += ["--default-resources", f"tmpdir='{scratch}'", "--"]
-        options.append(f"results/l2a/{tile}.SAFE")
-        with small_disk(scratch, kilobytes=100) as remount:
-            if profile == "slurm":
-                said = workspace.build(profile, *options, env=slurm.environment)
-                assert said.returncode != 0
-                # sen2cor itself says nothing of the disk.
-                assert "error: sen2cor: expected exit status 0" in said.stdout
-                assert "0.0 GB were free on its scratch disk" in said.stdout
-                assert not list(scratch.iterdir())
-                assert not list(workspace.results.glob("l2a/*"))
-            remount("size=100m")
-            said = workspace.build(profile, *options, env=slurm.environment)
-            assert said.returncode == 0, said.stdout
-        digests = workspace.digests().items()
-        images.append({path: digest for path, digest in digests if path.endswith(".jp2")})
-    # The rest says when it was processed.
-    assert images[0] == images[1] != {}
+    workspace = Workspace(tmp_path / "w", inputs)
+    workspace.configure(products=str(table), sen2cor={"command": str(command)})
+    target = f"results/l2a/{tile}.SAFE"
+    built = workspace.build("local", "--", target)
+    assert built.returncode == 0, built.stdout
+    expected = images(workspace)
+    shutil.rmtree(workspace.folder / target)
+
+    scratch = tmp_path / "scratch"
+    options = [*SITE, "--retries=0", "--default-resources", f"tmpdir='{scratch}'", "--", target]
+    with small_disk(scratch, kilobytes=100) as remount:
+        said = workspace.build("slurm", *options, env=slurm.environment)
+        assert said.returncode != 0
+        # sen2cor itself says nothing of the disk.
+        assert "error: sen2cor: expected exit status 0" in said.stdout
+        assert "0.0 GB were free on its scratch disk" in said.stdout
+        assert not list(scratch.iterdir())
+        assert not list(workspace.results.glob("l2a/*"))
+
+        remount("size=100m")
+        again = workspace.build("slurm", *options, env=slurm.environment)
+        assert again.returncode == 0, again.stdout
+    assert images(workspace) == expected != {}
+
+
+def images(workspace: Workspace) -> dict[str, str]:
+    """The digests of the images; the rest of a product says when it was processed."""
+    digests = workspace.digests()
+    return {path: digest for path, digest in digests.items() if path.endswith(".jp2")}
 
 
 def assert_as_local(workspace: Workspace, local: Local) -> None:
