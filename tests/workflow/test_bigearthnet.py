@@ -9,8 +9,8 @@ ROOT = Path(__file__).parents[2]
 
 def test_dry_run_plans_125_tiles_with_their_resources() -> None:
     done = subprocess.run(
-        ["snakemake", "--dry-run", "--nolock", "--configfile=config/bigearthnet.yaml"]
-        + ["--workflow-profile=workflow/profiles/slurm"],
+        ["snakemake", "--dry-run", "--printshellcmds", "--nolock"]
+        + ["--configfile=config/bigearthnet.yaml", "--workflow-profile=workflow/profiles/slurm"],
         cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
@@ -33,3 +33,7 @@ def test_dry_run_plans_125_tiles_with_their_resources() -> None:
         for block in blocks:
             assert re.search(r"mem_mb=\d+", block), block
             assert re.search(r"runtime=\d+", block), block
+    # A command that named every tile would be too long for Linux from some hundred tiles on.
+    commands = re.findall(r"^Shell command: .*$", done.stdout, re.MULTILINE)
+    assert len(commands) > 9 * 125
+    assert max(map(len, commands)) < 1500

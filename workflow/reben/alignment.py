@@ -19,6 +19,7 @@ from reben import cli
 from reben.errors import TableError
 from reben.files import read_bytes
 from reben.tables import ALIGNMENT, PATCHES, read_tables, write_table
+from reben.tile_paths import TilePaths
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,9 @@ def align_patches(patches: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
 def main(argv: Sequence[str] | None = None) -> None:
     """Align the patches of all tiles."""
     parser = cli.parser(__doc__)
-    parser.add_argument("--patches", nargs="+", required=True, help="tables of all tiles")
+    parser.add_argument(
+        "--patches", nargs="+", action=TilePaths, required=True, help="tables of all tiles"
+    )
     parser.add_argument("--pairs", required=True, help="v1 pairs (CSV or Parquet)")
     parser.add_argument("--out", required=True, help="alignment (Parquet)")
     args = parser.parse_args(argv)

@@ -20,6 +20,7 @@ from reben.errors import RebenError, StoreError
 from reben.lmdb_store import read_lmdb, write_lmdb
 from reben.names import entry_key
 from reben.tables import SELECTION, SENTINEL1, read_table, read_tables
+from reben.tile_paths import TilePaths
 
 log = logging.getLogger(__name__)
 
@@ -135,10 +136,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Build one LMDB."""
     parser = cli.parser(__doc__)
     parser.add_argument("--selection", required=True, help="which patches are kept (Parquet)")
-    parser.add_argument("--pairs", nargs="*", default=[], help="Sentinel-1 pairs of all tiles")
-    parser.add_argument("--s2", nargs="+", default=[], help="shards of Sentinel-2")
-    parser.add_argument("--s1", nargs="+", default=[], help="shards of Sentinel-1")
-    parser.add_argument("--reference-maps", nargs="+", default=[], help="shards of reference maps")
+    parser.add_argument(
+        "--pairs", nargs="*", action=TilePaths, default=[], help="Sentinel-1 pairs of all tiles"
+    )
+    parser.add_argument(
+        "--s2", nargs="+", action=TilePaths, default=[], help="shards of Sentinel-2"
+    )
+    parser.add_argument(
+        "--s1", nargs="+", action=TilePaths, default=[], help="shards of Sentinel-1"
+    )
+    parser.add_argument(
+        "--reference-maps", nargs="+", action=TilePaths, default=[], help="shards of reference maps"
+    )
     parser.add_argument("--out", required=True, help="folder of the LMDB")
     args = parser.parse_args(argv)
     if not (args.s2 or args.s1 or args.reference_maps):

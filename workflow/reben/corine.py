@@ -34,6 +34,7 @@ from reben.files import atomic_file, read_json, write_json
 from reben.grid import TileGrid
 from reben.nomenclature import CORINE_CODES
 from reben.quality import ACCEPTED
+from reben.tile_paths import TilePaths
 
 log = logging.getLogger(__name__)
 
@@ -255,7 +256,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--corine", required=True, help="vector file, as a GeoPackage")
     parser.add_argument("--layer", help="layer, where the file has several")
     parser.add_argument("--code-column", help="column of the codes, where it is not Code_<year>")
-    parser.add_argument("--quality", nargs="+", required=True, help="verdicts of all tiles (JSON)")
+    parser.add_argument(
+        "--quality", nargs="+", action=TilePaths, required=True, help="verdicts of all tiles (JSON)"
+    )
     parser.add_argument("--manifest", required=True, help="JSON; the clips are written beside it")
     args = parser.parse_args(argv)
 

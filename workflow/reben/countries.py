@@ -20,6 +20,7 @@ from pyproj import CRS, Transformer
 from reben import cli
 from reben.errors import VectorError
 from reben.tables import COUNTRIES, PATCHES, read_tables, write_table
+from reben.tile_paths import TilePaths
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +118,9 @@ def assign_country(patches: pl.DataFrame, countries: dict[str, shapely.Geometry]
 def main(argv: Sequence[str] | None = None) -> None:
     """Find the country of the patches of all tiles."""
     parser = cli.parser(__doc__)
-    parser.add_argument("--patches", nargs="+", required=True, help="tables of all tiles")
+    parser.add_argument(
+        "--patches", nargs="+", action=TilePaths, required=True, help="tables of all tiles"
+    )
     parser.add_argument("--countries", required=True, help="outlines (vector file)")
     parser.add_argument("--name-column", help="column of the names, where it is not `name`")
     parser.add_argument("--names", nargs="*", default=[], help="countries to choose from; all")

@@ -17,6 +17,7 @@ from reben.grid import TileGrid
 from reben.quality import REJECTED, offset_warnings
 from reben.selection import REASONS
 from reben.tables import METADATA, SELECTION, read_table
+from reben.tile_paths import TilePaths
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,9 @@ def funnel_table(
 def main(argv: Sequence[str] | None = None) -> None:
     """Count what became of every product and patch."""
     parser = cli.parser(__doc__)
-    parser.add_argument("--quality", nargs="+", required=True, help="verdicts of all tiles (JSON)")
+    parser.add_argument(
+        "--quality", nargs="+", action=TilePaths, required=True, help="verdicts of all tiles (JSON)"
+    )
     parser.add_argument("--selection", required=True)
     parser.add_argument("--obscured", required=True, help="metadata of patches with snow or cloud")
     parser.add_argument("--patch-m", type=int, default=1200, help="side of a patch, metres")

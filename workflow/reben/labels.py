@@ -14,6 +14,7 @@ import polars as pl
 from reben import cli
 from reben.nomenclature import read_nomenclature
 from reben.tables import CODE_COUNTS, LABELS, read_tables, write_table
+from reben.tile_paths import TilePaths
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,9 @@ def label_patches(
 def main(argv: Sequence[str] | None = None) -> None:
     """Label the patches of all tiles."""
     parser = cli.parser(__doc__)
-    parser.add_argument("--code-counts", nargs="+", required=True, help="tables of all tiles")
+    parser.add_argument(
+        "--code-counts", nargs="+", action=TilePaths, required=True, help="tables of all tiles"
+    )
     parser.add_argument("--nomenclature", required=True, help="CSV with code,class")
     parser.add_argument("--min-labelled-fraction", type=float, default=0.75)
     parser.add_argument("--threshold", choices=THRESHOLDS, default="inclusive")

@@ -29,6 +29,7 @@ from reben.tables import (
     read_tables,
     write_table,
 )
+from reben.tile_paths import TilePaths
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--countries")
     parser.add_argument("--alignment")
-    parser.add_argument("--sentinel1", nargs="*")
+    parser.add_argument("--sentinel1", nargs="*", action=TilePaths)
     parser.add_argument("--clear", required=True, help="out: patches without snow or cloud")
     parser.add_argument("--obscured", required=True, help="out: patches with snow or cloud")
     parser.add_argument("--class-counts", required=True, help="out: CSV")

@@ -21,6 +21,7 @@ from reben.tables import (
     read_tables,
     write_table,
 )
+from reben.tile_paths import TilePaths
 
 log = logging.getLogger(__name__)
 
@@ -68,10 +69,14 @@ def select_patches(
 def main(argv: Sequence[str] | None = None) -> None:
     """Select among the patches of all tiles."""
     parser = cli.parser(__doc__)
-    parser.add_argument("--patches", nargs="+", required=True, help="tables of all tiles")
+    parser.add_argument(
+        "--patches", nargs="+", action=TilePaths, required=True, help="tables of all tiles"
+    )
     parser.add_argument("--labels", required=True, help="labels (Parquet)")
     parser.add_argument("--alignment", help="keep only patches that are in it (Parquet)")
-    parser.add_argument("--sentinel1", nargs="*", help="keep only patches with a pair (Parquet)")
+    parser.add_argument(
+        "--sentinel1", nargs="*", action=TilePaths, help="keep only patches with a pair (Parquet)"
+    )
     parser.add_argument("--out", required=True, help="selection (Parquet)")
     args = parser.parse_args(argv)
 

@@ -16,6 +16,7 @@ from reben.errors import TableError
 from reben.files import read_bytes
 from reben.tables import ALIGNMENT, PATCHES, read_table, read_tables, write_table
 from reben.tables import SNOW_CLOUD as SCHEMA
+from reben.tile_paths import TilePaths
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,9 @@ def flag_snow_cloud(
 def main(argv: Sequence[str] | None = None) -> None:
     """Flag the patches of all tiles."""
     parser = cli.parser(__doc__)
-    parser.add_argument("--patches", nargs="+", required=True, help="tables of all tiles")
+    parser.add_argument(
+        "--patches", nargs="+", action=TilePaths, required=True, help="tables of all tiles"
+    )
     parser.add_argument("--alignment", help="alignment with v1 (Parquet)")
     parser.add_argument("--seasonal-snow", help="list of patches with seasonal snow")
     parser.add_argument("--cloud-or-shadow", help="list of patches with cloud or shadow")

@@ -13,6 +13,7 @@ import polars as pl
 from reben import cli
 from reben.frames import SPLITS, frame_widths
 from reben.tables import PATCHES, SPLIT, read_tables, write_table
+from reben.tile_paths import TilePaths
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,9 @@ def assign_split(patches: pl.DataFrame, p: float, q: float) -> pl.DataFrame:
 def main(argv: Sequence[str] | None = None) -> None:
     """Split the patches of all tiles."""
     parser = cli.parser(__doc__)
-    parser.add_argument("--patches", nargs="+", required=True, help="tables of all tiles")
+    parser.add_argument(
+        "--patches", nargs="+", action=TilePaths, required=True, help="tables of all tiles"
+    )
     parser.add_argument("--p", type=float, default=0.25, help="area share of test")
     parser.add_argument("--q", type=float, default=0.25, help="area share of validation")
     parser.add_argument("--out", required=True, help="split (Parquet)")

@@ -11,8 +11,6 @@ results/l2a/ has the tile, they may be deleted by hand and are not made again.
 import os
 import re
 
-os.environ.update(REBEN_PRODUCTS=config["products"])
-
 CDSE_VARIABLES = (
     "CDSE_USERNAME",
     "CDSE_PASSWORD",

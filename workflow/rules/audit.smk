@@ -1,8 +1,4 @@
-SHARDS = [
-    f"{RESULTS}/encoded/{kind}/{{tile}}.lmdb"
-    for kind in ("s2", "s1", "reference_maps")
-    if shards(kind)
-]
+SHARDS = [f"{RESULTS}/encoded/{kind}/{{tile}}.lmdb" for kind in KINDS if shards(kind)]
 
 
 rule digest_tile:
@@ -59,11 +55,10 @@ rule audit:
     params:
         results=lambda wildcards, output: Path(output.manifest).parents[1],
         config=CONFIG_JSON,
-        tiles=TILES,
         snakemake=SNAKEMAKE_VERSION,
         snakefile=f"{workflow.basedir}/Snakefile",
         code=code_version("audit"),
         environment=environment_version("audit"),
     shell:
         "python -m reben.audit --results {params.results:q} --config {params.config:q}"
-        " --tiles {params.tiles} --snakemake {params.snakemake} --snakefile {params.snakefile:q} 2> {log:q}"
+        " --snakemake {params.snakemake} --snakefile {params.snakefile:q} 2> {log:q}"

@@ -32,8 +32,8 @@ TABLES = f"{RESULTS}/tables"
 PRODUCTS = check_settings(config)
 TILES = list(PRODUCTS)
 REQUIRED = sorted(config["quality"]["required"])
-# For the jobs that must judge by it and yet must not all run again when it changes.
-os.environ.update(REBEN_REQUIRED=" ".join(REQUIRED))
+# For jobs that go by these and yet must not all run again when one changes.
+os.environ.update(REBEN_REQUIRED=" ".join(REQUIRED), REBEN_PRODUCTS=config["products"])
 ALIGNED = config["alignment"]["pairs"] is not None
 SENTINEL1 = config["sentinel1"]["root"] is not None
 COUNTRIES = config["countries"]["path"] is not None
@@ -74,6 +74,10 @@ def given(condition, path):
 def of_tiles(pattern):
     """A path with {tile}, for all tiles."""
     return expand(pattern, tile=TILES)
+
+
+# For a command line, which has no room for the paths of thousands of tiles (reben.tile_paths).
+ALL_VERDICTS = f"{RESULTS}/quality/*.json"
 
 
 def l2a_product(wildcards):
@@ -131,6 +135,9 @@ def after_clip(wildcards):
     """
     checkpoints.clip_corine.get()
     return []
+
+
+KINDS = ("s2", "s1", "reference_maps")
 
 
 def shards(kind):

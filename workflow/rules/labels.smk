@@ -18,6 +18,7 @@ checkpoint clip_corine:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,  # 0.2 GB seen; coasts are larger
         runtime=lambda wildcards, attempt: 60 * attempt,  # 1-2 s a tile seen
     params:
+        quality=ALL_VERDICTS,
         layer=options(
             layer=config["corine"]["layer"],
             code_column=config["corine"]["code_column"],
@@ -27,7 +28,7 @@ checkpoint clip_corine:
         environment=environment_version("vector"),
     shell:
         "python -m reben.corine --corine {input.corine:q} {params.layer}"
-        " --quality {input.quality:q} --manifest {output.manifest:q} 2> {log:q}"
+        " --quality {params.quality:q} --manifest {output.manifest:q} 2> {log:q}"
 
 
 rule make_reference_maps:
@@ -73,12 +74,13 @@ rule label_patches:
         mem_mb=1000,
         runtime=10,
     params:
+        code_counts=f"{TABLES}/code_counts/*.parquet",
         min_labelled_fraction=config["labels"]["min_labelled_fraction"],
         threshold=config["labels"]["threshold"],
         code=code_version("labels"),
         environment=environment_version("tables"),
     shell:
-        "python -m reben.labels --code-counts {input.code_counts:q}"
+        "python -m reben.labels --code-counts {params.code_counts:q}"
         " --nomenclature {input.nomenclature:q}"
         " --min-labelled-fraction {params.min_labelled_fraction}"
         " --threshold {params.threshold} --out {output:q} 2> {log:q}"

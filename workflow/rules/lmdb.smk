@@ -104,11 +104,13 @@ rule build_lmdb:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,  # 0.4 GB seen, full-size tile
         runtime=lambda wildcards, attempt: 240 * attempt,  # 10 s a tile seen
     params:
-        shards=lambda wildcards, input: options(
-            pairs=input.pairs or None,
-            s2=input.s2 or None,
-            s1=input.s1 or None,
-            reference_maps=input.reference_maps or None,
+        shards=options(
+            **{
+                kind: f"{RESULTS}/encoded/{kind}/*.lmdb"
+                for kind in KINDS
+                if shards(kind)
+            },
+            pairs=given(shards("s1"), f"{TABLES}/sentinel1/*.parquet"),
         ),
         code=code_version("build_lmdb"),
         environment=environment_version("raster"),

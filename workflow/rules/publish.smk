@@ -31,7 +31,8 @@ rule archive:
     params:
         results=lambda wildcards, output: Path(output[0]).parent,
         sentinel1=lambda wildcards, input: options(
-            s1=input.sentinel1 or None, pairs=input.pairs if input.sentinel1 else None
+            s1=input.sentinel1 or None,
+            pairs=ALL_SENTINEL1_TABLES if input.sentinel1 else None,
         ),
         code=code_version("publish.archives"),
         environment=environment_version("publish"),

@@ -20,6 +20,9 @@ localrules:
 PATCH_TABLES = of_tiles(f"{TABLES}/patches/{{tile}}.parquet")
 SENTINEL1_TABLES = given(SENTINEL1, of_tiles(f"{TABLES}/sentinel1/{{tile}}.parquet"))
 REQUIRED_SENTINEL1 = given(config["sentinel1"]["missing"] == "drop", SENTINEL1_TABLES)
+# The same for a command line, which has no room for thousands of names (reben.tile_paths).
+ALL_PATCH_TABLES = f"{TABLES}/patches/*.parquet"
+ALL_SENTINEL1_TABLES = f"{TABLES}/sentinel1/*.parquet"
 ALIGNMENT = given(ALIGNED, f"{TABLES}/alignment.parquet")
 
 
@@ -38,12 +41,13 @@ rule assign_split:
         mem_mb=1000,
         runtime=10,
     params:
+        patches=ALL_PATCH_TABLES,
         p=config["split"]["p"],
         q=config["split"]["q"],
         code=code_version("split"),
         environment=environment_version("tables"),
     shell:
-        "python -m reben.split --patches {input.patches:q} --p {params.p} --q {params.q}"
+        "python -m reben.split --patches {params.patches:q} --p {params.p} --q {params.q}"
         " --out {output:q} 2> {log:q}"
 
 
@@ -63,6 +67,7 @@ rule assign_country:
         mem_mb=2000,
         runtime=30,
     params:
+        patches=ALL_PATCH_TABLES,
         choice=options(
             name_column=config["countries"]["name_column"],
             names=sorted(config["countries"]["names"]),
@@ -70,7 +75,7 @@ rule assign_country:
         code=code_version("countries"),
         environment=environment_version("vector"),
     shell:
-        "python -m reben.countries --patches {input.patches:q}"
+        "python -m reben.countries --patches {params.patches:q}"
         " --countries {input.countries:q} {params.choice} --out {output:q} 2> {log:q}"
 
 
@@ -90,10 +95,11 @@ rule align_patches:
         mem_mb=2000,
         runtime=10,
     params:
+        patches=ALL_PATCH_TABLES,
         code=code_version("alignment"),
         environment=environment_version("tables"),
     shell:
-        "python -m reben.alignment --patches {input.patches:q} --pairs {input.pairs:q}"
+        "python -m reben.alignment --patches {params.patches:q} --pairs {input.pairs:q}"
         " --out {output:q} 2> {log:q}"
 
 
@@ -115,6 +121,7 @@ rule flag_snow_cloud:
         mem_mb=2000,
         runtime=10,
     params:
+        patches=ALL_PATCH_TABLES,
         sources=lambda wildcards, input: options(
             alignment=input.alignment or None,
             seasonal_snow=input.snow or None,
@@ -124,7 +131,7 @@ rule flag_snow_cloud:
         code=code_version("snow_cloud"),
         environment=environment_version("tables"),
     shell:
-        "python -m reben.snow_cloud --patches {input.patches:q} {params.sources}"
+        "python -m reben.snow_cloud --patches {params.patches:q} {params.sources}"
         " --scl-cover-fraction {params.scl_cover_fraction} --out {output:q} 2> {log:q}"
 
 
@@ -147,13 +154,15 @@ rule select_patches:
         mem_mb=1000,
         runtime=10,
     params:
-        required=lambda wildcards, input: options(
-            alignment=input.alignment or None, sentinel1=input.sentinel1 or None
+        patches=ALL_PATCH_TABLES,
+        required=options(
+            alignment=ALIGNMENT,
+            sentinel1=given(REQUIRED_SENTINEL1, ALL_SENTINEL1_TABLES),
         ),
         code=code_version("selection"),
         environment=environment_version("tables"),
     shell:
-        "python -m reben.selection --patches {input.patches:q} --labels {input.labels:q}"
+        "python -m reben.selection --patches {params.patches:q} --labels {input.labels:q}"
         " {params.required} --out {output:q} 2> {log:q}"
 
 
@@ -187,10 +196,10 @@ rule build_metadata:
         mem_mb=2000,
         runtime=10,
     params:
-        optional=lambda wildcards, input: options(
-            countries=input.countries or None,
-            alignment=input.alignment or None,
-            sentinel1=input.sentinel1 or None,
+        optional=options(
+            countries=given(COUNTRIES, f"{TABLES}/countries.parquet"),
+            alignment=ALIGNMENT,
+            sentinel1=given(SENTINEL1, ALL_SENTINEL1_TABLES),
         ),
         code=code_version("metadata"),
         environment=environment_version("tables"),
@@ -231,11 +240,12 @@ rule count_funnel:
         mem_mb=1000,
         runtime=10,
     params:
+        quality=ALL_VERDICTS,
         side_m=config["patches"]["side_m"],
         harmonise_offset=options(harmonise_offset=config["patches"]["harmonise_offset"]),
         code=code_version("funnel"),
         environment=environment_version("tables"),
     shell:
-        "python -m reben.funnel --quality {input.quality:q} --selection {input.selection:q}"
+        "python -m reben.funnel --quality {params.quality:q} --selection {input.selection:q}"
         " --obscured {input.obscured:q} --patch-m {params.side_m} {params.harmonise_offset}"
         " --out-quality {output.quality:q} --out-funnel {output.funnel:q} 2> {log:q}"

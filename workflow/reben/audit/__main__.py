@@ -16,7 +16,7 @@ from reben import cli
 from reben.audit import provenance
 from reben.audit.crate import write_crate
 from reben.audit.outputs import HASH_FILES, MANIFEST, output_digests
-from reben.files import read_json, write_json
+from reben.files import write_json
 from reben.publish.facts import gather_facts
 from reben.quality import offset_warnings
 from reben.results import read_build
@@ -29,17 +29,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--config", type=json.loads, required=True, help="as resolved (JSON)")
-    parser.add_argument("--tiles", nargs="+", required=True)
     parser.add_argument("--snakemake", required=True, help="its version")
     parser.add_argument("--snakefile", type=Path, required=True)
     args = parser.parse_args(argv)
 
     audit = args.results / "audit"
     named = {key: args.config["dataset"][key] for key in ("name", "version", "licence")}
-    facts = gather_facts(read_build(args.results), **named)
-    verdicts = [read_json(args.results / f"quality/{tile}.json") for tile in args.tiles]
+    build = read_build(args.results)
+    facts = gather_facts(build, **named)
     manifest = {
-        "warnings": offset_warnings(verdicts, args.config["patches"]["harmonise_offset"]),
+        "warnings": offset_warnings(build.verdicts, args.config["patches"]["harmonise_offset"]),
         "dataset": named
         | {"licence_url": facts.licence_url, "summary": facts.summary}
         | {"patches": facts.patches, "patches_by_split": facts.by_split},
@@ -51,11 +50,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             "snakemake": args.snakemake,
         },
         "code": {**provenance.code(), "git": provenance.git_state(args.snakefile.parent)},
-        "outputs": output_digests(args.results, args.tiles),
+        "outputs": output_digests(args.results, build.tiles),
     }
     write_json(audit / MANIFEST, manifest)
     write_crate(audit, manifest, args.snakefile, HASH_FILES.values())
-    log.info("%s: %d tiles, %d tables", audit, len(args.tiles), len(manifest["outputs"]["files"]))
+    log.info("%s: %d tiles, %d tables", audit, len(build.tiles), len(manifest["outputs"]["files"]))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from reben.names import REFERENCE_MAP, PatchName, Sentinel1Name
 from reben.patch_store import PatchReader
 from reben.patch_tar import patch_reader
 from reben.tables import METADATA, SENTINEL1, read_tables
+from reben.tile_paths import TilePaths
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -119,7 +120,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--s2", type=Path, help="folder of the patches, by tile")
     parser.add_argument("--reference-maps", type=Path, help="likewise")
     parser.add_argument("--s1", type=Path, help="folder of the Sentinel-1 patches")
-    parser.add_argument("--pairs", nargs="*", default=[], help="their tables, of all tiles")
+    parser.add_argument(
+        "--pairs", nargs="*", action=TilePaths, default=[], help="their tables, of all tiles"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", required=True, help="folder of the archives")
     args = parser.parse_args(argv)
