@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -98,3 +100,15 @@ def test_absent_inputs_are_named_with_their_key():
     corine = {**DEFAULTS["corine"], "path": "nowhere.gpkg"}
     config = {**DEFAULTS, "products": products, "corine": corine}
     assert absent_inputs(config, {}) == ["corine.path: nowhere.gpkg"]
+
+
+def test_reading_the_workflow_loads_no_libraries_of_its_steps():
+    """Snakemake reads it on its own node twice for every job of a cluster."""
+    rules = "\n".join(path.read_text() for path in Path("workflow/rules").glob("*.smk"))
+    imports = re.findall(r"^(?:from reben|import reben)\b.*", rules, re.MULTILINE)
+    assert "from reben.settings import absent_inputs, check_settings" in imports
+    program = "\n".join([*imports, "import sys", "print(*sys.modules)"])
+    ran = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert not {"polars", "pyarrow", "rasterio", "httpx", "lmdb"} & set(ran.stdout.split())

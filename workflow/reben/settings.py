@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from reben.errors import ConfigError
+from reben.frames import frame_widths
 from reben.nomenclature import read_nomenclature
 from reben.product_table import Product, read_products
-from reben.split import frame_widths
 
 #: Side of the patches of BigEarthNet v1, metres.
 _V1_SIDE_M = 1200

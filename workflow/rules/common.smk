@@ -11,7 +11,8 @@ from pathlib import Path
 PACKAGES = Path(workflow.basedir, "workflow")
 sys.path.insert(0, str(PACKAGES))
 
-from reben.code_version import code_version, environment_version
+from reben.code_version import code_version as step_version
+from reben.code_version import environment_version
 from reben.errors import ConfigError, RebenError
 from reben.files import read_json
 from reben.names import TILE_PATTERN
@@ -54,6 +55,14 @@ onstart:
     if absent := absent_inputs(config, PRODUCTS):
         listed = "\n  ".join(absent)
         raise ConfigError(f"these inputs are not there:\n  {listed}")
+
+
+def code_version(module):
+    """The version of a step's code, as a parameter: worked out only for rules with a job.
+
+    So a cluster's node, where Snakemake runs one job, does not read the code of all steps.
+    """
+    return lambda wildcards: step_version(module)
 
 
 def at_hand(path):

@@ -5,9 +5,9 @@ from datetime import date, datetime
 
 from reben.errors import TableError
 from reben.files import sha256_file
+from reben.frames import SPLITS
 from reben.names import PLACE_IN_TILE, ProductName, parse_time
 from reben.results import OBSCURED_TABLE, Build
-from reben.split import SPLITS
 
 #: Where the text of a licence is, by its SPDX name.
 LICENCE_URL = "https://spdx.org/licenses/{}.html"
