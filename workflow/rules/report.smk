@@ -56,7 +56,7 @@ rule report:
         sentinel1=SENTINEL1_TABLES,
         nomenclature=config["labels"]["nomenclature"],
         countries=at_hand(config["countries"]["path"]),
-        manifest=at_hand(f"{RESULTS}/audit/manifest.json"),
+        manifest=f"{RESULTS}/audit/manifest.json",
         templates=sorted(
             Path(workflow.basedir, "workflow/reben/report/templates").iterdir()
         ),
@@ -79,7 +79,7 @@ rule report:
             name_column=config["countries"]["name_column"] if COUNTRIES else None,
         ),
         inputs=lambda wildcards, input: options(
-            countries=input.countries or None, manifest=input.manifest or None
+            countries=input.countries or None, manifest=input.manifest
         ),
         code=code_version("report"),
         environment=environment_version("report"),
