@@ -8,7 +8,12 @@ from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
-PACKAGES = Path(workflow.basedir, "workflow")
+from snakemake.logging import logger
+from snakemake.utils import validate
+
+# The clone that this file lies in, also where another workflow uses it as a module.
+HOME = Path(str(workflow.current_basedir)).parents[1]
+PACKAGES = HOME / "workflow"
 sys.path.insert(0, str(PACKAGES))
 
 from reben.code_version import code_version, environment_version
@@ -17,11 +22,17 @@ from reben.files import read_json
 from reben.names import TILE_PATTERN
 from reben.quality import judge
 from reben.safe.metadata import L2AProduct
-from reben.settings import absent_inputs, check_settings
+from reben.settings import absent_inputs, check_keys, check_settings, find_shipped
 
-# Rules run `python -m reben.<step>` in this environment, in a conda environment or on a
-# cluster node alike: the package is found by its path, it is not installed.
+# Rules run `python -m reben.<step>` in this environment, activated or not, in a conda
+# environment or on a cluster node alike: the package is found by its path, it is not installed.
+os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(PACKAGES))}; ")
+
+# Of what is wrong this says a line a key; validate() prints the schema, and sets defaults.
+check_keys(config, PACKAGES / "schemas" / "config.schema.json")
+validate(config, "../schemas/config.schema.json")
+find_shipped(config, HOME)
 
 # The memory that rules ask for holds, beside the step that was measured, Snakemake itself:
 # on a cluster's node it runs twice around the step, 260 MB together.
@@ -45,11 +56,15 @@ wildcard_constraints:
     tile=TILE_PATTERN,
 
 
+ABSENT = absent_inputs(config, PRODUCTS) if workflow.is_main_process else ""
+if ABSENT:
+    logger.warning(ABSENT)  # a dry run goes on without them
+
+
 onstart:
-    # Before the first job, not after three days of sen2cor. A dry run needs no inputs.
-    if absent := absent_inputs(config, PRODUCTS):
-        listed = "\n  ".join(absent)
-        raise ConfigError(f"these inputs are not there:\n  {listed}")
+    # Before the first job, not after three days of sen2cor.
+    if ABSENT:
+        raise ConfigError(ABSENT)
 
 
 def at_hand(path):
