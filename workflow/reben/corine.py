@@ -230,7 +230,10 @@ def clip_corine(layer: Layer, verdicts: Sequence[dict[str, Any]], folder: Path) 
     for verdict in sorted(verdicts, key=lambda v: str(v["tile"])):
         grid = TileGrid.from_dict(verdict["grid"])
         if verdict["verdict"] == ACCEPTED:
-            clip = layer.clip(grid)
+            try:
+                clip = layer.clip(grid)
+            except VectorError as error:
+                raise VectorError(f"{verdict['tile']}: {error}") from error
         else:  # the tile will have no patches, so it needs no polygons
             clip = Clip(grid, np.empty(0, np.int16), [])
         name = f"{verdict['tile']}-{clip.digest()}.parquet"

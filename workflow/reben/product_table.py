@@ -18,6 +18,11 @@ from reben.errors import ConfigError
 from reben.files import write_text
 from reben.names import ProductName
 
+_HINTS = {
+    "product": "; expected a whole name, such as "
+    "S2A_MSIL1C_20170613T101031_N0205_R022_T33UUP_20170613T101608",
+    "row": " (an empty cell, or cells that are not separated by tabs)",
+}
 _SCHEMA = Path(__file__).parents[1] / "schemas" / "products.schema.json"
 
 
@@ -71,20 +76,30 @@ def read_products(path: str | os.PathLike[str]) -> dict[str, Product]:
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"there is no product table {path}, seen from {Path.cwd()}. `products` in the config "
+            "(snakemake --configfile mine.yaml) names it; config/README.md says what it holds"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: the product table cannot be read ({error})") from error
     schema = json.loads(_SCHEMA.read_text(encoding="utf-8"))
     validator = jsonschema.Draft202012Validator(schema)
     reader = csv.DictReader(io.StringIO(text), delimiter="\t", restkey="", restval="")
+    header = reader.fieldnames or []
+    if set(header) - set(COLUMNS) or not set(header) >= {"product", "level", "source"}:
+        raise ConfigError(
+            f"{path}: expected a header with the columns {' '.join(COLUMNS)} (the first three at "
+            f"least), separated by tabs; found {header}"
+        )
     products: dict[str, Product] = {}
     for line, raw in enumerate(reader, start=2):
         row = {key: value.strip() for key, value in raw.items() if value and value.strip()}
         where = f"{path}, line {line}"
-        if (flaw := jsonschema.exceptions.best_match(validator.iter_errors(row))) is not None:
-            column = "/".join(map(str, flaw.path)) or "row"
-            raise ConfigError(
-                f"{where}, {column}: {flaw.message}. Columns: {' '.join(COLUMNS)}, tab-separated"
-            )
+        # A wrong cell is told before an absent one, which may only follow from it.
+        if flaws := sorted(validator.iter_errors(row), key=lambda flaw: not flaw.path):
+            column = "/".join(map(str, flaws[0].path)) or "row"
+            raise ConfigError(f"{where}, {column}: {flaws[0].message}{_HINTS.get(column, '')}")
         product = Product(**{**row, "product": row["product"].removesuffix(".SAFE")})
         name = ProductName.parse(product.product)
         if name.level != product.level:
@@ -98,10 +113,7 @@ def read_products(path: str | os.PathLike[str]) -> dict[str, Product]:
             )
         products[name.tile] = product
     if not products:
-        raise ConfigError(
-            f"{path}: no products; expected a header line and one product a line. "
-            f"Columns: {' '.join(COLUMNS)}, tab-separated"
-        )
+        raise ConfigError(f"{path}: no products; expected a header line and one product a line")
     return dict(sorted(products.items()))
 
 

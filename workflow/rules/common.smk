@@ -26,7 +26,9 @@ from reben.settings import absent_inputs, check_keys, check_settings, find_shipp
 
 # Rules run `python -m reben.<step>` in this environment, activated or not, in a conda
 # environment or on a cluster node alike: the package is found by its path, it is not installed.
-os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+os.environ["PATH"] = os.pathsep.join(
+    (str(Path(sys.executable).parent), os.environ["PATH"])
+)
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(PACKAGES))}; ")
 
 # Of what is wrong this says a line a key; validate() prints the schema, and sets defaults.
@@ -120,7 +122,7 @@ def verdict(wildcards):
     """
     try:
         product = L2AProduct.open(l2a_product(wildcards) or ".")
-        return judge(product.indicators(), REQUIRED)
+        return judge(product, REQUIRED)
     except RebenError:
         return None  # not there yet, or damaged: its own jobs will say so
 
