@@ -18,7 +18,7 @@ import polars as pl
 from reben import cli
 from reben.errors import RebenError, StoreError
 from reben.lmdb_store import read_lmdb, write_lmdb
-from reben.names import entry_key
+from reben.names import PLACE_IN_TILE, entry_key
 from reben.tables import SELECTION, SENTINEL1, read_table, read_tables
 from reben.tile_paths import TilePaths
 
@@ -46,8 +46,7 @@ def entries(patches: pl.DataFrame, kinds: Sequence[str]) -> pl.DataFrame:
     Returns:
         Columns key, kind, tile (whose shard has it); one row for every entry.
     """
-    # A patch's tile is its name without column and row.
-    tile = pl.col("patch_id").str.replace(r"_\d+_\d+$", "")
+    tile = pl.col("patch_id").str.replace(PLACE_IN_TILE, "")
     frames = [
         patches.select(
             key=pl.col("s1_name") if kind == "s1" else pl.format(entry_key(kind, "{}"), "patch_id"),
