@@ -9,8 +9,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from reben.errors import ConfigError
+from reben.frames import SPLITS, frame_widths
 from reben.grid import TileGrid
-from reben.split import SPLITS, assign_split, frame_widths
+from reben.split import assign_split
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 
@@ -56,6 +57,12 @@ def test_frames_lie_inside_one_another_and_have_their_shares(p, q, count, rest):
         side = inner.any(axis=0).sum()
         assert inner.sum() == side**2, "a filled square"
         assert abs(side - wanted) <= 2
+
+
+def test_a_centre_on_a_border_belongs_to_the_inner_part():
+    # Borders 600 m and 1800 m from the edge of a tile of 4800 m, through the centres.
+    split = assign_split(place(TileGrid(32733, 300_000, 5_400_000, 4800)), p=1 / 16, q=1 / 2)
+    assert split["split"].value_counts(sort=True).rows() == [("validation", 12), ("test", 4)]
 
 
 @pytest.mark.parametrize(("p", "q"), [(0.5, 0.5), (0.7, 0.4), (0, 0.2), (-0.1, 0.2), (0.2, -0.1)])

@@ -2,7 +2,9 @@
 
 Every output is written beside its target under a temporary name and renamed when
 whole, so a killed job leaves nothing that looks finished. Leftovers of killed jobs
-start with ``.part-`` and are removed by the next try.
+start with ``.part-`` and are removed by the next try. A file is on the disk before it
+gets its name, and so are the LMDBs; to wait for each of a folder's 100,000 files would
+take longer than to make them.
 """
 
 import bz2
@@ -14,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from reben.errors import SpaceError, TableError
 
 
 def _part(path: Path) -> Path:
@@ -28,6 +32,8 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -41,16 +47,55 @@ def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary folder is removed.
     """
     path = Path(path)
-    part = _part(path)
-    shutil.rmtree(part, ignore_errors=True)
+    part, old = _part(path), path.with_name(f".part-old-{path.name}")
+    _remove(part)
+    _remove(old)
     part.mkdir(parents=True)
     try:
         yield part
         if path.is_dir():
-            shutil.rmtree(path)
+            # Away at once: what is being removed would still look finished.
+            path.replace(old)
         part.replace(path)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        _remove(part)
+        _remove(old)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder if it is there, or the link to one."""
+    if folder.is_symlink():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_space(folder: Path, needed_bytes: int, what: str) -> None:
+    """Check that the disk of a folder has room, before hours are spent to find out.
+
+    Raises:
+        SpaceError: it has not.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes:
+        raise SpaceError(
+            f"{folder}: expected {needed_bytes / 1e9:.1f} GB of free disk for {what}, found "
+            f"{free / 1e9:.1f} GB; free some and run the same command again"
+        )
+
+
+def read_cells(path: str | os.PathLike[str]) -> list[tuple[int, list[str]]]:
+    """The lines of a tab-separated table with their numbers, as people write them by hand.
+
+    Empty lines and those that start with ``#`` are passed over. Split, not parsed as CSV: a
+    stray quotation mark must not swallow the lines behind it.
+    """
+    lines = enumerate(Path(path).read_text(encoding="utf-8-sig").split("\n"), start=1)
+    return [
+        (number, [cell.strip() for cell in line.rstrip().split("\t")])
+        for number, line in lines
+        if line.strip() and not line.startswith("#")
+    ]
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
@@ -66,8 +111,18 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read a JSON file that another step wrote."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read a JSON file that another step wrote.
+
+    Raises:
+        TableError: it holds no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise TableError(
+            f"{path}: expected JSON, found otherwise ({error}); remove the file, so that the "
+            "workflow makes it again"
+        ) from error
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:

@@ -273,7 +273,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--harmonise-offset", action="store_true", help="remove BOA_ADD_OFFSET (baseline 04.00+)"
     )
     parser.add_argument("--container", choices=CONTAINERS, default=CONTAINERS[0])
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=cli.count, default=1)
     parser.add_argument("--out", required=True, help="folder of the GeoTIFFs")
     parser.add_argument("--table", required=True, help="table of all patches (Parquet)")
     args = parser.parse_args(argv)
@@ -281,7 +281,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     tile: str = args.tile
     with atomic_directory(args.out) as folder, patch_writer(folder, args.container) as writer:
         product = L2AProduct.open(args.product)
-        if not judge(product.indicators(), args.required):
+        if not judge(product, args.required):
             grid = product.grid(args.patch_m)
             if any(product.offsets().values()) and not args.harmonise_offset:
                 log.warning(

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from reben.files import sha256_file
-from reben.names import ProductName, parse_time
+from reben.frames import SPLITS
+from reben.names import PLACE_IN_TILE, ProductName, parse_time
 from reben.results import OBSCURED_TABLE, Build
-from reben.split import SPLITS
 
 #: Where the text of a licence is, by its SPDX name.
 LICENCE_URL = "https://spdx.org/licenses/{}.html"
@@ -104,7 +104,7 @@ def gather_facts(
     """
     metadata = build.metadata
     splits = dict(metadata["split"].value_counts().rows())
-    tiles = metadata["patch_id"].str.head(-6).unique().sort().to_list()
+    tiles = metadata["patch_id"].str.replace(PLACE_IN_TILE, "").unique().sort().to_list()
     # Of all products, where no patch was kept.
     times = sorted(sensing_time(tile) for tile in tiles or build.tiles)
     return Facts(

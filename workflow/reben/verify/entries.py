@@ -21,7 +21,7 @@ from rasterio.io import MemoryFile
 from reben.audit.digests import LAYERS
 from reben.audit.outputs import LMDB
 from reben.bands import NODATA, REFERENCE_MAP_M, RESOLUTION_M, S2_BANDS
-from reben.corine import Clip, read_clip
+from reben.corine_polygons import Clip, read_clip
 from reben.encode import Encoder
 from reben.errors import RebenError, StoreError
 from reben.geotiff.writer import Profile, gdal_options, template

@@ -10,10 +10,10 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from reben.audit.outputs import CLEAR_TABLE, LMDB
+from reben.frames import SPLITS
 from reben.lmdb_store import read_lmdb
 from reben.names import PatchName, ProductName, Sentinel1Name, entry_key
 from reben.results import OBSCURED_TABLE
-from reben.split import SPLITS
 from reben.tables import METADATA, read_table
 from reben.verify.claims import Build, Finding
 from reben.verify.files import claimed_hashes

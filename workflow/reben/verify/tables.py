@@ -222,7 +222,8 @@ class Tables:
                 path = self.build.input_at_hand(f"snow_cloud.{key}", f"{column} was not checked")
                 if path is None:
                     continue
-                names, where = read_names(path), str(path)
+                aligned = self.build.config["alignment"]["pairs"] is not None
+                names, where = read_names(path, aligned=aligned), str(path)
             elif patches is None:
                 continue
             flags = flag(named, names, fraction, settings["scl_cover_fraction"])
