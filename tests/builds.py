@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import rasterio
 from pyproj import Transformer
-from rasterio.transform import from_origin
 
 from reben.bands import RESOLUTION_M, S1_BANDS
 from reben.files import write_json, write_text
@@ -24,6 +22,7 @@ from reben.nomenclature import read_nomenclature
 from reben.results import OBSCURED_TABLE
 from reben.selection import select_patches
 from reben.split import assign_split
+from reben.synthetic.raster import write_raster
 from reben.tables import (
     COUNTRIES,
     LABELS,
@@ -219,15 +218,4 @@ def _write_sentinel1(
 
 def _write_tiff(path: Path, pixels: np.ndarray, row: dict[str, Any], resolution_m: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        width=pixels.shape[1],
-        height=pixels.shape[0],
-        count=1,
-        dtype=pixels.dtype,
-        crs=f"EPSG:{row['epsg']}",
-        transform=from_origin(row["x_min"], row["y_max"], resolution_m, resolution_m),
-    ) as dataset:
-        dataset.write(pixels, 1)
+    write_raster(path, pixels, row["epsg"], (row["x_min"], row["y_max"]), resolution_m)

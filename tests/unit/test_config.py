@@ -74,6 +74,9 @@ def test_contradictions_are_found_before_any_job():
     config = {**DEFAULTS, "products": products, "patches": {"side_m": 1210}}
     with pytest.raises(ConfigError, match=r"patches\.side_m is 1210; expected a multiple of 60"):
         check_settings(config)
+    config = {**config, "patches": {"side_m": 600}, "alignment": {"pairs": "v1.csv"}}
+    with pytest.raises(ConfigError, match=r"side_m is 600; expected 1200 with alignment\.pairs"):
+        check_settings(config)
 
 
 def test_braces_in_a_path_are_refused_with_its_key(tmp_path):

@@ -13,9 +13,10 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reben import corine, reference_maps
-from reben.corine import Layer, clip_corine, read_clip
-from reben.errors import VectorError
+from reben import corine, corine_polygons, reference_maps
+from reben.corine import clip_corine, remove_old_clips
+from reben.corine_polygons import Layer, read_clip
+from reben.errors import TableError, VectorError
 from reben.grid import TileGrid
 from reben.nomenclature import NO_POLYGON
 from reben.patch_store import PatchWriter
@@ -25,14 +26,14 @@ GRID = TileGrid(32633, 300_000, 5_400_000, 2400)
 VERDICT = {"tile": TILE, "verdict": "accepted", "grid": GRID.to_dict()}
 
 
-def write_layer(path, squares, crs="EPSG:32633", layer="clc", **columns):
-    """A GeoPackage with the polygons of [(code, polygon)]."""
+def write_layer(path, squares, crs="EPSG:32633", layer="clc", driver="GPKG"):
+    """A vector file with the polygons of [(code, polygon)]."""
     frame = gpd.GeoDataFrame(
-        {"Code_18": [str(code) for code, _ in squares], **columns},
+        {"Code_18": [str(code) for code, _ in squares]},
         geometry=[shape for _, shape in squares],
         crs=crs,
     )
-    frame.to_file(path, layer=layer, driver="GPKG")
+    frame.to_file(path, layer=layer, driver=driver)
     return path
 
 
@@ -69,17 +70,63 @@ def test_no_code_column_is_an_error_that_lists_the_columns(tmp_path):
     assert Layer.open(tmp_path / "x.gpkg", code_column="kind").code_column == "kind"
 
 
-def test_two_layers_need_a_choice(layer_file):
+def test_two_layers_need_a_choice(tmp_path):
+    layer_file = write_layer(tmp_path / "x.gpkg", [(211, box(0, 0))])
     write_layer(layer_file, [(211, box(0, 0))], layer="other")
-    with pytest.raises(VectorError, match=r"one polygon layer, found 2 among: .*set corine\.layer"):
+    with pytest.raises(
+        VectorError, match=r"one polygon layer, found 2 among: clc \(Polygon\), other .*set corine"
+    ):
         Layer.open(layer_file)
     assert Layer.open(layer_file, layer="other").name == "other"
+    with pytest.raises(VectorError, match=r"corine\.layer is 'third', but the file has: clc"):
+        Layer.open(layer_file, layer="third")
+
+
+def test_of_several_layers_the_one_named_as_the_file_is_taken(tmp_path):
+    """As in the release of CLC 2018, whose overseas departments are layers of their own."""
+    path = tmp_path / "U2018_CLC2018_V2020_20u1.gpkg"
+    for name in ("U2018_CLC2018_V2020_20u1_FR_GLP", "u2018_clc2018_v2020_20u1"):
+        write_layer(path, [(211, box(0, 0))], layer=name)
+    assert Layer.open(path).name == "u2018_clc2018_v2020_20u1"
+
+
+def test_a_layer_of_lines_is_refused_and_named(tmp_path):
+    line = shapely.LineString([(300_000, 5_400_000), (301_200, 5_398_800)])
+    path = write_layer(tmp_path / "x.gpkg", [(211, line)])
+    with pytest.raises(VectorError, match=r"found 0 among: clc \(LineString\)"):
+        Layer.open(path)
+
+
+def test_any_kind_of_polygon_and_of_code_is_read(tmp_path):
+    """GeoJSON does not say what it holds, heights mean nothing, codes may be numbers."""
+    shapes = [
+        shapely.force_3d(box(0, 0), 7),
+        shapely.MultiPolygon([box(1, 0), box(2, 2)]),
+        shapely.GeometryCollection(
+            [box(3, 3), shapely.LineString([(3e5, 5.4e6), (3.1e5, 5.39e6)])]
+        ),
+    ]
+    frame = gpd.GeoDataFrame({"Code_18": [211, 311, 512]}, geometry=shapes, crs=32633)
+    frame.to_crs(4326).to_file(tmp_path / "x.geojson", driver="GeoJSON")
+    clip = Layer.open(tmp_path / "x.geojson").clip(GRID)
+    polygons = shapely.from_wkb(clip.wkb)
+    assert clip.codes.tolist() == [211, 311, 512]
+    assert shapely.area(polygons) == pytest.approx([600**2, 2 * 600**2, 600**2], rel=1e-4)
+    assert not shapely.has_z(polygons).any()
+    # No line that would be burnt into pixels.
+    assert {p.geom_type for p in polygons} <= {"Polygon", "MultiPolygon"}
 
 
 def test_what_is_no_vector_file_is_refused(tmp_path):
     (tmp_path / "x.gpkg").write_text("no database")
     with pytest.raises(VectorError, match=r"x\.gpkg: expected a vector file"):
         Layer.open(tmp_path / "x.gpkg")
+
+
+def test_a_layer_without_a_crs_is_refused(tmp_path):
+    write_layer(tmp_path / "x.shp", [(211, box(0, 0))], crs=None, driver="ESRI Shapefile")
+    with pytest.raises(VectorError, match=r"x\.shp, layer x: expected a CRS, found none"):
+        Layer.open(tmp_path / "x.shp")
 
 
 def test_an_unknown_code_is_refused(tmp_path):
@@ -106,10 +153,36 @@ def test_invalid_polygons_are_repaired_and_reported(tmp_path, caplog):
     assert shapely.is_valid(shapely.from_wkb(clip.wkb)).all()
 
 
-def test_a_polygon_without_area_is_refused(tmp_path):
+def test_a_polygon_without_area_is_left_out_and_reported(tmp_path, caplog):
+    """It holds no pixel's centre; among two million polygons one must not stop a build."""
     line = shapely.Polygon([(300_000, 5_400_000), (301_200, 5_400_000), (300_000, 5_400_000)])
     path = write_layer(tmp_path / "x.gpkg", [(211, line), (311, box(0, 0))])
-    with pytest.raises(VectorError, match="found 1 without area even after repair"):
+    assert Layer.open(path).clip(GRID).codes.tolist() == [311]
+    assert "x.gpkg: 1 shapes without area left out" in caplog.text
+
+
+def test_what_becomes_invalid_by_reprojection_is_repaired(tmp_path):
+    """A hole may touch its shell between two vertices, which after reprojection are no line."""
+    x, y = 4_545_000, 2_780_000
+    hole = [(x, y + 10_000), (x + 5000, y + 10_010), (x + 5000, y + 9990)]
+    shape = shapely.Polygon(
+        [(x, y), (x + 20_000, y), (x + 20_000, y + 20_000), (x, y + 20_000)], [hole]
+    )
+    assert shape.is_valid
+    path = write_layer(tmp_path / "x.gpkg", [(211, shape)], crs="EPSG:3035")
+    place = gpd.GeoSeries([shape], crs=3035).to_crs(32633).iloc[0]
+    assert not place.is_valid
+    x_min, _, _, y_max = place.bounds
+    clip = Layer.open(path).clip(TileGrid(32633, round(x_min), round(y_max) - 3000, 8400))
+    (found,) = shapely.from_wkb(clip.wkb)
+    assert found.is_valid
+    assert found.geom_type in ("Polygon", "MultiPolygon")
+
+
+def test_a_polygon_beyond_the_reach_of_the_zone_is_refused(tmp_path):
+    shape = shapely.Polygon([(0, 0), (105, 0), (15, 60)])
+    path = write_layer(tmp_path / "x.gpkg", [(211, shape)], crs="EPSG:4326")
+    with pytest.raises(VectorError, match=r"x\.gpkg, .*reaches too far .* EPSG:32633; cut"):
         Layer.open(path).clip(GRID)
 
 
@@ -134,6 +207,7 @@ def test_unchanged_clips_are_not_touched_and_old_ones_go(layer_file, tmp_path):
     layer_file.unlink()
     squares[2] = (312, box(1, 1))
     after = clip_corine(Layer.open(write_layer(layer_file, squares[::-1])), [VERDICT, other], out)
+    remove_old_clips(out, after)
     changed = {tile for tile in before["tiles"] if before["tiles"][tile] != after["tiles"][tile]}
     assert changed == {TILE}
     assert {p.name for p in out.iterdir()} == {entry["clip"] for entry in after["tiles"].values()}
@@ -156,7 +230,7 @@ def test_polygons_are_reprojected_before_they_are_clipped(tmp_path):
     clip = Layer.open(path).clip(grid)
     whole = gpd.GeoSeries([far], crs=3035).to_crs(32633).iloc[0]
     expected = whole.intersection(
-        shapely.box(*grid.bounds).buffer(corine.MARGIN_M, join_style="mitre")
+        shapely.box(*grid.bounds).buffer(corine_polygons.MARGIN_M, join_style="mitre")
     )
     ours = shapely.from_wkb(clip.wkb[0])
     assert ours.symmetric_difference(expected).area < 1e-3
@@ -272,6 +346,14 @@ def test_command_lines(layer_file, tmp_path, pristine_product):
     valid = {p.name for p in (tmp_path / "p").iterdir()}
     assert {p.name for p in (tmp_path / "m").iterdir()} == valid
     assert set(read_table(counts, CODE_COUNTS)["patch_id"]) == valid
+
+
+def test_a_damaged_clip_is_named(layer_file, tmp_path):
+    manifest = clip_corine(Layer.open(layer_file), [VERDICT], tmp_path / "out")
+    path = tmp_path / "out" / manifest["tiles"][TILE]["clip"]
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(TableError, match=rf"{path.name}: not a readable table .*remove the file"):
+        read_clip(path)
 
 
 def test_reading_leaves_the_users_file_alone(layer_file):

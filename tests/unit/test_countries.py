@@ -5,6 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 import shapely
+from pyproj import Transformer
 
 from reben.countries import assign_country, nearest_country, read_countries
 from reben.errors import VectorError
@@ -46,6 +47,90 @@ def test_a_missing_name_is_an_error_that_lists_names(outlines):
 def test_a_missing_column_is_an_error(outlines):
     with pytest.raises(VectorError, match=r"expected a column 'ADMIN'.*found \['NAME'\]"):
         read_countries(outlines, "ADMIN")
+
+
+def test_what_is_no_layer_with_a_crs_is_refused(tmp_path):
+    with pytest.raises(
+        VectorError, match=r"none\.gpkg: expected country outlines in a vector file"
+    ):
+        read_countries(tmp_path / "none.gpkg")
+    frame = gpd.GeoDataFrame({"name": ["A"]}, geometry=[shapely.box(0, 0, 1, 1)])
+    frame.to_file(tmp_path / "c.shp")
+    with pytest.raises(VectorError, match=r"c\.shp: expected a CRS, found none"):
+        read_countries(tmp_path / "c.shp")
+
+
+def test_a_zone_without_any_country_near_is_an_error(tmp_path):
+    path = write_outlines(tmp_path / "c.gpkg", Far=shapely.box(-80, 0, -70, 5))
+    with pytest.raises(VectorError, match=r"no country outline comes within 60° of EPSG:32633"):
+        nearest_country(squares((500_000, 5_200_000)), 32633, read_countries(path))
+
+
+def write_outlines(path, **shapes):
+    """Countries by name; what is called None has no name."""
+    names = [None if name == "None" else name for name in shapes]
+    gpd.GeoDataFrame({"name": names}, geometry=list(shapes.values()), crs=4326).to_file(path)
+    return path
+
+
+def test_outlines_that_cross_themselves_and_land_without_a_name(tmp_path):
+    bow = shapely.Polygon([(14, 46), (16, 48), (170, 46), (14, 48)])
+    path = write_outlines(
+        tmp_path / "c.gpkg",
+        Bow=bow,
+        West=shapely.box(5, 45, 9, 50),
+        **{"None": shapely.box(14, 45, 16, 47)},
+    )
+    countries = read_countries(path)
+    assert list(countries) == ["Bow", "West"]
+    assert nearest_country(squares((500_000, 5_200_000)), 32633, countries) == ["Bow"]
+
+
+@pytest.mark.parametrize(
+    ("epsg", "place", "west", "east", "nearest"),
+    [
+        (32660, (179.8, 50), (178, 179), (-179.9, -179), "East"),
+        (32701, (-179.8, -17), (179, 180), (-179, -178), "West"),
+    ],
+)
+def test_the_nearest_may_lie_beyond_the_date_line(tmp_path, epsg, place, west, east, nearest):
+    south, north = place[1] - 1, place[1] + 1
+    path = write_outlines(
+        tmp_path / "c.gpkg",
+        West=shapely.box(west[0], south, west[1], north),
+        East=shapely.box(east[0], south, east[1], north),
+    )
+    to_zone = Transformer.from_crs("EPSG:4326", f"EPSG:{epsg}", always_xy=True)
+    corner = [round(value) for value in to_zone.transform(*place)]
+    assert nearest_country(squares(corner), epsg, read_countries(path)) == [nearest]
+
+
+def test_leaving_out_far_outlines_changes_nothing(tmp_path):
+    """The oracle measures from every patch to every outline."""
+    rng = np.random.default_rng(3)
+    centres = rng.uniform((5, 40), (25, 60), (30, 2))
+    shapes = {
+        f"c{i:02d}": shapely.Point(c).buffer(rng.uniform(0.2, 3)) for i, c in enumerate(centres)
+    }
+    countries = read_countries(write_outlines(tmp_path / "c.gpkg", **shapes))
+    corners = [
+        rng.integers(low, np.add(low, span), (1000, 2))  # three tiles, and all over the zone
+        for low, span in [
+            ((2e5, 5e6), 1e5),
+            ((6e5, 5e6), 1e5),
+            ((4e5, 6e6), 1e5),
+            ((2e5, 45e5), 2e6),
+        ]
+    ]
+    boxes = squares(*np.concatenate(corners))
+    to_zone = Transformer.from_crs("EPSG:4326", "EPSG:32633", always_xy=True)
+    projected = [
+        shapely.transform(c, to_zone.transform, interleaved=False) for c in countries.values()
+    ]
+    distances = shapely.distance(np.array(projected)[:, None], shapely.box(*boxes.T))
+    expected = [list(countries)[i] for i in distances.argmin(axis=0)]
+    assert nearest_country(boxes, 32633, countries) == expected
+    assert len(set(expected)) > 10
 
 
 def test_patches_of_two_zones(outlines):

@@ -75,6 +75,23 @@ def dataset(folder: Path, **options: Any) -> BigEarthNet:
     return BigEarthNet(folder / "metadata.parquet", folder / "x.lmdb", **options)
 
 
+def test_a_patch_belongs_to_who_asked_for_it(folder: Path) -> None:
+    patches = dataset(folder)
+    first = patches[np.int64(0)]
+    first["labels"][:], first["s2"][:] = 9, 9
+    again = patches[-5]
+    assert again["labels"].tolist() == [1, 0, 0]
+    np.testing.assert_array_equal(again["s2"], expected(0))
+
+
+@pytest.mark.parametrize("patch_m", [600, 2400])
+def test_patches_of_another_side_keep_their_size(tmp_path: Path, patch_m: int) -> None:
+    value = save(s2_arrays(0, patch_m))
+    assert stack_bands(value, S2_BANDS, None).shape == (12, patch_m // 10, patch_m // 10)
+    # Bands of 20 m alone come in the size of the patch, too.
+    assert stack_bands(value, ["B05"], None).shape == (1, patch_m // 10, patch_m // 10)
+
+
 def test_pixels_are_repeated_to_one_size(folder: Path) -> None:
     patches = dataset(folder)
     assert len(patches) == 5
@@ -142,13 +159,20 @@ def test_classes_in_a_given_order(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"split": "val"}, r"split: expected some of train, validation, test; found \['val'\]"),
-        ({"modality": "s3"}, r"modality: expected some of s2, s1, both; found \['s3'\]"),
+        ({"split": "val"}, r"split: expected some of train; validation; test, found \['val'\]"),
+        ({"modality": "s3"}, r"modality: expected some of s2; s1; both, found \['s3'\]"),
         ({"bands": ["B10"]}, r"bands: .*found \['B10'\]"),
         ({"bands": ["VV"]}, r"bands: .*found \['VV'\]"),
+        ({"bands": []}, "bands: expected some of B01; .*, found none"),
+        (
+            {"bands": ["B04"], "modality": "both"},
+            "bands of s1: expected some of VH; VV, found none",
+        ),
+        ({"countries": []}, "countries: expected some of Austria; Serbia, found none"),
+        ({"labels": []}, "labels: expected some of Arable land; .*, found none"),
         ({"countries": ["Peru"]}, r"countries: .*Austria.*found \['Peru'\]"),
         ({"labels": ["Snow"]}, r"labels: .*Arable land.*found \['Snow'\]"),
-        ({"match": "most"}, r"match: expected some of any, all; found \['most'\]"),
+        ({"match": "most"}, r"match: expected some of any; all, found \['most'\]"),
         ({"classes": ["Pastures"]}, r"classes: .*found \['Arable land', 'Inland waters'\]"),
     ],
     ids=str,

@@ -159,6 +159,15 @@ def test_patches_of_another_side(tmp_path: Path) -> None:
         main(["--s2", f"{tmp_path}/s2", "--out", f"{tmp_path}/y.lmdb"])
 
 
+def test_columns_and_rows_of_three_digits(tmp_path: Path) -> None:
+    """A real tile has 183 patches of 600 m along each side."""
+    ids = [patch_id(TILE, 99, 182), patch_id(TILE, 100, 5)]
+    for i, name in enumerate(ids):
+        write_patch(tmp_path / "s2" / TILE / name, s2_arrays(i, patch_m=600))
+    main(["--s2", f"{tmp_path}/s2", "--patch-m", "600", "--out", f"{tmp_path}/x.lmdb"])
+    assert list(entries_of(tmp_path / "x.lmdb")) == sorted(ids)
+
+
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_missing_band_is_named(tmp_path: Path, threads: str) -> None:
     for row in range(40):
@@ -174,6 +183,16 @@ def test_missing_band_is_named(tmp_path: Path, threads: str) -> None:
 def test_folder_without_patches_is_refused(tmp_path: Path) -> None:
     (tmp_path / "s2" / TILE / "thumbnails").mkdir(parents=True)
     with pytest.raises(StoreError, match=r"s2: expected folders <tile>/<patch> .*found none"):
+        main(["--s2", f"{tmp_path}/s2", "--out", f"{tmp_path}/x.lmdb"])
+
+
+def test_a_patch_in_two_folders_is_refused(tmp_path: Path) -> None:
+    name = patch_id(TILE, 0, 0)
+    for folder in (tmp_path / "s2" / name, tmp_path / "s2" / TILE / name):
+        write_patch(folder, s2_arrays(0))
+    with pytest.raises(
+        StoreError, match=rf"{name}: expected one folder .*/s2/.*{name} and .*leave"
+    ):
         main(["--s2", f"{tmp_path}/s2", "--out", f"{tmp_path}/x.lmdb"])
 
 

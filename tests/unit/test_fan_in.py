@@ -10,7 +10,7 @@ from reben.metadata import build_metadata, count_classes, divide
 from reben.quality import offset_warnings
 from reben.selection import NO_SENTINEL1, NODATA, NOT_ALIGNED, TOO_FEW_LABELLED, select_patches
 from reben.snow_cloud import flag_snow_cloud, read_names
-from reben.tables import ALIGNMENT, read_table, read_tables
+from reben.tables import ALIGNMENT, read_table, read_tables, write_table
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 IDS = [f"{TILE}_00_{row:02d}" for row in range(5)]
@@ -52,7 +52,18 @@ def test_flags_are_unknown_without_list_and_scl():
 def test_a_list_with_strange_lines_is_refused(tmp_path):
     (tmp_path / "l.csv").write_text("S2A_x\nname\n")
     with pytest.raises(TableError, match=r"l\.csv: .*found 'name'"):
-        read_names(tmp_path / "l.csv")
+        read_names(tmp_path / "l.csv", aligned=True)
+
+
+def test_v1_names_mean_nothing_without_an_alignment(tmp_path):
+    """They would match no patch, and every flag would be false."""
+    path = tmp_path / "l.csv"
+    path.write_text(f"{IDS[0]}\nS2A_MSIL2A_20170613T101031_0_3\n")
+    assert len(read_names(path, aligned=True)) == 2
+    with pytest.raises(TableError, match=r"expected patch_ids, found 'S2A_\w+_0_3'; names of .*v1"):
+        read_names(path, aligned=False)
+    path.write_text(f"{IDS[0]}\n{TILE}_100_07\n")
+    assert len(read_names(path, aligned=False)) == 2
 
 
 def pairs_file(tmp_path, *rows):
@@ -183,9 +194,31 @@ def test_a_table_of_other_columns_is_refused(tmp_path):
     pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "t.parquet")
     with pytest.raises(TableError, match=r"t\.parquet: expected the columns .*found \['a'\]"):
         read_table(tmp_path / "t.parquet", ALIGNMENT)
+    with pytest.raises(TableError, match=r"u\.parquet: expected a table .*, found no file"):
+        read_table(tmp_path / "u.parquet", ALIGNMENT)
     (tmp_path / "u.parquet").write_text("x")
     with pytest.raises(TableError, match=r"u\.parquet: not a readable table"):
         read_table(tmp_path / "u.parquet", ALIGNMENT)
+
+
+@pytest.mark.parametrize("at", [4, 50])
+def test_a_damaged_table_is_said_to_be_one(tmp_path, at):
+    names = [f"{TILE}_{i:02d}_00" for i in range(1000)]
+    rows = pl.DataFrame({"patch_id": names, "s1_name": names, "s2v1_name": names})
+    path = tmp_path / "t.parquet"
+    write_table(path, rows, ALIGNMENT)
+    data = bytearray(path.read_bytes())
+    data[at : at + 2] = bytes(byte ^ 0xFF for byte in data[at : at + 2])
+    path.write_bytes(data)
+    with pytest.raises(TableError, match=r"(?s)t\.parquet: not a readable table .*remove the file"):
+        read_table(path, ALIGNMENT)
+
+
+def test_the_funnel_knows_tiles_of_more_than_a_hundred_columns():
+    obscured = pl.DataFrame({"patch_id": [f"{TILE}_100_05", f"{TILE}_07_100"]})
+    kept = obscured.with_columns(tile=pl.lit(TILE), dropped_for=pl.lit(None, pl.String))
+    table = funnel_table([verdict(TILE, "accepted", 109_800)], kept, obscured, 600)
+    assert table.row(0, named=True)["snow, cloud or shadow"] == 2
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Outputs are whole or not there."""
 
 import bz2
-import errno
 import os
 import signal
 import subprocess
@@ -9,8 +8,7 @@ import sys
 
 import pytest
 
-from reben import cli
-from reben.errors import ConfigError
+from reben.errors import TableError
 from reben.files import atomic_directory, atomic_file, read_bytes, read_json, write_json
 
 
@@ -35,6 +33,47 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path):
         (part / "c").write_text("new")
     assert [p.name for p in (tmp_path / "x").iterdir()] == ["c"]
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+def test_what_is_replaced_is_gone_at_once(tmp_path, monkeypatch):
+    """Were the old folder removed where it stands, a job killed then would leave half of it."""
+    old = tmp_path / "x"
+    old.mkdir()
+    (old / "a").write_text("old")
+    seen = []
+    monkeypatch.setattr("shutil.rmtree", lambda path, **_: seen.append((path.name, old.exists())))
+    with atomic_directory(old) as part:
+        (part / "b").write_text("new")
+    assert [p.name for p in old.iterdir()] == ["b"]
+    assert "x" not in [name for name, _ in seen]
+
+
+def test_a_link_to_a_folder_is_replaced_and_not_followed(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a").write_text("old")
+    (tmp_path / "x").symlink_to("elsewhere")
+    with atomic_directory(tmp_path / "x") as part:
+        (part / "b").write_text("new")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["elsewhere", "x"]
+    assert [p.name for p in (tmp_path / "x").iterdir()] == ["b"]
+    assert [p.name for p in (tmp_path / "elsewhere").iterdir()] == ["a"]
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: synced.append((os.fstat(fd).st_size, path.exists()))
+    )
+    path = tmp_path / "x"
+    with atomic_file(path) as part:
+        part.write_text("whole")
+    assert synced == [(5, False)]
+
+
+def test_what_is_no_json_is_named(tmp_path):
+    (tmp_path / "a.json").write_text('{"a": ')
+    with pytest.raises(TableError, match=r"a\.json: expected JSON, .*remove the file"):
+        read_json(tmp_path / "a.json")
 
 
 def test_a_killed_job_leaves_no_target_and_the_next_try_cleans_up(tmp_path):
@@ -63,31 +102,3 @@ def test_json_is_sorted_and_round_trips(tmp_path):
 def test_bz2_is_unpacked_by_its_name(tmp_path):
     (tmp_path / "a.bz2").write_bytes(bz2.compress(b"text"))
     assert read_bytes(tmp_path / "a.bz2") == b"text"
-
-
-def test_errors_of_ours_are_one_line_and_exit_1(capsys):
-    def main(argv):
-        raise ConfigError("x.yaml: expected a, found b")
-
-    with pytest.raises(SystemExit) as end:
-        cli.run(main, [])
-    assert end.value.code == "error: x.yaml: expected a, found b"
-
-
-def test_a_full_disk_is_one_line_that_says_what_to_do():
-    def main(argv):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "out/file.tif")
-
-    with pytest.raises(SystemExit) as end:
-        cli.run(main, [])
-    assert "No space left on device: out/file.tif. The disk is full: free some space" in str(
-        end.value.code
-    )
-
-
-def test_a_bug_keeps_its_traceback():
-    def main(argv):
-        raise KeyError("bug")
-
-    with pytest.raises(KeyError):
-        cli.run(main, [])

@@ -5,13 +5,16 @@ import hashlib
 import os
 import resource
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import sleep
 
 import lmdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reben import lmdb_store
 from reben.errors import StoreError
 from reben.lmdb_store import content_digest, read_lmdb, shared_lmdb, write_lmdb
 
@@ -145,6 +148,21 @@ def test_shared_store_opens_once_and_closes(tmp_path: Path) -> None:
     del first
     with read_lmdb(path) as txn:
         assert bytes(txn.get(b"a")) == b"1"
+
+
+def test_threads_that_start_together_share_one_opening(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "x", {"a": b"1"})
+    really_open = lmdb_store._open
+
+    def slowly_open(path: Path) -> lmdb.Environment:
+        sleep(0.1)  # so that the second thread comes before the first is through
+        return really_open(path)
+
+    monkeypatch.setattr(lmdb_store, "_open", slowly_open)
+    with ThreadPoolExecutor(4) as pool:
+        assert len({id(env) for env in list(pool.map(shared_lmdb, [path] * 4))}) == 1
 
 
 def test_replaced_store_is_read_anew(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """The names of products, tiles and patches."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reben.errors import ProductError
-from reben.names import PatchName, ProductName, Sentinel1Name, patch_id
+from reben.names import PLACE_IN_TILE, PatchName, ProductName, Sentinel1Name, patch_id
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 
@@ -43,11 +45,12 @@ def test_a_date_that_is_none_is_refused():
         ProductName.parse("S2A_MSIL1C_20171332T101031_N0205_R022_T33UUP_20170613T101608")
 
 
-@given(col=st.integers(0, 99), row=st.integers(0, 99))
+@given(col=st.integers(0, 1829), row=st.integers(0, 1829))
 def test_patch_names_survive_the_round_trip(col, row):
     parsed = PatchName.parse(patch_id(TILE, col, row))
     assert (parsed.tile, parsed.col, parsed.row) == (TILE, col, row)
     assert str(parsed) == patch_id(TILE, col, row)
+    assert re.sub(PLACE_IN_TILE, "", str(parsed)) == TILE
 
 
 @given(st.lists(st.tuples(st.integers(0, 90), st.integers(0, 90)), min_size=2))

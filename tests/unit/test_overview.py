@@ -38,6 +38,14 @@ def test_the_same_build_gives_the_same_picture(results: Path, tmp_path: Path) ->
     assert rgb_of(DROPPED_COLOURS["rejected product"]) in colours
 
 
+def test_a_build_without_patches_has_no_gallery(results: Path, tmp_path: Path) -> None:
+    rejected = write_build(tmp_path / "results", rejected=TILES)
+    draw(results, tmp_path / "a.png")
+    draw(rejected, tmp_path / "b.png")
+    heights = [Image.open(tmp_path / name).height for name in ("a.png", "b.png")]
+    assert heights[1] < heights[0] / 2
+
+
 def test_tile_picture_shows_what_became_of_each_patch(results: Path) -> None:
     build = read_build(results)
     patches = build.patches.filter(pl.col("tile") == TILES[0])

@@ -10,7 +10,7 @@ from rasterio.transform import from_origin
 
 from reben import patches
 from reben.bands import RESOLUTION_M, S2_BANDS
-from reben.errors import ProductError, RasterError
+from reben.errors import ConfigError, ProductError, RasterError
 from reben.geotiff.writer import Profile, gdal_options, template
 from reben.patch_store import PatchWriter
 from reben.safe.metadata import L2AProduct
@@ -181,10 +181,10 @@ def test_a_truncated_image_is_an_error_and_leaves_nothing(product, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"crs": "EPSG:32632"}, r"EPSG code: expected 32633 .*found 32632"),
+        ({"crs": "EPSG:32632"}, "EPSG code: expected 32633, found 32632; the granule"),
         ({"transform": from_origin(300_010, 5_400_000, 10, 10)}, "corner and pixel size"),
         ({"width": 300, "height": 300}, r"size in pixels: expected \(420, 420\).*\(300, 300\)"),
-        ({"dtype": "uint8"}, "type: expected uint16 .*found uint8"),
+        ({"dtype": "uint8"}, r"type: expected \('uint16',\), found \('uint8',\)"),
     ],
 )
 def test_an_image_of_another_product_is_refused(product, tmp_path, change, message):
@@ -195,6 +195,34 @@ def test_an_image_of_another_product_is_refused(product, tmp_path, change, messa
     with rasterio.open(path, "w", **profile) as dataset:
         dataset.write(np.ones((profile["height"], profile["width"]), profile["dtype"]), 1)
     with pytest.raises(RasterError, match=f"B04_10m.jp2: {message}"):
+        cut(product, tmp_path / "out")
+
+
+def test_a_positive_offset_is_refused(product, tmp_path):
+    path = product / "MTD_MSIL2A.xml"
+    text = path.read_text()
+    extra = '<BOA_ADD_OFFSET band_id="1">1000</BOA_ADD_OFFSET></Product_Image_Characteristics>'
+    assert "</Product_Image_Characteristics>" in text
+    path.write_text(text.replace("</Product_Image_Characteristics>", extra))
+    with pytest.raises(
+        ProductError, match=r"expected BOA_ADD_OFFSET of zero or less, found .*1000"
+    ):
+        cut(product, tmp_path / "out")
+    cut(product, tmp_path / "as it is", harmonise_offset=False)
+
+
+def test_a_patch_larger_than_the_tile_is_refused_and_the_product_named(pristine_product):
+    with pytest.raises(
+        ConfigError, match=rf"{pristine_product.name}: the tile is 4200 m wide, .* of 4800 m"
+    ):
+        L2AProduct.open(pristine_product).grid(4800)
+
+
+def test_what_is_no_image_is_named(product, tmp_path):
+    L2AProduct.open(product).band_file("B8A").write_bytes(b"no image")
+    with pytest.raises(
+        RasterError, match=r"_B8A_20m\.jp2: expected a JPEG 2000 image, but it cannot"
+    ):
         cut(product, tmp_path / "out")
 
 

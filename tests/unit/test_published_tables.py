@@ -51,8 +51,8 @@ def rebuilt(reference, published):
     flags = flag_snow_cloud(
         patches,
         alignment,
-        read_names(v1 / "patches_with_seasonal_snow.csv.bz2"),
-        read_names(v1 / "patches_with_cloud_and_shadow.csv.bz2"),
+        read_names(v1 / "patches_with_seasonal_snow.csv.bz2", aligned=True),
+        read_names(v1 / "patches_with_cloud_and_shadow.csv.bz2", aligned=True),
         0.5,
     )
     selection = patches.select("patch_id", "tile", dropped_for=pl.lit(None, pl.String))

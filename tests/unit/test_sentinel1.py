@@ -71,10 +71,24 @@ def test_the_alignment_decides_where_there_is_one(root, patches):
     assert choose(patches, index, alignment)["s1_name"].to_list() == [index["s1_name"][1]]
 
 
+def test_a_padded_copy_is_found_by_the_unpadded_names_of_v1(tmp_path, patches):
+    root = tmp_path / "s1"
+    write_sentinel1(root, SPEC, [(0, 0), (1, 0)], ["20170613T165043"], padded=True)
+    index = index_sentinel1(root)
+    assert index["s1_name"][1].endswith("_33UUP_01_00")
+    v1 = "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_1_0"
+    alignment = pl.DataFrame({"patch_id": [f"{TILE}_01_00"], "s1_name": [v1], "s2v1_name": ["x"]})
+    pairs = pair_sentinel1(patches, index, alignment, root)
+    assert pairs.rows() == [(f"{TILE}_01_00", v1, index["folder"][1])]
+    write_sentinel1(root, SPEC, [(1, 0)], ["20170613T165043"])
+    with pytest.raises(ProductError, match="stands twice: .*_01_00.*_1_0"):
+        index_sentinel1(root)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"width": 60, "height": 60}, r"size: expected \(120, 120\), found \(60, 60\)"),
+        ({"width": 60, "height": 60}, r"size in pixels: expected \(120, 120\), found \(60, 60\)"),
         ({"dtype": "int16"}, r"type: expected \('float32',\), found \('int16',\)"),
         ({"crs": "EPSG:32632"}, "EPSG code: expected 32633, found 32632"),
         ({"transform": rasterio.Affine(10, 0, 0, 0, -10, 0)}, "corner and pixel size"),
@@ -95,7 +109,7 @@ def test_a_patch_of_another_form_is_named(root, patches, change, message):
 def test_a_missing_image_is_named(root, patches):
     index = index_sentinel1(root)
     next((root / index["folder"][0]).glob("*_VH.tif")).unlink()
-    with pytest.raises(RasterError, match=r"_VH\.tif: expected a Sentinel-1 image"):
+    with pytest.raises(RasterError, match=r"_VH\.tif: expected a GeoTIFF: .*No such file"):
         pair_sentinel1(patches, index, None, root)
 
 

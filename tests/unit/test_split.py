@@ -58,6 +58,12 @@ def test_frames_lie_inside_one_another_and_have_their_shares(p, q, count, rest):
         assert abs(side - wanted) <= 2
 
 
+def test_a_centre_on_a_border_belongs_to_the_inner_part():
+    # Borders 600 m and 1800 m from the edge of a tile of 4800 m, through the centres.
+    split = assign_split(place(TileGrid(32733, 300_000, 5_400_000, 4800)), p=1 / 16, q=1 / 2)
+    assert split["split"].value_counts(sort=True).rows() == [("validation", 12), ("test", 4)]
+
+
 @pytest.mark.parametrize(("p", "q"), [(0.5, 0.5), (0.7, 0.4), (0, 0.2), (-0.1, 0.2), (0.2, -0.1)])
 def test_shares_that_cannot_be_are_refused(p, q):
     with pytest.raises(ConfigError, match=rf"split\.p is {p} and split\.q is {q}"):

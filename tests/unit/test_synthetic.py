@@ -13,18 +13,11 @@ from reben.bands import BAND_IDS, RESOLUTION_M
 from reben.errors import ConfigError
 from reben.synthetic import ProductSpec, write_product
 from reben.synthetic.__main__ import main
+from reben.synthetic.demo import demo_specs
 from reben.synthetic.scene import Scene
 
-SPEC = ProductSpec(
-    "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_20240101T000000",
-    epsg=32633,
-    x_min=342_000,
-    y_max=5_340_000,
-    side_m=3_000,
-    nodata_wedge=0.2,
-    cloud_fraction=0.2,
-    snow_fraction=0.15,
-    seed=5,
+SPEC = replace(
+    demo_specs()[0], side_m=3_000, nodata_wedge=0.2, cloud_fraction=0.2, snow_fraction=0.15, seed=5
 )
 L1C = replace(SPEC, name="S2A_MSIL1C_20170613T101031_N0205_R022_T33UUP_20170613T101608")
 

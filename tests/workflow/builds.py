@@ -7,19 +7,19 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from reben.synthetic import (
-    ProductSpec,
     write_corine,
     write_countries,
     write_product,
     write_sentinel1,
 )
+from reben.synthetic.demo import demo_specs
 
 PROJECT = Path(__file__).parents[2]
 #: What a build needs of the project.
@@ -29,25 +29,15 @@ _TILE = re.compile(r"^    wildcards: tile=(\S+)$")
 
 #: Two tiles of 3 x 3 patches in two zones; the second has snow, and a check that is not
 #: required has FAILED.
+_FIRST, _SECOND, *_ = demo_specs()
 SPECS = (
-    ProductSpec(
-        "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_20240101T000000",
-        epsg=32633,
-        x_min=342_000,
-        y_max=5_340_000,
+    replace(_FIRST, side_m=3720, cloud_fraction=0.05),
+    replace(
+        _SECOND,
         side_m=3720,
-        cloud_fraction=0.05,
-        seed=0,
-    ),
-    ProductSpec(
-        "S2B_MSIL2A_20180421T102019_N9999_R065_T32TMT_20240101T000000",
-        epsg=32632,
-        x_min=441_000,
-        y_max=5_222_400,
-        side_m=3720,
+        nodata_wedge=0,
         snow_fraction=0.5,
         quality={"FORMAT_CORRECTNESS": "FAILED"},
-        seed=1,
     ),
 )
 TILES = tuple(spec.product.tile for spec in SPECS)

@@ -17,10 +17,11 @@ import shapely
 
 from reben import cli
 from reben.bands import REFERENCE_MAP_M
-from reben.corine import Layer
+from reben.corine_polygons import Layer
 from reben.errors import TableError
 from reben.files import write_text
 from reben.labels import THRESHOLDS, label_patches
+from reben.names import PLACE_IN_TILE
 from reben.nomenclature import read_nomenclature
 from reben.patches import blocks
 from reben.reference_maps import count_codes, grid_of, rasterise
@@ -132,7 +133,7 @@ def patch_changes(old: State, new: State) -> pl.DataFrame:
     return (
         moved.join(labels, on="patch_id", how="full", coalesce=True)
         .with_columns(
-            tile=pl.col("patch_id").str.replace(r"_\d+_\d+$", ""),
+            tile=pl.col("patch_id").str.replace(PLACE_IN_TILE, ""),
             dataset=pl.when(is_now & ~was)
             .then(pl.lit("enters"))
             .when(was & ~is_now)
@@ -192,7 +193,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--nomenclature", type=Path, default=Path("resources/nomenclature/bigearthnet_19.csv")
     )
-    parser.add_argument("--min-labelled-fraction", type=float, default=0.75)
+    parser.add_argument("--min-labelled-fraction", type=cli.share, default=0.75)
     parser.add_argument("--threshold", choices=THRESHOLDS, default="inclusive")
     parser.add_argument("--out", type=Path, help="table of the patches that change (CSV)")
     args = parser.parse_args(argv)

@@ -3,6 +3,7 @@
 import argparse
 import errno
 import logging
+import math
 import os
 import shutil
 import sys
@@ -21,6 +22,24 @@ def parser(doc: str | None, **kwargs: object) -> argparse.ArgumentParser:
     spec = sys.modules["__main__"].__spec__
     prog = f"python -m {spec.name.removesuffix('.__main__')}" if spec else None
     return argparse.ArgumentParser(prog, description=summary, allow_abbrev=False, **kwargs)  # type: ignore[arg-type]
+
+
+def count(text: str) -> int:
+    """A whole number of at least 1, as the type of an argument."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, found {text!r}")
+    return int(text)
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1, as the type of an argument."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, found {text!r}")
+    return value
 
 
 def run(main: Main, argv: Sequence[str] | None = None) -> None:

@@ -9,6 +9,7 @@ by name.
 import logging
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 #: Beyond this many degrees from the zone's meridian, UTM coordinates mean nothing.
 _REACH_DEG = 60
+#: Patches that are compared with the outlines around them at a time: a part of a tile.
+_CHUNK = 1000
 
 
 def read_countries(
@@ -57,13 +60,16 @@ def read_countries(
         raise VectorError(f"{path}: expected a CRS, found none")
     to_degrees = Transformer.from_crs(CRS.from_user_input(info["crs"]), "EPSG:4326", always_xy=True)
     outlines = shapely.transform(shapely.from_wkb(wkb), to_degrees.transform, interleaved=False)
-    if missing := sorted(set(names) - set(values)):
+    outlines = _valid(outlines)
+    # Land that nobody named belongs to no country.
+    named = np.array([None if value is None else str(value) for value in values], object)
+    known = sorted(set(named) - {None})
+    if missing := sorted(set(names) - set(known)):
         raise VectorError(
             f"{path}: expected the countries {missing}, but column {column!r} has none of that "
-            f"name; it has {', '.join(sorted(map(str, values))[:12])}, ..."
+            f"name; it has {', '.join(known[:12])}, ..."
         )
-    wanted = sorted(names or set(values))
-    return {str(name): shapely.union_all(outlines[values == name]) for name in wanted}
+    return {name: shapely.union_all(outlines[named == name]) for name in sorted(names or known)}
 
 
 def nearest_country(
@@ -84,21 +90,53 @@ def nearest_country(
     """
     to_zone = Transformer.from_crs("EPSG:4326", f"EPSG:{epsg}", always_xy=True)
     meridian = 6 * (epsg % 100) - 183
-    reach = shapely.box(meridian - _REACH_DEG, -85, meridian + _REACH_DEG, 85)
-    boxes = shapely.box(*squares.T)
-    names, distances = [], []
-    for name, outline in countries.items():
-        near = outline if shapely.within(outline, reach) else shapely.intersection(outline, reach)
-        if near.is_empty:
-            continue
-        projected = shapely.transform(near, to_zone.transform, interleaved=False)
-        shapely.prepare(projected)
-        names.append(name)
-        distances.append(shapely.distance(projected, boxes))
+    near = {name: _around(outline, meridian) for name, outline in countries.items()}
+    names = [name for name, outline in near.items() if not outline.is_empty]
     if not names:
         raise VectorError(f"no country outline comes within {_REACH_DEG}° of EPSG:{epsg}")
-    # argmin takes the first of equals: the first by name.
-    return [names[i] for i in np.argmin(distances, axis=0)]
+    outlines = np.array([near[name] for name in names])
+    outlines = _valid(shapely.transform(outlines, to_zone.transform, interleaved=False))
+    boxes = shapely.box(*squares.T)
+    return [
+        names[i]
+        for start in range(0, len(boxes), _CHUNK)
+        for i in _nearest(boxes[start : start + _CHUNK], outlines)
+    ]
+
+
+def _nearest(boxes: NDArray[Any], outlines: NDArray[Any]) -> NDArray[np.intp]:
+    """Which of the outlines is nearest to each box; the first of equals.
+
+    Only what can be nearest to any of the boxes is looked at: outlines of 1:10m have half a
+    million vertices, and most of them lie on other continents.
+    """
+    hull = shapely.box(*shapely.total_bounds(boxes))
+    apart = shapely.distance(outlines, hull)
+    # From anywhere in the hull it is less than half its length to the place in it that is
+    # nearest to an outline.
+    reach = apart.min() + shapely.length(hull) / 2
+    candidates = np.flatnonzero(apart <= reach)
+    around = shapely.intersection(
+        outlines[candidates], shapely.box(*shapely.buffer(hull, reach).bounds)
+    )
+    nearest: NDArray[np.intp] = np.argmin(shapely.distance(around[:, None], boxes), axis=0)
+    return candidates[nearest]
+
+
+def _around(outline: shapely.Geometry, meridian: int) -> shapely.Geometry:
+    """The part of an outline (degrees) that is within reach of a meridian, past 180° too."""
+    reach = shapely.box(meridian - _REACH_DEG, -85, meridian + _REACH_DEG, 85)
+    if shapely.within(outline, reach):
+        return outline
+    turned = [shapely.transform(outline, lambda xy, t=t: xy + (t, 0)) for t in (-360, 0, 360)]
+    return shapely.union_all(shapely.intersection(turned, reach))
+
+
+def _valid(shapes: NDArray[Any]) -> NDArray[Any]:
+    """The shapes, those repaired that cross themselves."""
+    invalid = ~shapely.is_valid(shapes)
+    shapes[invalid] = shapely.make_valid(shapes[invalid], method="structure", keep_collapsed=False)
+    return shapes
 
 
 def assign_country(patches: pl.DataFrame, countries: dict[str, shapely.Geometry]) -> pl.DataFrame:

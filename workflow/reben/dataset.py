@@ -11,6 +11,7 @@ It is a map-style data set, so ``torch.utils.data.DataLoader`` takes it as it is
 `reben.torch_dataset` yields tensors.
 """
 
+import operator
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -26,9 +27,12 @@ from reben.errors import ConfigError, StoreError
 from reben.lmdb_store import shared_lmdb
 from reben.names import entry_key
 from reben.safetensors_value import stack_bands
+from reben.split import SPLITS
 from reben.tables import METADATA, read_tables
 
 SNOW_CLOUD_TABLE = "metadata_for_patches_with_snow_cloud_or_shadow.parquet"
+#: By image, its bands.
+BANDS = {"s2": S2_BANDS, "s1": S1_BANDS}
 #: By modality, which images a patch holds.
 MODALITIES = {"s2": ("s2",), "s1": ("s1",), "both": ("s2", "s1")}
 
@@ -69,12 +73,13 @@ class BigEarthNet:
         reference_maps: yield the reference map as well.
         include_snow_cloud: also patches with seasonal snow, cloud or shadow, from the
             table beside `metadata`.
-        size_px: bands of lower resolution are repeated (nearest neighbour) up to this size.
+        size_px: bands of lower resolution are repeated (nearest neighbour) up to this size;
+            that of the 10 m bands if None (120 for patches of 1200 m).
         dtype: type of the images; as they are stored if None.
         classes: what `labels` of a patch stands for; every class that occurs if None.
 
     Raises:
-        ConfigError: an argument names something that does not exist.
+        ConfigError: an argument names something that does not exist, or nothing at all.
         TableError: the metadata cannot be read.
     """
 
@@ -91,20 +96,21 @@ class BigEarthNet:
         bands: Sequence[str] | None = None,
         reference_maps: bool = False,
         include_snow_cloud: bool = False,
-        size_px: int = 120,
+        size_px: int | None = None,
         dtype: str | None = None,
         classes: Sequence[str] | None = None,
     ) -> None:
-        _check("split", [split or "train"], ("train", "validation", "test"))
+        _check("split", None if split is None else [split], SPLITS)
         _check("match", [match], ("any", "all"))
         _check("modality", [modality], tuple(MODALITIES))
-        images = {"s2": S2_BANDS, "s1": S1_BANDS}
-        offered = tuple(band for image in MODALITIES[modality] for band in images[image])
-        _check("bands", bands or (), offered)
+        offered = {image: BANDS[image] for image in MODALITIES[modality]}
+        _check("bands", bands, [band for image in offered.values() for band in image])
         self.bands = {
-            image: tuple(band for band in bands or offered if band in images[image])
-            for image in MODALITIES[modality]
+            image: tuple(band for band in bands or every if band in every)
+            for image, every in offered.items()
         }
+        for image, chosen in self.bands.items():
+            _check(f"bands of {image}", chosen, offered[image])
         self.lmdb, self.size_px, self.dtype = os.fspath(lmdb), size_px, dtype
         self.reference_maps = reference_maps
 
@@ -114,9 +120,9 @@ class BigEarthNet:
         rows = read_tables(tables, METADATA)
         found = rows["labels"].explode().drop_nulls().unique().sort().to_list()
         self.classes = tuple(classes if classes is not None else found)
-        _check("classes", found, self.classes)
-        _check("labels", labels or (), self.classes)
-        _check("countries", countries or (), rows["country"].unique().drop_nulls().to_list())
+        _check("classes", found or None, self.classes)
+        _check("labels", labels, self.classes)
+        _check("countries", countries, rows["country"].unique().drop_nulls().sort().to_list())
         if split is not None:
             rows = rows.filter(split=split)
         if countries is not None:
@@ -142,8 +148,10 @@ class BigEarthNet:
             IndexError: there are not so many.
             StoreError: the LMDB lacks an entry of it.
         """
+        index = operator.index(index)  # numpy's integers too
         patch_id: str = self._ids[index]
-        patch = Patch(patch_id=patch_id, labels=self._labels[index])
+        # A copy: what is done to a patch stays with it.
+        patch = Patch(patch_id=patch_id, labels=self._labels[index].copy())
         if self._env is None:
             self._env = shared_lmdb(self.lmdb)
         with self._env.begin(buffers=True) as txn:
@@ -173,7 +181,7 @@ class BigEarthNet:
         except (KeyError, ValueError) as error:
             raise StoreError(
                 f"{self.lmdb}: {key}: expected {bands} that can be brought to "
-                f"{self.size_px} px, found otherwise: {error}"
+                f"{self.size_px or 'one number of'} px, found otherwise: {error}"
             ) from error
 
 
@@ -185,7 +193,11 @@ def _multi_hot(labels: pl.Series, classes: Sequence[str]) -> NDArray[np.uint8]:
     return hot
 
 
-def _check(name: str, given: Collection[str], offered: Collection[str]) -> None:
+def _check(name: str, given: Collection[str] | None, offered: Collection[str]) -> None:
+    if given is None:
+        return
     unknown = sorted(set(given) - set(offered))
-    if unknown:
-        raise ConfigError(f"{name}: expected some of {', '.join(offered)}; found {unknown}")
+    if unknown or not given:
+        raise ConfigError(
+            f"{name}: expected some of {'; '.join(offered)}, found {unknown or 'none'}"
+        )

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 
 from reben import cli
 from reben.bands import REFERENCE_MAP_M, RESOLUTION_M, S1_BANDS
@@ -127,6 +127,12 @@ def encode(sources: Iterable[Source], out: str, threads: int) -> int:
         StoreError: a key stands for two patches.
     """
     ordered = sorted(sources, key=lambda source: source.key)
+    for one, other in pairwise(ordered):
+        if one.key == other.key:
+            raise StoreError(
+                f"{one.key}: expected one folder of this patch, found {one.store.root}/"
+                f"{one.folder} and {other.store.root}/{other.folder}; leave one of them out"
+            )
     with write_lmdb(out) as writer:
         for key, value in _encoded(ordered, threads):
             writer.put(key, value)
@@ -166,7 +172,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     alone.add_argument("--s1", help="BigEarthNet-S1 folder")
     alone.add_argument("--reference-maps", help="Reference_Maps folder")
     parser.add_argument("--patch-m", type=int, default=1200, help="side of a patch, metres")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=cli.count, default=1)
     parser.add_argument("--out", required=True, help="folder of the LMDB")
     args = parser.parse_args(argv)
 

@@ -2,7 +2,9 @@
 
 Every output is written beside its target under a temporary name and renamed when
 whole, so a killed job leaves nothing that looks finished. Leftovers of killed jobs
-start with ``.part-`` and are removed by the next try.
+start with ``.part-`` and are removed by the next try. A file is on the disk before it
+gets its name, and so are the LMDBs; to wait for each of a folder's 100,000 files would
+take longer than to make them.
 """
 
 import bz2
@@ -15,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from reben.errors import SpaceError
+from reben.errors import SpaceError, TableError
 
 
 def _part(path: Path) -> Path:
@@ -30,6 +32,8 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -43,16 +47,27 @@ def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary folder is removed.
     """
     path = Path(path)
-    part = _part(path)
-    shutil.rmtree(part, ignore_errors=True)
+    part, old = _part(path), path.with_name(f".part-old-{path.name}")
+    _remove(part)
+    _remove(old)
     part.mkdir(parents=True)
     try:
         yield part
         if path.is_dir():
-            shutil.rmtree(path)
+            # Away at once: what is being removed would still look finished.
+            path.replace(old)
         part.replace(path)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        _remove(part)
+        _remove(old)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder if it is there, or the link to one."""
+    if folder.is_symlink():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_space(folder: Path, needed_bytes: int, what: str) -> None:
@@ -82,8 +97,18 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read a JSON file that another step wrote."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read a JSON file that another step wrote.
+
+    Raises:
+        TableError: it holds no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise TableError(
+            f"{path}: expected JSON, found otherwise ({error}); remove the file, so that the "
+            "workflow makes it again"
+        ) from error
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:

@@ -14,6 +14,7 @@ import polars as pl
 from reben import cli
 from reben.files import read_json, write_text
 from reben.grid import TileGrid
+from reben.names import PLACE_IN_TILE
 from reben.quality import REJECTED, offset_warnings
 from reben.selection import REASONS
 from reben.tables import METADATA, SELECTION, read_table
@@ -66,7 +67,7 @@ def funnel_table(
     """
     reasons = selection.group_by("tile", "dropped_for").len()
     count = {(tile, reason): n for tile, reason, n in reasons.iter_rows()}
-    dark = dict(obscured["patch_id"].str.head(-6).value_counts().iter_rows())
+    dark = dict(obscured["patch_id"].str.replace(PLACE_IN_TILE, "").value_counts().iter_rows())
     rows = []
     for verdict in sorted(verdicts, key=lambda v: str(v["tile"])):
         tile = verdict["tile"]

@@ -86,9 +86,11 @@ class TileGrid:
         return self.x_min + col * self.patch_m, self.y_max - row * self.patch_m
 
     def columns_and_rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Columns and rows of all patches in the order of their names: (count², ) each."""
-        col, row = np.divmod(np.arange(self.count**2), self.count)
-        return col, row
+        """Columns and rows of all patches in the order of their names: (count²,) each."""
+        # From 100 on a number is longer than others and stands among them.
+        cols = sorted(range(self.count), key=lambda col: f"{col:02d}_")
+        rows = sorted(range(self.count), key=lambda row: f"{row:02d}")
+        return np.repeat(cols, self.count), np.tile(rows, self.count)
 
     def patch_ids(self, tile: str) -> list[str]:
         """The names of all patches, sorted."""

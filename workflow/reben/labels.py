@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--code-counts", nargs="+", action=TilePaths, required=True, help="tables of all tiles"
     )
     parser.add_argument("--nomenclature", required=True, help="CSV with code,class")
-    parser.add_argument("--min-labelled-fraction", type=float, default=0.75)
+    parser.add_argument("--min-labelled-fraction", type=cli.share, default=0.75)
     parser.add_argument("--threshold", choices=THRESHOLDS, default="inclusive")
     parser.add_argument("--out", required=True, help="labels (Parquet)")
     args = parser.parse_args(argv)

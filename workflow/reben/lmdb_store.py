@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from weakref import WeakValueDictionary
 
 import lmdb
@@ -142,6 +143,7 @@ def read_lmdb(path: AnyPath) -> Iterator[lmdb.Transaction]:
 
 #: By device and inode: LMDB refuses to open a store that is open in the same process.
 _SHARED: WeakValueDictionary[tuple[int, int], lmdb.Environment] = WeakValueDictionary()
+_OPENING = Lock()
 
 
 def shared_lmdb(path: AnyPath) -> lmdb.Environment:
@@ -154,9 +156,10 @@ def shared_lmdb(path: AnyPath) -> lmdb.Environment:
     """
     status = _data_file(path).stat()
     key = status.st_dev, status.st_ino
-    env = _SHARED.get(key)
-    if env is None:
-        env = _SHARED[key] = _open(path)
+    with _OPENING:
+        env = _SHARED.get(key)
+        if env is None:
+            env = _SHARED[key] = _open(path)
     return env
 
 

@@ -6,7 +6,8 @@ BigEarthNet v2 and v1 for patches.
 - **product**: ``S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_20240101T000000[.SAFE]``
 - **tile**: the L2A product name without its processing time, this project's only
   wildcard: ``S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP``
-- **patch**: ``{tile}_{col:02d}_{row:02d}``
+- **patch**: ``{tile}_{col:02d}_{row:02d}``; smaller patches than the published ones may
+  have columns and rows of more digits
 - **Sentinel-1 patch**: ``S1A_IW_GRDH_1SDV_20170613T165043_33UUP_70_40``, indices unpadded
 - **v1 patch**: ``S2A_MSIL2A_20170613T101031_70_40``, indices unpadded, no tile
 """
@@ -29,10 +30,12 @@ _PRODUCT = re.compile(
     r"_(?P<baseline>N\d{4})_(?P<orbit>R\d{3})_T(?P<mgrs>\d{2}[A-Z]{3})"
     r"(?:_(?P<processing>\d{8}T\d{6}))?(?:\.SAFE)?"
 )
-_PATCH = re.compile(rf"(?P<tile>{TILE_PATTERN})_(?P<col>\d\d)_(?P<row>\d\d)")
+_PATCH = re.compile(rf"(?P<tile>{TILE_PATTERN})_(?P<col>\d\d+)_(?P<row>\d\d+)")
+#: Behind the tile in a patch's name: for tables of names, whose tile is what is left.
+PLACE_IN_TILE = r"_\d+_\d+$"
 _SENTINEL1 = re.compile(
     r"(?P<scene>(?P<mission>S1[A-D])_IW_GRDH_1SDV_(?P<sensing>\d{8}T\d{6}))"
-    r"_(?P<mgrs>\d{2}[A-Z]{3})_(?P<col>\d{1,2})_(?P<row>\d{1,2})"
+    r"_(?P<mgrs>\d{2}[A-Z]{3})_(?P<col>\d{1,4})_(?P<row>\d{1,4})"
 )
 
 
@@ -130,7 +133,7 @@ class PatchName:
 
 
 def patch_id(tile: str, col: int, row: int) -> str:
-    """The name of a patch: column first, both with two digits."""
+    """The name of a patch: column first, both with two digits or, from 100 on, more."""
     return f"{tile}_{col:02d}_{row:02d}"
 
 

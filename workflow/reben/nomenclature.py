@@ -28,23 +28,31 @@ def read_nomenclature(path: str | os.PathLike[str]) -> dict[int, str]:
     """Read a nomenclature file: class by code, in ascending order of codes.
 
     Raises:
-        ConfigError: unreadable, other columns, an unknown or repeated code, an empty class.
+        ConfigError: unreadable, other columns, an unknown or repeated code, an empty class,
+            no class at all.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: the nomenclature cannot be read ({error})") from error
-    reader = csv.DictReader(text.splitlines())
-    if set(reader.fieldnames or ()) != {"code", "class"}:
+    reader = csv.DictReader(text.splitlines(), restkey="more")
+    if sorted(reader.fieldnames or ()) != ["class", "code"]:
         raise ConfigError(
             f"{path}: expected the columns code,class, found {','.join(reader.fieldnames or ())}"
         )
     classes: dict[int, str] = {}
     for line, row in enumerate(reader, start=2):
         code, name = (row["code"] or "").strip(), (row["class"] or "").strip()
-        if not code.isdigit() or int(code) not in CORINE_CODES - {NO_POLYGON}:
+        if "more" in row:
+            raise ConfigError(
+                f"{path}, line {line}: expected two cells, found {2 + len(row['more'])}; put a "
+                'class that has a comma in it into quotation marks: 323,"Heath, scrub"'
+            )
+        if not code.isdecimal() or int(code) not in CORINE_CODES - {NO_POLYGON}:
             raise ConfigError(f"{path}, line {line}: {code!r} is no CORINE level-3 code")
         if int(code) in classes or not name:
             raise ConfigError(f"{path}, line {line}: code {code} is repeated or has no class")
         classes[int(code)] = name
+    if not classes:
+        raise ConfigError(f"{path}: expected a code and its class in each line, found no line")
     return dict(sorted(classes.items()))

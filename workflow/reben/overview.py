@@ -124,7 +124,7 @@ def draw_overview(build: Build, classes: dict[int, str]) -> Figure:
     classes_at = gallery_at + 0.35 + 2 * side + 1.6
     code_columns = 3
     code_rows = -(-len(codes) // code_columns)
-    page = Page(classes_at + 0.3 + 0.21 * code_rows + 0.3)
+    page = Page(classes_at + 0.3 + 0.21 * code_rows + 0.3 if chosen else gallery_at)
 
     total = build.funnel[-1]
     accepted = sum(verdict["verdict"] == "accepted" for verdict in build.verdicts)
@@ -143,6 +143,8 @@ def draw_overview(build: Build, classes: dict[int, str]) -> Figure:
         x, y = _MARGIN + column * cell, tiles_at + row * (cell + 0.32)
         _draw_tile(page, (x, y, cell), build, verdict, patches)
     _draw_states(page, legend_at, build)
+    if not chosen:
+        return page.figure
     title = page.text(
         _MARGIN, gallery_at, "Patches in true colour and their reference maps", 12, weight="bold"
     )

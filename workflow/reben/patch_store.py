@@ -19,7 +19,7 @@ File = tuple[str, list[Chunk]]
 Patch = tuple[str, Iterable[File]]
 
 #: A patch rather than a tile or scene: its name ends in column and row.
-_PATCH_FOLDER = re.compile(r".+_\d{1,2}_\d{1,2}")
+_PATCH_FOLDER = re.compile(r".+_\d{1,4}_\d{1,4}")
 
 
 def file_name(folder: str, layer: str) -> str:

@@ -273,7 +273,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--harmonise-offset", action="store_true", help="remove BOA_ADD_OFFSET (baseline 04.00+)"
     )
     parser.add_argument("--container", choices=CONTAINERS, default=CONTAINERS[0])
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=cli.count, default=1)
     parser.add_argument("--out", required=True, help="folder of the GeoTIFFs")
     parser.add_argument("--table", required=True, help="table of all patches (Parquet)")
     args = parser.parse_args(argv)

@@ -1,6 +1,6 @@
 """Step make_reference_maps: land cover at 10 m for every valid patch.
 
-In: the tile's CORINE polygons in its zone (`reben.corine`) and its table of patches.
+In: the tile's CORINE polygons in its zone (`reben.corine_polygons`) and its table of patches.
 Out: ``<out>/<patch>/<patch>_reference_map.tif`` and the pixels of every code in every
 patch (`tables.CODE_COUNTS`), so that another nomenclature or threshold needs no
 rasterising. A pixel takes the code of the polygon that holds its centre; where there is
@@ -21,7 +21,7 @@ from rasterio.transform import from_origin
 
 from reben import cli
 from reben.bands import REFERENCE_MAP_M
-from reben.corine import read_clip
+from reben.corine_polygons import read_clip
 from reben.errors import TableError
 from reben.files import atomic_directory
 from reben.geotiff.writer import Profile, template
@@ -168,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--clip", required=True, help="polygons of the tile (GeoParquet)")
     parser.add_argument("--patches", required=True, help="patches of the tile (Parquet)")
     parser.add_argument("--container", choices=CONTAINERS, default=CONTAINERS[0])
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=cli.count, default=1)
     parser.add_argument("--out", required=True, help="folder of the GeoTIFFs")
     parser.add_argument("--table", required=True, help="pixels per patch and code (Parquet)")
     args = parser.parse_args(argv)

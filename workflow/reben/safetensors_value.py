@@ -51,6 +51,11 @@ def tensors(header: bytes) -> Mapping[str, Tensor]:
     return found
 
 
+@lru_cache(256)
+def _largest_px(header: bytes) -> int:
+    return max(tensor.shape[0] for tensor in tensors(header).values())
+
+
 @dataclass(frozen=True)
 class ValueLayout:
     """The values of one kind of patch.
@@ -80,14 +85,14 @@ class ValueLayout:
 
 
 def stack_bands(
-    value: Buffer, bands: Sequence[str], size_px: int, dtype: str | None = None
+    value: Buffer, bands: Sequence[str], size_px: int | None, dtype: str | None = None
 ) -> NDArray[Any]:
     """Stack bands of a patch, brought to one size by repeating pixels.
 
     Args:
         value: safetensors of the patch.
-        bands: names of its tensors, square, of a size that divides `size_px`.
-        size_px: side of the result.
+        bands: names of its tensors, at least one, square, of a size that divides `size_px`.
+        size_px: side of the result; that of the largest tensor of the patch if None.
         dtype: type of the result; that of the first band if None.
 
     Returns:
@@ -97,7 +102,9 @@ def stack_bands(
         KeyError: a band is missing.
         ValueError: a band cannot be brought to this size, or `value` is damaged.
     """
-    places = tensors(header_of(value))
+    header = header_of(value)
+    places = tensors(header)
+    size_px = size_px or _largest_px(header)
     image = np.empty((len(bands), size_px, size_px), dtype or places[bands[0]].dtype)
     first = 0
     while first < len(bands):

@@ -14,19 +14,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
-import rasterio
-from rasterio.errors import RasterioError
 
 from reben import cli
 from reben.bands import S1_BANDS
 from reben.errors import ProductError, RasterError
+from reben.image_form import FormChecker, ImageForm
 from reben.names import Sentinel1Name, parse_time
+from reben.patch_store import PatchReader
 from reben.tables import ALIGNMENT, PATCHES, SENTINEL1, SENTINEL1_INDEX, read_table, write_table
 
 log = logging.getLogger(__name__)
 
 #: Pixel size of BigEarthNet-S1 patches, metres.
 RESOLUTION_M = 10
+#: Some copies of BigEarthNet-S1 pad column and row with zeros; the tables do not.
+_UNPADDED = pl.col("s1_name").str.replace(r"_0*(\d+)_0*(\d+)$", "_${1}_${2}")
 
 
 def index_sentinel1(root: str | os.PathLike[str]) -> pl.DataFrame:
@@ -35,17 +37,10 @@ def index_sentinel1(root: str | os.PathLike[str]) -> pl.DataFrame:
     Raises:
         ProductError: there are none, or two folders have the same name.
     """
-    rows = []
-    for entry in sorted(Path(root).iterdir()):
-        if entry.is_dir():
-            inside = [p.name for p in entry.iterdir() if p.name.startswith("S1") and p.is_dir()]
-            rows += [(name, f"{entry.name}/{name}") for name in inside] or [
-                (entry.name, entry.name)
-            ]
     names = []
-    for name, folder in rows:
+    for folder in sorted(PatchReader(root).folders()):
         try:
-            names.append((Sentinel1Name.parse(name), folder))
+            names.append((Sentinel1Name.parse(folder.rpartition("/")[2]), folder))
         except ProductError:
             log.warning("%s: %s is no Sentinel-1 patch, left out", root, folder)
     if not names:
@@ -64,7 +59,7 @@ def index_sentinel1(root: str | os.PathLike[str]) -> pl.DataFrame:
             "sensing": [parse_time(name.sensing) for name, _ in names],
         }
     ).sort("s1_name", "folder")
-    if len(twice := index.filter(index["s1_name"].is_duplicated())):
+    if len(twice := index.filter(index.select(_UNPADDED)["s1_name"].is_duplicated())):
         raise ProductError(f"{root}: the same patch stands twice: {twice['folder'].to_list()[:2]}")
     return index
 
@@ -80,11 +75,13 @@ def choose(
         alignment: `tables.ALIGNMENT`, or None to go by place and time.
 
     Returns:
-        Rows of `patches` with ``s1_name`` and ``folder``, sorted by patch_id.
+        Rows of `patches` with ``s1_name`` (the alignment's, else the folder's) and ``folder``,
+        sorted by patch_id.
     """
     if alignment is not None:
         named = patches.join(alignment.select("patch_id", "s1_name"), on="patch_id")
-        return named.join(index.select("s1_name", "folder"), on="s1_name").sort("patch_id")
+        folders = index.select(_UNPADDED.alias("unpadded"), "folder")
+        return named.join(folders, left_on=_UNPADDED, right_on="unpadded").sort("patch_id")
     sensed = (
         pl.col("tile")
         .str.extract(r"_(\d{8}T\d{6})_")
@@ -99,32 +96,6 @@ def choose(
     )
 
 
-def check_pair(folder: Path, s1_name: str, epsg: int, corner: tuple[int, int], side_m: int) -> None:
-    """Check both images of a Sentinel-1 patch.
-
-    Raises:
-        RasterError: one is missing, unreadable, or has another size, type, CRS or place.
-    """
-    px = side_m // RESOLUTION_M
-    expected = ((px, px), ("float32",), epsg, (*corner, RESOLUTION_M, RESOLUTION_M))
-    for band in S1_BANDS:
-        path = folder / f"{s1_name}_{band}.tif"
-        try:
-            with rasterio.open(path) as dataset:
-                t = dataset.transform
-                epsg_found = dataset.crs.to_epsg() if dataset.crs else None
-                found = (dataset.shape, dataset.dtypes, epsg_found, (t.c, t.f, t.a, -t.e))
-        except RasterioError as error:
-            raise RasterError(f"{path}: expected a Sentinel-1 image: {error}") from error
-        names = ("size", "type", "EPSG code", "corner and pixel size in metres")
-        for name, want, have in zip(names, expected, found, strict=True):
-            if want != have:
-                raise RasterError(
-                    f"{path}: {name}: expected {want}, found {have}; take the patch out of "
-                    "sentinel1.root or mend it"
-                )
-
-
 def pair_sentinel1(
     patches: pl.DataFrame,
     index: pl.DataFrame,
@@ -132,18 +103,36 @@ def pair_sentinel1(
     root: Path,
     threads: int = 1,
 ) -> pl.DataFrame:
-    """Rows of `tables.SENTINEL1` for the patches of one tile that have a checked pair."""
+    """Rows of `tables.SENTINEL1` for the patches of one tile that have a checked pair.
+
+    Raises:
+        RasterError: an image is missing, unreadable, or has another size, type, CRS or place.
+    """
     pairs = choose(patches, index, alignment)
-
-    def check(row: dict[str, object]) -> None:
-        corner = (int(str(row["x_min"])), int(str(row["y_max"])))
-        side_m = int(str(row["x_max"])) - corner[0]
-        folder = root / str(row["folder"])
-        check_pair(folder, str(row["s1_name"]), int(str(row["epsg"])), corner, side_m)
-
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(check, pairs.iter_rows(named=True)))
+    if len(pairs):
+        epsg, side_m = pairs.select("epsg", pl.col("x_max") - pl.col("x_min")).row(0)
+        form = ImageForm(side_m // RESOLUTION_M, epsg, RESOLUTION_M, "float32")
+        images = [
+            (root / folder / f"{folder.rpartition('/')[2]}_{band}.tif", corner)
+            for folder, *corner in pairs.select("folder", "x_min", "y_max").rows()
+            for band in S1_BANDS
+        ]
+        _check(FormChecker(form), images, threads)
     return pairs.select(SENTINEL1.names)
+
+
+def _check(
+    checker: FormChecker, images: Sequence[tuple[Path, Sequence[int]]], threads: int
+) -> None:
+    def check(image: tuple[Path, Sequence[int]]) -> None:
+        path, (x_min, y_max) = image
+        checker.check(path, (x_min, y_max))
+
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(check, images))
+    except RasterError as error:
+        raise RasterError(f"{error}; take the patch out of sentinel1.root or mend it") from error
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -158,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     pair.add_argument("--index", required=True, help="what the step index wrote")
     pair.add_argument("--patches", required=True, help="patches of the tile (Parquet)")
     pair.add_argument("--alignment", help="alignment with v1 (Parquet)")
-    pair.add_argument("--threads", type=int, default=1)
+    pair.add_argument("--threads", type=cli.count, default=1)
     args = parser.parse_args(argv)
 
     if args.step == "index":

@@ -12,6 +12,9 @@ from reben.nomenclature import read_nomenclature
 from reben.product_table import Product, read_products
 from reben.split import frame_widths
 
+#: Side of the patches of BigEarthNet v1, metres.
+_V1_SIDE_M = 1200
+
 
 def check_settings(config: dict[str, Any]) -> dict[str, Product]:
     """Check the configuration and read the product table.
@@ -30,6 +33,11 @@ def check_settings(config: dict[str, Any]) -> dict[str, Product]:
         raise ConfigError(
             f"patches.side_m is {config['patches']['side_m']}; expected a multiple of 60, so that "
             "a patch is whole pixels in every band"
+        )
+    if config["alignment"]["pairs"] and config["patches"]["side_m"] != _V1_SIDE_M:
+        raise ConfigError(
+            f"patches.side_m is {config['patches']['side_m']}; expected {_V1_SIDE_M} with "
+            "alignment.pairs, for BigEarthNet v1 counts its columns and rows in such patches"
         )
     read_nomenclature(config["labels"]["nomenclature"])
     products = read_products(config["products"])

@@ -7,6 +7,7 @@ where there is one, else from sen2cor's scene classification; without either it 
 
 import logging
 import os
+import re
 from collections.abc import Sequence
 
 import polars as pl
@@ -14,18 +15,25 @@ import polars as pl
 from reben import cli
 from reben.errors import TableError
 from reben.files import read_bytes
+from reben.names import PLACE_IN_TILE, TILE_PATTERN
 from reben.tables import ALIGNMENT, PATCHES, read_table, read_tables, write_table
 from reben.tables import SNOW_CLOUD as SCHEMA
 from reben.tile_paths import TilePaths
 
 log = logging.getLogger(__name__)
 
+_PATCH_ID = re.compile(TILE_PATTERN + PLACE_IN_TILE)
 
-def read_names(path: str | os.PathLike[str]) -> list[str]:
+
+def read_names(path: str | os.PathLike[str], *, aligned: bool) -> list[str]:
     """The names in a list, one a line, without a header; plain or ``.bz2``.
 
+    Args:
+        path: the list.
+        aligned: whether patches have v1 names; otherwise the list must be of patch_ids.
+
     Raises:
-        TableError: the list cannot be read, or a line is no Sentinel-2 name.
+        TableError: the list cannot be read, or a line is no Sentinel-2 name or of no use.
     """
     try:
         text = read_bytes(path).decode()
@@ -34,6 +42,11 @@ def read_names(path: str | os.PathLike[str]) -> list[str]:
     names = text.split()
     if strange := [name for name in names if not name.startswith("S2")]:
         raise TableError(f"{path}: expected names of Sentinel-2 patches, found {strange[0]!r}")
+    if not aligned and (unknown := [name for name in names if not _PATCH_ID.match(name)]):
+        raise TableError(
+            f"{path}: expected patch_ids, found {unknown[0]!r}; names of BigEarthNet v1 mean "
+            "nothing without alignment.pairs, which says whose they are"
+        )
     return names
 
 
@@ -91,20 +104,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--alignment", help="alignment with v1 (Parquet)")
     parser.add_argument("--seasonal-snow", help="list of patches with seasonal snow")
     parser.add_argument("--cloud-or-shadow", help="list of patches with cloud or shadow")
-    parser.add_argument("--scl-cover-fraction", type=float, default=0.5)
+    parser.add_argument("--scl-cover-fraction", type=cli.share, default=0.5)
     parser.add_argument("--out", required=True, help="flags (Parquet)")
     args = parser.parse_args(argv)
 
+    aligned = args.alignment is not None
+    snow, cloud = (
+        read_names(path, aligned=aligned) if path else None
+        for path in (args.seasonal_snow, args.cloud_or_shadow)
+    )
     flags = flag_snow_cloud(
         read_tables(args.patches, PATCHES).filter("valid"),
-        read_table(args.alignment, ALIGNMENT) if args.alignment else read_tables([], ALIGNMENT),
-        read_names(args.seasonal_snow) if args.seasonal_snow else None,
-        read_names(args.cloud_or_shadow) if args.cloud_or_shadow else None,
+        read_table(args.alignment, ALIGNMENT) if aligned else read_tables([], ALIGNMENT),
+        snow,
+        cloud,
         args.scl_cover_fraction,
     )
     write_table(args.out, flags, SCHEMA)
-    snow, cloud = (flags[name].sum() for name in flags.columns[1:])
-    log.info("%d patches, %d with snow, %d with cloud or shadow", len(flags), snow, cloud)
+    counts = [flags[name].sum() for name in flags.columns[1:]]
+    log.info("%d patches, %d with snow, %d with cloud or shadow", len(flags), *counts)
 
 
 if __name__ == "__main__":

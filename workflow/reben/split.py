@@ -32,7 +32,7 @@ def frame_widths(p: float, q: float) -> tuple[float, float]:
     Raises:
         ConfigError: p and q are no area shares that leave something for the outer frame.
     """
-    if not (0 < p < 1 and 0 <= q < 1 and p + q < 1):
+    if not (p > 0 and q >= 0 and p + q < 1):
         raise ConfigError(
             f"split.p is {p} and split.q is {q}; expected the area shares of test and "
             "validation, with p > 0, q >= 0 and p + q < 1"
@@ -42,6 +42,8 @@ def frame_widths(p: float, q: float) -> tuple[float, float]:
 
 def assign_split(patches: pl.DataFrame, p: float, q: float) -> pl.DataFrame:
     """Assign each patch by the distance of its centre from the nearest edge of its tile.
+
+    A centre on the border of two parts belongs to the inner one.
 
     Args:
         patches: rows with the place of the patch and of its tile (`tables.PATCHES`).

@@ -16,6 +16,7 @@ from rasterio.windows import Window
 
 from reben.errors import RasterError
 from reben.grid import TileGrid
+from reben.image_form import ImageForm
 
 #: GDAL settings for streaming: no cache of decoded tiles, no look at the folder's other files.
 GDAL_ENV = {
@@ -49,34 +50,15 @@ class StripReader:
                 f"{path}: expected a JPEG 2000 image, but it cannot be opened ({error}); "
                 "fetch or process the product again"
             ) from error
-        self._check(grid, resolution_m, dtype)
+        form = ImageForm(grid.tile_px(resolution_m), grid.epsg, resolution_m, dtype)
+        if flaw := form.flaw(self._dataset, (grid.x_min, grid.y_max)):
+            raise RasterError(
+                f"{path}: {flaw}; the granule's metadata says otherwise, so the product mixes "
+                "images of different products"
+            )
         self.block_px: int = self._dataset.block_shapes[0][0]
         self._decoded = 0
         self._rest: NDArray[np.generic] = np.empty((0, self._dataset.width), dtype)
-
-    def _check(self, grid: TileGrid, resolution_m: int, dtype: str) -> None:
-        dataset = self._dataset
-        px = grid.tile_px(resolution_m)
-        place = dataset.transform
-        found = (
-            (dataset.height, dataset.width),
-            dataset.crs.to_epsg() if dataset.crs else None,
-            (place.c, place.f, place.a, -place.e),
-            dataset.dtypes[0],
-        )
-        expected = (
-            (px, px),
-            grid.epsg,
-            (float(grid.x_min), float(grid.y_max), float(resolution_m), float(resolution_m)),
-            dtype,
-        )
-        names = ("size in pixels", "EPSG code", "corner and pixel size in metres", "type")
-        for name, want, have in zip(names, expected, found, strict=True):
-            if want != have:
-                raise RasterError(
-                    f"{self.path}: {name}: expected {want} as in the granule's metadata, found "
-                    f"{have}; the product mixes images of different products"
-                )
 
     def read(self, rows: int) -> NDArray[np.generic]:
         """The next `rows` rows: (rows, width).

@@ -113,7 +113,7 @@ def read_table(path: Path, schema: pa.Schema) -> pl.DataFrame:
     """Read a table that another step wrote.
 
     Raises:
-        TableError: it is unreadable or its columns are not those of `schema`.
+        TableError: it is missing, unreadable, or its columns are not those of `schema`.
     """
     try:
         table = pq.read_table(path)
@@ -123,7 +123,11 @@ def read_table(path: Path, schema: pa.Schema) -> pl.DataFrame:
                 "remove the file, so that the workflow makes it again"
             )
         table = table.cast(schema)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, FileNotFoundError) as error:
+    except FileNotFoundError as error:
+        raise TableError(
+            f"{path}: expected a table with the columns {schema.names}, found no file"
+        ) from error
+    except (pa.ArrowException, OSError) as error:  # damaged pages are an OSError
         raise TableError(
             f"{path}: not a readable table ({error}); remove the file, so that the workflow "
             "makes it again"

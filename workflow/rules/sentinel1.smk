@@ -11,7 +11,7 @@ rule index_sentinel1:
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,  # 0.2 GB seen, one tile
-        runtime=lambda wildcards, attempt: 60 * attempt,  # 7 s seen, one tile: 8,281 folders
+        runtime=lambda wildcards, attempt: 60 * attempt,  # 2 s seen, one tile: 8,281 folders
     params:
         code=code_version("sentinel1"),
         environment=environment_version("raster"),
@@ -35,7 +35,7 @@ rule pair_sentinel1:
     threads: 2
     resources:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,  # 0.3 GB seen, full-size tile
-        runtime=lambda wildcards, attempt: 15 * attempt,  # 25 s seen
+        runtime=lambda wildcards, attempt: 15 * attempt,  # 3 s seen
     params:
         alignment=lambda wildcards, input: options(alignment=input.alignment or None),
         code=code_version("sentinel1"),

@@ -107,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--reference-maps", type=Path, required=True, help="folder of GeoTIFFs")
     parser.add_argument("--shards", type=Path, nargs="*", default=[], help="LMDBs of the tile")
     parser.add_argument("--product", type=Path, help="L2A folder; skipped where it is gone")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=cli.count, default=1)
     parser.add_argument("--out", type=Path, required=True, help="folder of <tile>.json and tables")
     args = parser.parse_args(argv)
 

@@ -123,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--pairs", nargs="*", action=TilePaths, default=[], help="their tables, of all tiles"
     )
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=cli.count, default=1)
     parser.add_argument("--out", required=True, help="folder of the archives")
     args = parser.parse_args(argv)
 

@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from reben.errors import TableError
 from reben.files import sha256_file
-from reben.names import ProductName, parse_time
+from reben.names import PLACE_IN_TILE, ProductName, parse_time
 from reben.results import OBSCURED_TABLE, Build
 from reben.split import SPLITS
 
@@ -113,7 +113,7 @@ def gather_facts(
         )
     metadata = build.metadata
     splits = dict(metadata["split"].value_counts().rows())
-    tiles = metadata["patch_id"].str.head(-6).unique().sort().to_list()
+    tiles = metadata["patch_id"].str.replace(PLACE_IN_TILE, "").unique().sort().to_list()
     times = sorted(sensing_time(tile) for tile in tiles)
     return Facts(
         name=name,

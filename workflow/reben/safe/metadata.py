@@ -16,7 +16,7 @@ from defusedxml import DefusedXmlException
 from defusedxml import ElementTree as SafeElementTree
 
 from reben.bands import BAND_IDS, RESOLUTION_M
-from reben.errors import ProductError
+from reben.errors import ConfigError, ProductError
 from reben.grid import TileGrid
 from reben.names import ProductName
 
@@ -164,6 +164,7 @@ class L2AProduct:
 
         Raises:
             ProductError: a node is absent, or the tile is no square in a UTM zone.
+            ConfigError: no patch of this side fits the tile.
         """
         metadata = self.granule_metadata
         crs = metadata.text("HORIZONTAL_CS_CODE")
@@ -185,7 +186,10 @@ class L2AProduct:
                 f"sides {sorted(sides)} m and corners {sorted(corners)}"
             )
         (side_m,), ((x_min, y_max),) = sides, corners
-        return TileGrid(int(code), x_min, y_max, side_m, patch_m)
+        try:
+            return TileGrid(int(code), x_min, y_max, side_m, patch_m)
+        except ConfigError as error:
+            raise ConfigError(f"{self.path}: {error}") from error
 
     def footprint(self) -> list[tuple[float, float]]:
         """The ring of sensed ground as (longitude, latitude) in degrees.

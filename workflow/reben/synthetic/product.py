@@ -4,15 +4,14 @@ import logging
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
-from rasterio.transform import from_origin
 
 from reben.bands import BAND_IDS, RESOLUTION_M, S2_BANDS
 from reben.files import atomic_directory, write_text
 from reben.synthetic import metadata
 from reben.synthetic.identifiers import Identifiers
 from reben.synthetic.manifest import manifest_xml
+from reben.synthetic.raster import write_raster
 from reben.synthetic.scene import Scene
 from reben.synthetic.spec import QUALITY_CHECKS, ProductSpec
 
@@ -88,22 +87,18 @@ def write_jp2(
 ) -> None:
     """Write a lossless JPEG 2000 image, georeferenced, with a real product's inner tiles."""
     tile_px = JP2_TILE_PX[resolution_m]
-    with rasterio.open(
+    write_raster(
         path,
-        "w",
-        driver="JP2OpenJPEG",
-        width=pixels.shape[1],
-        height=pixels.shape[0],
-        count=1,
-        dtype=pixels.dtype,
-        crs=f"EPSG:{spec.epsg}",
-        transform=from_origin(spec.x_min, spec.y_max, resolution_m, resolution_m),
+        pixels,
+        spec.epsg,
+        (spec.x_min, spec.y_max),
+        resolution_m,
+        "JP2OpenJPEG",
         QUALITY=100,
         REVERSIBLE="YES",
         BLOCKXSIZE=tile_px,
         BLOCKYSIZE=tile_px,
-    ) as image:
-        image.write(pixels, 1)
+    )
 
 
 def _folders(names: Identifiers) -> list[str]:

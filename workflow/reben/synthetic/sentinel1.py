@@ -5,12 +5,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-import rasterio
-from numpy.typing import NDArray
-from rasterio.transform import from_origin
 
 from reben.files import atomic_directory
 from reben.synthetic.noise import generator, grain
+from reben.synthetic.raster import write_raster
 from reben.synthetic.scene import Scene
 from reben.synthetic.spec import ProductSpec
 
@@ -61,24 +59,8 @@ def write_sentinel1(
                 rng = generator(spec.seed, name, band)
                 speckle = grain(rng, (size_px, size_px)) * np.float32(_SPECKLE_DB)
                 pixels = backscatter[window] + np.float32(offset_db) + speckle
-                _write_tif(part / f"{name}_{band}.tif", pixels, spec, grid.corner(col, row))
+                path = part / f"{name}_{band}.tif"
+                write_raster(path, pixels, spec.epsg, grid.corner(col, row), 10)
         folders.append(folder)
     log.info("%s: %d Sentinel-1 patches", spec.name, len(folders))
     return folders
-
-
-def _write_tif(
-    path: Path, pixels: NDArray[np.float32], spec: ProductSpec, corner: tuple[int, int]
-) -> None:
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        width=pixels.shape[1],
-        height=pixels.shape[0],
-        count=1,
-        dtype=np.float32,
-        crs=f"EPSG:{spec.epsg}",
-        transform=from_origin(*corner, 10, 10),
-    ) as image:
-        image.write(pixels, 1)
