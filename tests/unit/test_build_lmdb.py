@@ -173,7 +173,9 @@ def test_space_is_checked_before_it_starts(
     usage = namedtuple("usage", "total used free")
     arguments = [*table, "--s2", *shards["s2"], "--out", f"{tmp_path}/x.lmdb"]
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(0, 0, needed - 1))
-    with pytest.raises(SpaceError, match=r"expected 0\.\d GB of free disk for the LMDB, found 0\.\d"):
+    with pytest.raises(
+        SpaceError, match=r"expected 0\.\d GB of free disk for the LMDB, found 0\.\d"
+    ):
         main(arguments)
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(0, 0, needed))
     main(arguments)

@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 import yaml
 
+from reben.files import read_json
 from reben.names import ProductName
 from reben.product_table import Product, write_products
 from reben.synthetic.corine import write_corine
@@ -205,25 +206,33 @@ def pixels(safe: Path) -> dict[str, str]:
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in safe.rglob("*.jp2")}
 
 
-def test_from_l1c_as_from_the_l2a_made_of_it(project: Project, tmp_path: Path) -> None:
+def test_from_cdse_as_from_l2a_products_here(project: Project, tmp_path: Path) -> None:
+    """An L1C product through sen2cor, and a later L2A product that carries an offset."""
     spec = products.l1c_spec(side_m=3600)
-    safe = products.make(tmp_path / "l1c", side_m=3600)
-    archive = products.archive(safe)
+    l1c = products.make(tmp_path / "l1c", side_m=3600)
+    later = products.make(tmp_path / "l2a", 1, "L2A", side_m=3600, boa_offset=True)
+    archives = [products.archive(safe) for safe in (l1c, later)]
     write_corine(project.folder / "clc.gpkg", [spec], 0, layer="clc")
-    with CdseServer([archive]) as server:
+    with CdseServer(archives) as server:
         project.environment |= server.environment
-        project.table(products.listed(archive))
-        done = project.snakemake()
+        project.table(*(products.listed(archive) for archive in archives))
+        done = project.snakemake("--", "all", "audit")
         assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
-    l2a = project.process(safe)
-    assert ProductName.parse(l2a.name).tile == products.listed(archive).tile
-    project.table(Product(l2a.stem, "L2A", "local", str(l2a)))
-    project.config["results"] = "by_hand"
+    l2a = project.process(l1c)
+    tiles = [ProductName.parse(safe.name).tile for safe in (l2a, later)]
+    assert tiles == [products.listed(archive).tile for archive in archives]
+    project.table(*(Product(safe.stem, "L2A", "local", str(safe)) for safe in (l2a, later)))
+    results = project.folder / "results"
+    project.config["results"] = "here"
     done = project.snakemake()
     assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
-    results, by_hand = (project.folder / name / "dataset" for name in ("results", "by_hand"))
-    assert digest(results) == digest(by_hand)
-    assert pl.read_parquet(results / "metadata.parquet").height > 0
+    assert digest(results / "dataset") == digest(project.folder / "here" / "dataset")
+    patches = pl.read_parquet(results / "dataset" / "metadata.parquet")["patch_id"]
+    assert set(patches.str.head(-6)) == set(tiles)
+    mixed = "1 of 2 products carry BOA_ADD_OFFSET and the others do not"
+    assert mixed in (results / "logs" / "count_funnel.log").read_text()
+    [warning] = read_json(results / "audit" / "manifest.json")["warnings"]
+    assert warning.startswith(mixed)
 
 
 @pytest.fixture
