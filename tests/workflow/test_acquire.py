@@ -94,7 +94,7 @@ class Project:
 
     def process(self, l1c: Path) -> Path:
         """The product that the stand-in makes by hand."""
-        made = self.folder / "by hand"
+        made = self.folder / "by hand `touch gotcha` 'ü'"
         subprocess.run(
             [self.command, "--output_dir", made, l1c],
             env=self.environment, check=True, capture_output=True,
@@ -207,12 +207,16 @@ def pixels(safe: Path) -> dict[str, str]:
 
 
 def test_from_cdse_as_from_l2a_products_here(project: Project, tmp_path: Path) -> None:
-    """An L1C product through sen2cor, and a later L2A product that carries an offset."""
+    """An L1C product through sen2cor, and a later L2A product that carries an offset.
+
+    With names of folders that would harm a shell.
+    """
     spec = products.l1c_spec(side_m=3600)
     l1c = products.make(tmp_path / "l1c", side_m=3600)
     later = products.make(tmp_path / "l2a", 1, "L2A", side_m=3600, boa_offset=True)
     archives = [products.archive(safe) for safe in (l1c, later)]
     write_corine(project.folder / "clc.gpkg", [spec], 0, layer="clc")
+    project.config["results"] = 'my results/$(touch gotcha) it\'s "ü";/'
     with CdseServer(archives) as server:
         project.environment |= server.environment
         project.table(*(products.listed(archive) for archive in archives))
@@ -222,7 +226,7 @@ def test_from_cdse_as_from_l2a_products_here(project: Project, tmp_path: Path) -
     tiles = [ProductName.parse(safe.name).tile for safe in (l2a, later)]
     assert tiles == [products.listed(archive).tile for archive in archives]
     project.table(*(Product(safe.stem, "L2A", "local", str(safe)) for safe in (l2a, later)))
-    results = project.folder / "results"
+    results = project.folder / str(project.config["results"])
     project.config["results"] = "here"
     done = project.snakemake()
     assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
@@ -231,6 +235,7 @@ def test_from_cdse_as_from_l2a_products_here(project: Project, tmp_path: Path) -
     assert set(patches.str.head(-6)) == set(tiles)
     mixed = "1 of 2 products carry BOA_ADD_OFFSET and the others do not"
     assert mixed in (results / "logs" / "count_funnel.log").read_text()
+    assert not (project.folder / "gotcha").exists()
     [warning] = read_json(results / "audit" / "manifest.json")["warnings"]
     assert warning.startswith(mixed)
 
