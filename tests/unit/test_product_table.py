@@ -38,8 +38,9 @@ def test_a_name_may_end_in_safe(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("S2A\tL1C\tcdse\t\t" + ID + "\t", r"line 2, product: .*'S2A' does not match"),
+        ("S2A\tL1C\tcdse\t\t" + ID + "\t", r"'S2A' does not match .* such as S2A_MSIL1C_2017"),
         (f"{L1C}\tL1C\tftp\t\t{ID}\t", r"line 2, source: 'ftp' is not one of"),
+        (f"{L1C}\tL1C\tlocl\tx\t\t", r"line 2, source: 'locl' is not one of"),
         (f"{L1C}\tL1C\tcdse\t\t\t", r"line 2, row: 'id' is a required property"),
         (f"{L1C}\tL1C\tlocal\t\t{ID}\t", r"line 2, row: 'path' is a required property"),
         (f"{L1C}\tL2A\tcdse\t\t{ID}\t", r"line 2: level is L2A, but .* is L1C"),
@@ -110,8 +111,11 @@ def test_a_local_l2a_folder_is_used_in_place(path, in_place):
 def test_an_empty_or_missing_table_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"p\.tsv: no products"):
         read_products(table(tmp_path / "p.tsv"))
-    with pytest.raises(ConfigError, match=r"absent\.tsv: the product table cannot be read"):
+    with pytest.raises(ConfigError, match=r"there is no product table .*absent\.tsv, seen from /"):
         read_products(tmp_path / "absent.tsv")
+    (tmp_path / "p.tsv").write_text(f"product,level,source,path\n{L2A},L2A,local,x\n")
+    with pytest.raises(ConfigError, match=r"separated by tabs; found product,level"):
+        read_products(tmp_path / "p.tsv")
 
 
 def test_the_bigearthnet_table_is_the_published_list(reference):

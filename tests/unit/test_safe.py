@@ -54,7 +54,9 @@ def test_a_product_without_indicators_is_an_error(product):
 
 
 def test_a_required_indicator_that_is_absent_is_an_error(pristine_product):
-    with pytest.raises(ProductError, match=r"\['ICE_QUALITY'\] are absent; the product has"):
+    with pytest.raises(
+        ProductError, match=r"SAFE: .*\['ICE_QUALITY'\] are absent; the product has"
+    ):
         quality.check_quality(L2AProduct.open(pristine_product), TILE, ["ICE_QUALITY"])
 
 

@@ -84,6 +84,20 @@ def check_space(folder: Path, needed_bytes: int, what: str) -> None:
         )
 
 
+def read_cells(path: str | os.PathLike[str]) -> list[tuple[int, list[str]]]:
+    """The lines of a tab-separated table with their numbers, as people write them by hand.
+
+    Empty lines and those that start with ``#`` are passed over. Split, not parsed as CSV: a
+    stray quotation mark must not swallow the lines behind it.
+    """
+    lines = enumerate(Path(path).read_text(encoding="utf-8-sig").split("\n"), start=1)
+    return [
+        (number, [cell.strip() for cell in line.rstrip().split("\t")])
+        for number, line in lines
+        if line.strip() and not line.startswith("#")
+    ]
+
+
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write `value` as indented JSON with sorted keys, UTF-8."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)

@@ -15,9 +15,14 @@ from pathlib import Path
 import jsonschema
 
 from reben.errors import ConfigError, ProductError
-from reben.files import write_text
+from reben.files import read_cells, write_text
 from reben.names import ProductName
 
+_HINTS = {
+    "product": "; expected a whole name, such as "
+    "S2A_MSIL1C_20170613T101031_N0205_R022_T33UUP_20170613T101608",
+    "row": " (an empty cell, or cells that are not separated by tabs)",
+}
 _SCHEMA = Path(__file__).parents[1] / "schemas" / "products.schema.json"
 
 
@@ -71,16 +76,14 @@ def read_products(path: str | os.PathLike[str]) -> dict[str, Product]:
             name and its level disagree, or two rows become the same tile.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        table = read_cells(path)
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"there is no product table {path}, seen from {Path.cwd()}. `products` in the config "
+            "(snakemake --configfile mine.yaml) names it; config/README.md says what it holds"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: the product table cannot be read ({error})") from error
-    # Split, not parsed as CSV: a stray quotation mark must not swallow the rows behind it.
-    lines = enumerate(text.split("\n"), start=1)
-    table = [
-        (number, [cell.strip() for cell in line.rstrip().split("\t")])
-        for number, line in lines
-        if line.strip() and not line.startswith("#")
-    ]
     header = table[0][1] if table else []
     if len(set(header)) < len(header) or not set(_REQUIRED) <= set(header) <= set(COLUMNS):
         raise ConfigError(
@@ -114,9 +117,11 @@ def _is_zip(path: str) -> bool:
 def _product(row: dict[str, str], where: str) -> Product:
     """The product of a row."""
     row = {column: cell for column, cell in row.items() if cell}
-    if (flaw := jsonschema.exceptions.best_match(_validator().iter_errors(row))) is not None:
-        column = "/".join(map(str, flaw.path)) or "row"
-        raise ConfigError(f"{where}, {column}: {flaw.message}; config/README.md explains the table")
+    # A wrong cell is told before an absent one, which may only follow from it.
+    if flaws := sorted(_validator().iter_errors(row), key=lambda flaw: not flaw.path):
+        column = "/".join(map(str, flaws[0].path)) or "row"
+        hint = _HINTS.get(column, "; config/README.md explains the table")
+        raise ConfigError(f"{where}, {column}: {flaws[0].message}{hint}")
     product = Product(**{**row, "product": row["product"].removesuffix(".SAFE")})
     try:
         level = ProductName.parse(product.product).level
