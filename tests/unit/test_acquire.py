@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from unittest import mock
 
 import boto3
 import pytest
@@ -21,7 +22,7 @@ from moto.server import ThreadedMotoServer
 from reben import acquire
 from reben.cdse import credentials, object_store
 from reben.cdse.service import Service
-from reben.errors import ConfigError, DownloadError, ProductError
+from reben.errors import ConfigError, DownloadError, ProductError, SpaceError
 from reben.product_table import Product, write_products
 from tests.standins import products
 from tests.standins.cdse_server import CdseServer
@@ -151,6 +152,15 @@ def test_a_damaged_local_folder_leaves_nothing(safe: Path, tmp_path: Path) -> No
     next(damaged.rglob("*_B01.jp2")).unlink()
     with pytest.raises(ProductError, match=r"_B01\.jp2 is missing"):
         run(tmp_path, local(damaged))
+    assert only(tmp_path / "out") == []
+
+
+def test_a_disk_without_room_is_found_before_copying(
+    safe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: mock.Mock(free=10_000))
+    with pytest.raises(SpaceError, match=rf"GB of free disk for a copy of .*{safe.name}, found"):
+        run(tmp_path, local(safe))
     assert only(tmp_path / "out") == []
 
 

@@ -53,7 +53,7 @@ rule acquire:
         # Downloads; the service allows 4 at once, and the profiles say so.
         cdse=lambda wildcards: int(PRODUCTS[wildcards.tile].source == "cdse"),
         mem_mb=300,  # 53 MB seen with an archive of 600 MB, which is streamed
-        runtime=240,  # minutes at 1 MB/s and more; patience with a dead service is 120
+        runtime=240,  # minutes, at 100 kB/s and more; a job ended by it goes on where it was
     params:
         product=lambda wildcards: PRODUCTS[wildcards.tile].product,
         source=lambda wildcards: PRODUCTS[wildcards.tile].source,
