@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from reben.report import __main__ as report
 from reben.report import counts, distances
-from reben.results import OBSCURED_TABLE, read_build
+from reben.results import read_build
+from reben.tables import OBSCURED_TABLE
 from tests.builds import CLASSES, NOMENCLATURE, TILES, write_build
 
 CHROMIUM = Path(os.environ.get("REBEN_CHROMIUM", "/usr/bin/chromium"))
