@@ -4,15 +4,12 @@ The rules are in workflow/rules/, in the order of the data; the code that they r
 package workflow/reben/. Start with `make demo`; config/README.md explains every key.
 """
 
-from snakemake.utils import min_version, validate
+from snakemake.utils import min_version
 
 min_version("9.27.1")
 
 
 configfile: "config/config.yaml"
-
-
-validate(config, "workflow/schemas/config.schema.json")
 
 
 report: "workflow/report/workflow.rst"

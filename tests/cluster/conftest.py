@@ -2,8 +2,8 @@
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,10 +28,7 @@ def activate() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def slurm() -> Iterator[Slurm]:
-    with (
-        tempfile.TemporaryDirectory(prefix="reben-slurm-") as folder,
-        running_slurm(Path(folder)) as cluster,
-    ):
+    with running_slurm() as cluster:
         yield cluster
 
 
@@ -41,17 +38,14 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def local(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, str]]:
-    """The digests of what a local build makes, by the options of its workspace."""
-    known: dict[str, dict[str, str]] = {}
+def local(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], dict[str, str]]:
+    """Asked for them, the digests of what a local build makes; it is built once."""
 
-    def digests(**kind: object) -> dict[str, str]:
-        name = str(sorted(kind.items()))
-        if name not in known:
-            workspace = Workspace(tmp_path_factory.mktemp("local") / "build", inputs, **kind)
-            built = workspace.build("local")
-            assert built.returncode == 0, built.stdout
-            known[name] = workspace.digests()
-        return known[name]
+    @cache
+    def digests() -> dict[str, str]:
+        workspace = Workspace(tmp_path_factory.mktemp("local") / "w", inputs)
+        built = workspace.build("local")
+        assert built.returncode == 0, built.stdout
+        return workspace.digests()
 
     return digests

@@ -3,14 +3,18 @@
 No systemd, no cgroups, no accounting database, no user but the one who runs it (root, as
 slurmd has to be). The daemons run in the foreground as children of this process and die
 with it. The plugin's job step drops ``SLURM_CONF``, so that ``srun`` within a job reads
-``/etc/slurm/slurm.conf``: for as long as the cluster runs, that is a link to ours.
+``/etc/slurm/slurm.conf``: for as long as the cluster runs, that is a link to ours, and ours
+is locked. A link to one that nobody has locked was left by a run that was killed.
 """
 
+import fcntl
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,10 +25,10 @@ from typing import Self
 SYSTEM_CONF = Path("/etc/slurm/slurm.conf")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol")
 PACKAGES = "slurm-wlm slurmctld slurmd slurm-client munge"
-#: First line of our slurm.conf: tells a link that a killed run left behind from a real file.
-MARK = "# Written by the tests of reben"
+#: Of the name of the folder: tells a link of ours from a configuration of the machine.
+PREFIX = "reben-slurm-"
 
-_CONF = """{mark}
+_CONF = """\
 ClusterName=ci
 SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
@@ -139,8 +143,8 @@ class Slurm:
 
 
 @contextmanager
-def running_slurm(folder: Path) -> Iterator[Slurm]:
-    """Bring a cluster up in `folder`, and take it down however the block ends.
+def running_slurm() -> Iterator[Slurm]:
+    """Bring a cluster up, and take it down however the block ends, by SIGTERM too.
 
     Raises:
         SlurmError: this machine has a Slurm of its own, or lacks what is needed.
@@ -150,13 +154,34 @@ def running_slurm(folder: Path) -> Iterator[Slurm]:
         raise SlurmError("slurmd has to be started by root")
     if missing := [name for name in PROGRAMS if shutil.which(name) is None]:
         raise SlurmError(f"{' '.join(missing)} not found; apt-get install {PACKAGES}")
-    slurm = Slurm(folder)
-    daemons: list[subprocess.Popen[bytes]] = []
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _write_conf(folder)
-        SYSTEM_CONF.parent.mkdir(parents=True, exist_ok=True)
-        SYSTEM_CONF.symlink_to(folder / "slurm.conf")
-        munge = folder / "munge"
+        with tempfile.TemporaryDirectory(prefix=PREFIX) as name:
+            folder = Path(name)
+            _write_conf(folder)
+            with _linked(SYSTEM_CONF, folder / "slurm.conf"), _daemons(Slurm(folder)) as slurm:
+                yield slurm
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _linked(link: Path, conf: Path) -> Iterator[None]:
+    with conf.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(conf)
+        try:
+            yield
+        finally:
+            link.unlink()
+
+
+@contextmanager
+def _daemons(slurm: Slurm) -> Iterator[Slurm]:
+    daemons: list[subprocess.Popen[bytes]] = []
+    munge = slurm.folder / "munge"
+    try:
         daemons.append(
             _daemon(
                 slurm, "munged", "--foreground", "--force", f"--socket={munge}/socket",
@@ -182,27 +207,32 @@ def running_slurm(folder: Path) -> Iterator[Slurm]:
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
-        _unlink_ours(SYSTEM_CONF)
 
 
 def refuse_real_slurm(conf: Path) -> None:
-    """Make sure that no configuration but a left-over link of ours is at `conf`.
+    """Make sure that no configuration is at `conf`; take away what a killed run left.
 
     Raises:
         SlurmError: there is one.
     """
-    if conf.is_symlink() and not conf.exists() and "reben-slurm" in str(conf.readlink()):
-        conf.unlink()  # of a run that was killed and whose folder is gone
-    if conf.is_symlink() and conf.exists() and conf.read_text().startswith(MARK):
-        raise SlurmError(
-            f"{conf}: links to {conf.readlink()}; another run of these tests is going on, or was "
-            "killed: if so, remove the link"
-        )
-    if conf.exists() or conf.is_symlink():
+    if conf.is_symlink() and conf.readlink().parent.name.startswith(PREFIX):
+        if _is_locked(conf):
+            raise SlurmError(f"{conf}: another run of these tests is going on")
+        conf.unlink()
+    elif conf.exists() or conf.is_symlink():
         raise SlurmError(
             f"{conf}: this machine has a Slurm of its own; these tests bring up another one and "
             "would disturb it. Run them in a container"
         )
+
+
+def _is_locked(conf: Path) -> bool:
+    with suppress(FileNotFoundError), conf.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _write_conf(folder: Path) -> None:
@@ -212,7 +242,6 @@ def _write_conf(folder: Path) -> None:
     (folder / "munge/key").chmod(0o400)
     ctld_port, slurmd_port = _free_ports(2)
     text = _CONF.format(
-        mark=MARK,
         host=socket.gethostname(),
         folder=folder,
         ctld_port=ctld_port,
@@ -254,8 +283,3 @@ def _wait(slurm: Slurm, what: str, ready: Callable[[], bool], seconds: float = 3
         time.sleep(0.1)
     logs = "\n".join(path.read_text(errors="replace") for path in slurm.folder.glob(f"{what}.*"))
     raise SlurmError(f"{what}: not ready after {seconds:.0f} s\n{logs[-3000:]}")
-
-
-def _unlink_ours(conf: Path) -> None:
-    if conf.is_symlink() and conf.exists() and conf.read_text().startswith(MARK):
-        conf.unlink()

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,59 +14,63 @@ import pytest
 
 from reben.names import ProductName
 from tests.cluster.slurm import Slurm
-from tests.cluster.workspace import QUICK, ROOT, Workspace, wait_for, wait_for_step
+from tests.cluster.workspace import ROOT, SITE, TILES, Workspace, wait_for, wait_for_step
 from tests.standins import products
 
 STANDIN = ROOT / "tests/standins/l2a_process"
-Local = Callable[..., dict[str, str]]
+Local = Callable[[], dict[str, str]]
+TILE = TILES[0]
 
 
 def test_snakemake_is_killed(slurm: Slurm, inputs: Path, local: Local, tmp_path: Path) -> None:
     """After kill -9 of Snakemake two commands, then the same one as before."""
     first = slurm.last_job() + 1
-    workspace = Workspace(tmp_path / "w", inputs, whole=False, tiles=1)
-    with workspace.building("slurm", *QUICK, env=slurm.environment) as build:
-        os.kill(wait_for_step("patches", workspace), signal.SIGSTOP)  # it will be running
+    workspace = Workspace(tmp_path / "w", inputs)
+    shard = [*SITE, "--", f"results/encoded/s2/{TILE}.lmdb"]
+    with workspace.building("slurm", *shard, env=slurm.environment) as build:
+        os.kill(wait_for_step("encode", workspace), signal.SIGSTOP)  # it will be running
         os.kill(build.process.pid, signal.SIGKILL)
         build.process.wait()
         run_id = re.search(r"SLURM run ID: (\S+)", build.log.read_text())
     assert run_id
     running = [job for job in slurm.jobs(first) if job.state == "RUNNING"]
-    assert {job.name for job in running} == {run_id[1]}
+    assert [(job.rule, job.name) for job in running] == [("encode_sentinel2", run_id[1])]
 
-    refused = workspace.build("slurm", *QUICK, env=slurm.environment)
+    refused = workspace.build("slurm", *shard, env=slurm.environment)
     assert refused.returncode != 0
     assert "--unlock" in refused.stdout
 
     slurm.command("scancel", "--name", run_id[1])
     assert workspace.build("slurm", "--unlock", env=slurm.environment).returncode == 0
     wait_for(lambda: not slurm.command("squeue", "-h").strip())
-    again = workspace.build("slurm", *QUICK, env=slurm.environment)
+    again = workspace.build("slurm", *shard, env=slurm.environment)
     assert again.returncode == 0, again.stdout
-    assert workspace.digests() == local(whole=False, tiles=1)
+    # Finished work is kept, half-made work is made anew.
+    assert [job.rule for job in slurm.jobs(first)] == ["make_patches", *2 * ["encode_sentinel2"]]
+    assert_as_local(workspace, local)
 
 
 def test_read_only_then_full_disk(slurm: Slurm, inputs: Path, local: Local, tmp_path: Path) -> None:
     """Both stop the build and say why; put right, the same command ends it."""
-    workspace = Workspace(tmp_path / "w", inputs, whole=False, tiles=1)
-    impatient = (*QUICK, "--retries=0")
+    workspace = Workspace(tmp_path / "w", inputs)
+    patches = [*SITE, "--retries=0", "--", f"results/patches/{TILE}"]
     with small_disk(workspace.results, kilobytes=600) as remount:
         remount("ro")
-        said = workspace.build("slurm", *impatient, env=slurm.environment)
+        said = workspace.build("slurm", *patches, env=slurm.environment)
         assert said.returncode != 0
         assert "Read-only file system" in said.stdout
         assert "results" in said.stdout
         remount("rw")
 
-        said = workspace.build("slurm", *impatient, env=slurm.environment)
+        said = workspace.build("slurm", *patches, env=slurm.environment)
         assert said.returncode != 0
         assert re.search(r"error: No space left on device: \S+.*free some space", said.stdout)
         assert not list(workspace.results.rglob(".part-*")), "something half-written was kept"
 
         remount("size=100m")
-        again = workspace.build("slurm", *QUICK, env=slurm.environment)
+        again = workspace.build("slurm", *patches, env=slurm.environment)
         assert again.returncode == 0, again.stdout
-        assert workspace.digests() == local(whole=False, tiles=1)
+        assert_as_local(workspace, local)
 
 
 def test_full_scratch_disk(slurm: Slurm, inputs: Path, tmp_path: Path) -> None:
@@ -80,30 +85,42 @@ def test_full_scratch_disk(slurm: Slurm, inputs: Path, tmp_path: Path) -> None:
     table.write_text(
         f"product\tlevel\tsource\tpath\tid\tchecksum\n{source.stem}\tL1C\tlocal\t{source}\t\t\n"
     )
-    images = []
-    for profile in ("local", "slurm"):
-        workspace = Workspace(tmp_path / profile, inputs, whole=False)
-        workspace.configure(products=str(table), sen2cor={"command": str(command)})
-        scratch = tmp_path / f"scratch-{profile}"
-        options = [*QUICK, "--retries=0"] if profile == "slurm" else []
-        options += ["--default-resources", f"tmpdir='{scratch}'", "--"]
-        options.append(f"results/l2a/{tile}.SAFE")
-        with small_disk(scratch, kilobytes=100) as remount:
-            if profile == "slurm":
-                said = workspace.build(profile, *options, env=slurm.environment)
-                assert said.returncode != 0
-                # sen2cor itself says nothing of the disk.
-                assert "error: sen2cor: expected exit status 0" in said.stdout
-                assert "0.0 GB were free on its scratch disk" in said.stdout
-                assert not list(scratch.iterdir())
-                assert not list(workspace.results.glob("l2a/*"))
-            remount("size=100m")
-            said = workspace.build(profile, *options, env=slurm.environment)
-            assert said.returncode == 0, said.stdout
-        digests = workspace.digests().items()
-        images.append({path: digest for path, digest in digests if path.endswith(".jp2")})
-    # The rest says when it was processed.
-    assert images[0] == images[1] != {}
+    workspace = Workspace(tmp_path / "w", inputs)
+    workspace.configure(products=str(table), sen2cor={"command": str(command)})
+    target = f"results/l2a/{tile}.SAFE"
+    built = workspace.build("local", "--", target)
+    assert built.returncode == 0, built.stdout
+    expected = images(workspace)
+    shutil.rmtree(workspace.folder / target)
+
+    scratch = tmp_path / "scratch"
+    options = [*SITE, "--retries=0", "--default-resources", f"tmpdir='{scratch}'", "--", target]
+    with small_disk(scratch, kilobytes=100) as remount:
+        said = workspace.build("slurm", *options, env=slurm.environment)
+        assert said.returncode != 0
+        # sen2cor itself says nothing of the disk.
+        assert "error: sen2cor: expected exit status 0" in said.stdout
+        assert "0.0 GB were free on its scratch disk" in said.stdout
+        assert not list(scratch.iterdir())
+        assert not list(workspace.results.glob("l2a/*"))
+
+        remount("size=100m")
+        again = workspace.build("slurm", *options, env=slurm.environment)
+        assert again.returncode == 0, again.stdout
+    assert images(workspace) == expected != {}
+
+
+def images(workspace: Workspace) -> dict[str, str]:
+    """The digests of the images; the rest of a product says when it was processed."""
+    digests = workspace.digests()
+    return {path: digest for path, digest in digests.items() if path.endswith(".jp2")}
+
+
+def assert_as_local(workspace: Workspace, local: Local) -> None:
+    """What was made is what a local build makes, byte for byte."""
+    digests = workspace.digests()
+    assert any(path.endswith(".tif") for path in digests)
+    assert digests.items() <= local().items()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -44,15 +45,8 @@ TILES = [spec.name.rpartition("_")[0] for spec in SPECS]
 SCENE_TIMES = ["20170613T165043", "20180421T172307"]
 CORINE = "U2018_CLC2018_V2020_20u1"
 SECONDS = 240  # for any build
-#: What the profile leaves to the site, and shorter waits: a real cluster is asked less often.
-QUICK = (
-    "--jobs=8",
-    "--slurm-status-command=squeue",
-    # A little longer than the jobs take: a check in vain adds ten seconds to the next pause.
-    "--slurm-init-seconds-before-status-checks=10",
-    "--seconds-between-status-checks=1",
-    "--latency-wait=5",
-)
+#: What the profile leaves to the site, and a disk that shows files at once.
+SITE = ("--jobs=8", "--slurm-status-command=squeue", "--latency-wait=5")
 
 
 def write_inputs(folder: Path) -> Path:
@@ -63,8 +57,7 @@ def write_inputs(folder: Path) -> Path:
         lines.append(f"{spec.name}\tL2A\tlocal\t{safe}\t\t")
         places = [(col, row) for col in range(SIDE) for row in range(SIDE)]
         write_sentinel1(folder / "BigEarthNet-S1", spec, places, [scene_time])
-    for tiles in (1, 2):
-        (folder / f"products_{tiles}.tsv").write_text("\n".join(lines[: tiles + 1]) + "\n")
+    (folder / "products.tsv").write_text("\n".join(lines) + "\n")
     write_corine(folder / f"{CORINE}.gpkg", SPECS, layer=CORINE)
     write_countries(folder / "countries.gpkg", SPECS)
     return folder
@@ -76,24 +69,18 @@ class Workspace:
     Args:
         folder: a new one.
         inputs: as written by `write_inputs`.
-        whole: with Sentinel-1, countries and everything in the LMDB.
-        tiles: how many.
     """
 
-    def __init__(self, folder: Path, inputs: Path, *, whole: bool, tiles: int = 2) -> None:
+    def __init__(self, folder: Path, inputs: Path) -> None:
         folder.mkdir()
         self.folder, self.results = folder, folder / "results"
-        config: dict[str, object] = {
-            "products": str(inputs / f"products_{tiles}.tsv"),
+        self._config: dict[str, object] = {
+            "products": str(inputs / "products.tsv"),
             "corine": {"path": str(inputs / f"{CORINE}.gpkg")},
             "labels": {"nomenclature": str(ROOT / "resources/nomenclature/bigearthnet_19.csv")},
+            "countries": {"path": str(inputs / "countries.gpkg"), "name_column": "name"},
+            "sentinel1": {"root": str(inputs / "BigEarthNet-S1")},
         }
-        if whole:
-            config["countries"] = {"path": str(inputs / "countries.gpkg"), "name_column": "name"}
-            config["sentinel1"] = {"root": str(inputs / "BigEarthNet-S1")}
-        else:
-            config["lmdb"] = {"include": ["s2"]}
-        self._config = config
         self.configure()
 
     def configure(self, **keys: object) -> None:
@@ -102,9 +89,12 @@ class Workspace:
         (self.folder / "config.yaml").write_text(yaml.safe_dump(self._config))
 
     def command(self, profile: str, *options: str) -> list[str]:
-        """The command line of a build."""
+        """The command line of a build, which is killed when this process ends."""
         return [
-            "snakemake",
+            "setpriv",
+            "--pdeathsig=KILL",
+            sys.executable,
+            f"{ROOT}/tests/cluster/impatient.py",
             f"--snakefile={ROOT}/Snakefile",
             "--configfile=config.yaml",
             f"--workflow-profile={ROOT}/workflow/profiles/{profile}",

@@ -34,6 +34,7 @@ MISHAPS = (
     "wrong_bytes",
     "expired",
     "redirect",
+    "page",
 )
 USER, PASSWORD = "someone@example.org", "correct horse battery staple"
 
@@ -69,6 +70,8 @@ class Archive:
     published: str = "2023-08-23T09:26:23.105134Z"
     cloud_cover: float = 5.0
     online: bool = True
+    #: What the catalogue calls it, where not `name`.
+    renamed: str | None = None
     #: None: the checksums of `content`.
     checksums: dict[str, str] | None = None
 
@@ -85,7 +88,7 @@ class Archive:
         return {
             "@odata.mediaContentType": "application/octet-stream",
             "Id": self.id,
-            "Name": f"{self.name}.SAFE",
+            "Name": f"{self.renamed or self.name}.SAFE",
             "ContentLength": len(self.content),
             "PublicationDate": self.published,
             "Online": self.online,
@@ -339,6 +342,8 @@ class _Handler(_Base):
                 # Another host by name, so that a careful client takes its token off.
                 where = f"http://localhost:{standin.foreign.server_port}/{product_id}"
                 return self.answer(302, {}, Location=where)
+            if mishap == "page":
+                return self.answer(200, {"detail": "maintenance"})
             if mishap in ("429", "500", "503", "drop"):
                 return self.fail(mishap)
             self.send_archive(archive, mishap)
@@ -368,7 +373,7 @@ def _matches(archive: Archive, question: str) -> bool:
     if match := re.search(r"Name eq '(S2[^']+)'", question):
         return bool(entry["Name"] == match[1])
     if match := re.search(r"startswith\(Name,'([^']+)'\)", question):
-        return bool(entry["Name"].startswith(match[1]))
+        return archive.name.startswith(match[1])
     level = re.search(r"Value eq 'S2MSI(\w\w)'", question)
     cloud = re.search(r"Value le ([\d.]+)", question)
     since = re.search(r"Start ge (\S+)", question)

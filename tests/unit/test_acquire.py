@@ -1,11 +1,17 @@
 """A product comes here whole, from wherever it is, or not at all."""
 
+import contextlib
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
@@ -98,6 +104,46 @@ def test_a_zip_that_is_not_as_the_table_has_it(
     with pytest.raises(ProductError, match=rf"any\.zip: not as the product table has it: {why}"):
         run(tmp_path, local(path, safe.stem, **values))
     assert only(tmp_path / "out") == []
+
+
+LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10 if n else "ha"}">' for n in range(10))
+
+
+@pytest.mark.parametrize(
+    ("attack", "why"),
+    [
+        (lambda top: ("../../outside", b"gotcha"), "refused: entry '../../outside' points outside"),
+        (lambda top: (zip_link(f"{top}/link"), b"/etc/passwd"), "is a link or device"),
+        (lambda top: (f"{top}/bomb", bytes(100 * 2**20)), "refused: .* bytes unpacked"),
+        (
+            lambda top: (f"{top}/manifest.safe", f"<!DOCTYPE x [{LAUGHS}]><x>&l9;</x>".encode()),
+            r"/manifest\.safe: refused: it defines XML entities",
+        ),
+    ],
+    ids=["path", "link", "bomb", "entities"],
+)
+def test_an_archive_built_to_attack_is_refused_by_name(
+    safe: Path,
+    tmp_path: Path,
+    attack: Callable[[str], tuple[str | zipfile.ZipInfo, bytes]],
+    why: str,
+) -> None:
+    path = tmp_path / "attack.zip"
+    entry, content = attack(safe.name)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        if entry != f"{safe.name}/manifest.safe":
+            packed.write(safe / "manifest.safe", f"{safe.name}/manifest.safe")
+        packed.writestr(entry, content)
+    with pytest.raises(ProductError, match=rf"^{re.escape(str(path))}.*{why}"):
+        run(tmp_path, local(path, safe.stem), tmp_path / "deep" / "results" / "out")
+    left = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*")}
+    assert left == {"attack.zip", "products.tsv", "deep", "deep/results"}
+
+
+def zip_link(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return info
 
 
 def test_a_damaged_local_folder_leaves_nothing(safe: Path, tmp_path: Path) -> None:
@@ -212,6 +258,7 @@ def store(safe: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         if path.is_file():
             client.upload_file(str(path), "eodata", f"S2/{path.relative_to(safe.parent)}")
     client.put_object(Bucket="eodata", Key=f"S2/{safe.name}/AUX_DATA/", Body=b"")
+    monkeypatch.setenv("REBEN_CDSE_PATIENCE_S", "20")
     yield url
     running.stop()
 
@@ -275,6 +322,67 @@ def test_s3(store: str, safe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(DownloadError, match=r"refuses \(NoSuchBucket\)") as error:
         object_store.fetch(name, "/no-bucket/x", tmp_path / "absent", service, keys)
     assert "hunter2" not in str(error.value)
+    with pytest.raises(DownloadError, match=r"expected its path in the object store .* found ''"):
+        object_store.fetch(name, "", tmp_path / "absent", service, keys)
+
+
+def test_the_settings_of_another_cloud_are_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text("[default]\nregion = mars\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "of another cloud")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of another cloud")
+    keys = credentials.Login(credentials.Secret("key"), credentials.Secret("secret"))
+    client = object_store._client(Service(), keys)
+    assert client.meta.endpoint_url == Service().s3
+    assert client._request_signer._credentials.token is None
+
+
+class Dripping(BaseHTTPRequestHandler):
+    """An object store whose first answer drips."""
+
+    content = bytes(40_000)
+    answers = 0
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.content)))
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        if "list-type=2" in self.path:
+            entry = f"<Key>x.SAFE/a</Key><Size>{len(self.content)}</Size>"
+            body = f"<ListBucketResult><Contents>{entry}</Contents></ListBucketResult>".encode()
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+            return
+        self.do_HEAD()
+        Dripping.answers += 1
+        block = len(self.content) if Dripping.answers > 1 else 200
+        with contextlib.suppress(ConnectionError):
+            for at in range(0, len(self.content), block):
+                self.wfile.write(self.content[at : at + block])
+                time.sleep(0.05)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+def test_an_object_that_drips_is_fetched_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Dripping) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        service = Service(s3=f"http://127.0.0.1:{server.server_port}", pause_s=0.05, stall_s=0.5)
+        keys = credentials.Login(credentials.Secret("key"), credentials.Secret("secret"))
+        started = time.monotonic()
+        object_store.fetch("x", "/eodata/x.SAFE", tmp_path / "x.SAFE", service, keys)
+        assert time.monotonic() - started < 8  # the first answer takes ten seconds
+        server.shutdown()
+    assert (tmp_path / "x.SAFE" / "a").read_bytes() == Dripping.content
+    assert "the stream has stalled at" in caplog.text
 
 
 def test_an_object_outside_the_product_is_refused() -> None:

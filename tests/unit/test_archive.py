@@ -1,14 +1,17 @@
 """Archives from outside: the harmless are unpacked, the rest refused before a byte is written."""
 
+import copy
 import io
 import os
+import shutil
 import stat
 import zipfile
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
-from reben.errors import ProductError
+from reben.errors import ProductError, SpaceError
 from reben.safe import archive
 
 PRODUCT = "S2A_MSIL1C_20170613T101031_N0205_R022_T33UUP_20170613T101608"
@@ -71,6 +74,33 @@ def test_a_bomb_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ProductError, match=r"bomb\.zip: .* 104857605 bytes unpacked"):
         archive.unpack(path, PRODUCT, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["bomb.zip"]
+
+
+def test_entries_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
+    """A bomb without compression: the directory lists the same bytes over and over."""
+    path = write_zip(tmp_path / "bomb.zip", (zipfile.ZipInfo(f"{TOP}/0000"), os.urandom(1 << 20)))
+    with zipfile.ZipFile(path, "a") as packed:
+        first = packed.getinfo(f"{TOP}/0000")
+        for number in range(1, 300):
+            again = copy.copy(first)
+            again.filename = again.orig_filename = f"{TOP}/{number:04d}"
+            packed.filelist.append(again)
+        packed._didModify = True  # type: ignore[attr-defined]
+    with pytest.raises(ProductError, match=r"bomb\.zip: .* 301 entries of 314572805 bytes"):
+        archive.unpack(path, PRODUCT, tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["bomb.zip"]
+
+
+def test_a_disk_without_room_is_found_before_unpacking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_zip(tmp_path / "large.zip", (f"{TOP}/image", os.urandom(5000)))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: mock.Mock(free=5000))
+    with pytest.raises(
+        SpaceError, match=r"expected 0\.0 GB of free disk for unpacking .*large\.zip"
+    ):
+        archive.unpack(path, PRODUCT, tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["large.zip"]
 
 
 def test_an_entry_larger_than_it_says_is_refused(tmp_path: Path) -> None:

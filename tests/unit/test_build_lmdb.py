@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reben import build_lmdb
 from reben.build_lmdb import main
-from reben.errors import RebenError, StoreError
+from reben.errors import SpaceError, StoreError
 from reben.lmdb_store import content_digest, write_lmdb
 from reben.names import patch_id
 from reben.tables import SELECTION, SENTINEL1, write_table
@@ -172,10 +172,12 @@ def test_space_is_checked_before_it_starts(
     needed = sum((Path(path) / "data.mdb").stat().st_size for path in shards["s2"])
     usage = namedtuple("usage", "total used free")
     arguments = [*table, "--s2", *shards["s2"], "--out", f"{tmp_path}/x.lmdb"]
-    monkeypatch.setattr(build_lmdb.shutil, "disk_usage", lambda _: usage(0, 0, needed - 1))
-    with pytest.raises(RebenError, match=r"the LMDB needs 0\.\d+ GB, and 0\.\d+ GB are free"):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(0, 0, needed - 1))
+    with pytest.raises(
+        SpaceError, match=r"expected 0\.\d GB of free disk for the LMDB, found 0\.\d"
+    ):
         main(arguments)
-    monkeypatch.setattr(build_lmdb.shutil, "disk_usage", lambda _: usage(0, 0, needed))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(0, 0, needed))
     main(arguments)
     assert (tmp_path / "x.lmdb/data.mdb").stat().st_size <= needed
 

@@ -2,7 +2,13 @@
 
 import pytest
 
-from reben.code_version import closure, code_version, environment_version
+from reben.code_version import (
+    _essence,
+    _imports,
+    closure,
+    code_version,
+    environment_version,
+)
 
 
 @pytest.fixture
@@ -18,8 +24,8 @@ def package(tmp_path):
 
 
 def version(package):
-    code_version.__globals__["_essence"].cache_clear()
-    code_version.__globals__["_imports"].cache_clear()
+    for cached in (code_version, _essence, _imports):
+        cached.cache_clear()
     return code_version("step", package)
 
 

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -9,9 +11,10 @@ import pytest
 import yaml
 
 from reben.errors import ConfigError
-from reben.settings import absent_inputs, check_settings
+from reben.settings import absent_inputs, check_keys, check_settings, find_shipped
 
-SCHEMA = json.loads(Path("workflow/schemas/config.schema.json").read_text())
+SCHEMA_FILE = Path("workflow/schemas/config.schema.json")
+SCHEMA = json.loads(SCHEMA_FILE.read_text())
 DEFAULTS = yaml.safe_load(Path("config/config.yaml").read_text())
 
 
@@ -79,8 +82,75 @@ def test_contradictions_are_found_before_any_job():
         check_settings(config)
 
 
+def test_braces_in_a_path_are_refused_with_its_key(tmp_path):
+    row = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_20240101T000000\tL2A\tlocal\ta{b}c"
+    (tmp_path / "p.tsv").write_text(f"product\tlevel\tsource\tpath\n{row}\n")
+    good = {**DEFAULTS, "products": "resources/bigearthnet_products.tsv"}
+    check_settings(good)
+    for key, change in {
+        "results": {"results": "a{b}c"},
+        "corine.path": {"corine": {**DEFAULTS["corine"], "path": "a{b}c"}},
+        "p.tsv, S2A_MSIL2A": {"products": str(tmp_path / "p.tsv")},
+    }.items():
+        with pytest.raises(ConfigError, match=rf"{key}.* is 'a{{b}}c'; expected a path without"):
+            check_settings({**good, **change})
+
+
 def test_absent_inputs_are_named_with_their_key():
     products = "resources/bigearthnet_products.tsv"
     corine = {**DEFAULTS["corine"], "path": "nowhere.gpkg"}
     config = {**DEFAULTS, "products": products, "corine": corine}
-    assert absent_inputs(config, {}) == ["corine.path: nowhere.gpkg"]
+    said = absent_inputs(config, {})
+    assert (
+        said == f"these inputs are not there, seen from {Path.cwd()}:\n  corine.path: nowhere.gpkg"
+    )
+    corine["path"] = products
+    assert absent_inputs(config, {}) == ""
+
+
+def test_everything_wrong_with_the_keys_is_said_at_once():
+    config = {
+        **DEFAULTS,
+        "labels": {**DEFAULTS["labels"], "nomenclatur": "x", "min_labelled_fraction": 75},
+        "sen2cor": {**DEFAULTS["sen2cor"], "version": 2.11},
+        "split": {"p": "0.3", "q": 0.25},
+        "dataset": {**DEFAULTS["dataset"], "published": yaml.safe_load("2024-05-01")},
+        "speed": "high",
+    }
+    with pytest.raises(ConfigError) as caught:
+        check_keys(config, SCHEMA_FILE)
+    head, *flaws, tail = str(caught.value).splitlines()
+    assert head == "the config has"
+    assert flaws == [
+        "  dataset.published: 2024-05-01 is a date in YAML; put it in quotes",
+        "  labels.min_labelled_fraction: 75 is greater than the maximum of 1",
+        "  labels.nomenclatur: an unknown key; did you mean `nomenclature`?",
+        "  sen2cor.version: 2.11 is a float in YAML; put it in quotes",
+        "  speed: an unknown key; known are " + ", ".join(SCHEMA["properties"]),
+        "  split.p: '0.3' is not of type 'number', and below the first level --config gives "
+        "only strings: write it in a file",
+    ]
+    assert tail == "config/README.md explains every key"
+    check_keys(DEFAULTS, SCHEMA_FILE)
+
+
+def test_shipped_tables_are_found_from_any_folder(tmp_path, monkeypatch):
+    home = Path.cwd()
+    monkeypatch.chdir(tmp_path)
+    Path("mine.tsv").touch()
+    config = {**DEFAULTS, "products": "mine.tsv", "labels": {**DEFAULTS["labels"]}}
+    find_shipped(config, home)
+    assert config["products"] == "mine.tsv"
+    assert Path(config["labels"]["nomenclature"]).is_file()
+
+
+def test_reading_the_workflow_loads_no_libraries_of_its_steps():
+    """Snakemake reads it on its own node twice for every job of a cluster."""
+    rules = "\n".join(path.read_text() for path in Path("workflow/rules").glob("*.smk"))
+    imports = re.findall(r"^(?:from reben|import reben)\b.*", rules, re.MULTILINE)
+    assert any("reben.settings" in line for line in imports)
+    program = "\n".join([*imports, "import sys", "print(*sys.modules)"])
+    ran = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert not {"polars", "pyarrow", "rasterio", "httpx", "lmdb"} & set(ran.stdout.split())

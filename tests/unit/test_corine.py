@@ -137,8 +137,9 @@ def test_an_unknown_code_is_refused(tmp_path):
 
 def test_no_overlap_is_an_error(tmp_path):
     path = write_layer(tmp_path / "x.gpkg", [(211, box(100, 100))])
-    with pytest.raises(VectorError, match=r"no polygon lies in the tile at \(300000, 5397600"):
-        Layer.open(path).clip(GRID)
+    message = rf"^{TILE}: .*no polygon lies in the tile at \(300000, 5397600"
+    with pytest.raises(VectorError, match=message):
+        clip_corine(Layer.open(path), [VERDICT], tmp_path)
 
 
 def test_invalid_polygons_are_repaired_and_reported(tmp_path, caplog):

@@ -45,6 +45,13 @@ def test_none_and_half_an_account_are_errors(tmp_path: Path) -> None:
         credentials.account(URL, nothing | {"CDSE_USERNAME": "me"})
 
 
+def test_a_line_break_in_a_key_is_an_error_that_does_not_quote_it() -> None:
+    given = {"CDSE_S3_ACCESS_KEY": "key", "CDSE_S3_SECRET_KEY": "hunter2\n"}
+    with pytest.raises(ConfigError, match="CDSE_S3_SECRET_KEY holds a line break") as error:
+        credentials.s3_keys("https://eodata.dataspace.copernicus.eu", given)
+    assert "hunter2" not in str(error.value)
+
+
 def test_a_netrc_that_others_can_read_is_refused(tmp_path: Path) -> None:
     given = netrc(tmp_path / "netrc", "machine x login a password b", 0o644)
     with pytest.raises(ConfigError, match="others can read it; run `chmod 600"):
@@ -66,7 +73,38 @@ def test_a_secret_does_not_show() -> None:
         pickle.dumps(login)
 
 
-def test_times_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REBEN_CDSE_STALL_S", "soon")
-    with pytest.raises(ConfigError, match="REBEN_CDSE_STALL_S is 'soon'; expected seconds"):
+@pytest.mark.parametrize(
+    ("variable", "text", "expected"),
+    [
+        ("STALL_S", "soon", "seconds above 0"),
+        ("PATIENCE_S", "-1", "seconds above 0"),
+        ("DOWNLOAD", "zipper.example.org", "an address as https://zipper"),
+        ("CATALOGUE", "http://example.org:port", "an address as https://catalogue"),
+    ],
+)
+def test_the_service_is_checked(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, expected: str
+) -> None:
+    monkeypatch.setenv(f"REBEN_CDSE_{variable}", text)
+    with pytest.raises(
+        ConfigError, match=f"REBEN_CDSE_{variable} is '{text}'; expected {expected}"
+    ):
         Service.from_environment()
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("HTTP_PROXY", "http://me:hunter2@proxy:port"),
+        ("HTTPS_PROXY", "ftp://me:hunter2@proxy"),
+        ("ALL_PROXY", "socks5://me:hunter2@proxy"),
+        ("SSL_CERT_FILE", "/nowhere/hunter2.pem"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_an_error_that_does_not_quote_it(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str
+) -> None:
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(ConfigError, match="HTTPS_PROXY, .* cannot be used") as error:
+        Service().client()
+    assert "hunter2" not in "".join(traceback.format_exception(error.value))

@@ -13,7 +13,7 @@ from reben.cdse import download
 from reben.cdse.access_token import TokenSource
 from reben.cdse.credentials import account
 from reben.cdse.download import Downloader
-from reben.cdse.retries import Patience, TransientError
+from reben.cdse.retries import Patience, TransientError, check_status
 from reben.cdse.service import Service
 from reben.errors import DownloadError
 from tests.standins.cdse_server import MISHAPS, PASSWORD, Archive, CdseServer, Plan
@@ -50,8 +50,7 @@ def fetch(server: CdseServer, target: Path, **values: object) -> None:
             NAME,
             f"{service.download}/Products({values.get('id', ID)})/$value",
             target,
-            values.get("size", entry["ContentLength"]),  # type: ignore[arg-type]
-            str(values.get("checksum", checksum)),
+            values.get("expected", (entry["ContentLength"], checksum)),  # type: ignore[arg-type]
             lambda: (entry["ContentLength"], checksum),
         )
 
@@ -73,13 +72,18 @@ def test_a_broken_download_goes_on_where_it_was(server: CdseServer, tmp_path: Pa
     assert server.counts.resumed == 3
 
 
-def test_a_killed_download_goes_on_where_it_was(server: CdseServer, tmp_path: Path) -> None:
+def fetch_and_die(server: CdseServer, target: Path) -> None:
+    """Like `fetch`, but the connection breaks and the job is killed before it tries again."""
     server.plan = first("cut")
     with (
         mock.patch.object(Patience, "_wait", side_effect=KeyboardInterrupt),
         pytest.raises(KeyboardInterrupt),
     ):
-        fetch(server, tmp_path / "product.zip")
+        fetch(server, target)
+
+
+def test_a_killed_download_goes_on_where_it_was(server: CdseServer, tmp_path: Path) -> None:
+    fetch_and_die(server, tmp_path / "product.zip")
     assert (tmp_path / "product.zip.part").exists()
     fetch(server, tmp_path / "product.zip")
     assert server.counts.resumed == 1
@@ -99,6 +103,18 @@ def test_a_download_killed_before_its_check_is_not_fetched_again(
     assert (tmp_path / "product.zip").read_bytes() == CONTENT
 
 
+def test_a_finished_archive_is_checked_again_and_kept(server: CdseServer, tmp_path: Path) -> None:
+    """Also one that was made anew since the product table was written."""
+    old = (7, "md5:" + "0" * 32)
+    fetch(server, tmp_path / "product.zip", expected=old)
+    fetch(server, tmp_path / "product.zip", expected=old)
+    assert server.counts.requests["download"] == 1
+    (tmp_path / "product.zip").write_bytes(CONTENT[:-1])
+    fetch(server, tmp_path / "product.zip")
+    assert (tmp_path / "product.zip").read_bytes() == CONTENT
+    assert [p.name for p in tmp_path.iterdir()] == ["product.zip"]
+
+
 def test_a_server_without_ranges_starts_anew(server: CdseServer, tmp_path: Path) -> None:
     server.resumable = False
     server.plan = first("cut", "drip")
@@ -107,12 +123,7 @@ def test_a_server_without_ranges_starts_anew(server: CdseServer, tmp_path: Path)
 
 
 def test_an_archive_that_changes_in_between_starts_anew(server: CdseServer, tmp_path: Path) -> None:
-    server.plan = first("cut")
-    with (
-        mock.patch.object(Patience, "_wait", side_effect=KeyboardInterrupt),
-        pytest.raises(KeyboardInterrupt),
-    ):
-        fetch(server, tmp_path / "product.zip")
+    fetch_and_die(server, tmp_path / "product.zip")
     server.archives[ID].content = CONTENT[::-1]
     fetch(server, tmp_path / "product.zip")
     assert (tmp_path / "product.zip").read_bytes() == CONTENT[::-1]
@@ -122,7 +133,7 @@ def test_an_archive_that_changes_in_between_starts_anew(server: CdseServer, tmp_
 def test_an_archive_made_anew_since_the_table_is_taken_with_a_warning(
     server: CdseServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fetch(server, tmp_path / "product.zip", size=7, checksum="md5:" + "0" * 32)
+    fetch(server, tmp_path / "product.zip", expected=(7, "md5:" + "0" * 32))
     assert (tmp_path / "product.zip").read_bytes() == CONTENT
     assert "made anew since the product table was written" in caplog.text
 
@@ -148,6 +159,40 @@ def test_an_account_that_may_not_download_stops(server: CdseServer, tmp_path: Pa
     server.plan = lambda kind, number: "expired" if kind == "download" else None
     with pytest.raises(DownloadError, match="refused 5 fresh access tokens"):
         fetch(server, tmp_path / "product.zip")
+
+
+def test_refusals_between_which_bytes_arrive_are_survived(
+    server: CdseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REBEN_CDSE_PAUSE_S", "0.0001")
+    server.plan = first(*(["expired", "cut"] * 6))
+    fetch(server, tmp_path / "product.zip")
+    assert (tmp_path / "product.zip").read_bytes() == CONTENT
+
+
+def test_a_page_of_a_service_under_maintenance_is_no_archive(
+    server: CdseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it comes: its end is waited for as that of a 503."""
+    monkeypatch.setenv("REBEN_CDSE_PAUSE_S", "0.0001")
+    server.plan = first(*(["page"] * 8))
+    fetch(server, tmp_path / "product.zip")
+    assert (tmp_path / "product.zip").read_bytes() == CONTENT
+
+
+def test_the_proxy_of_the_environment_is_used(
+    server: CdseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stand-in is asked as a proxy is, for an address that nobody has."""
+    root = server.environment["REBEN_CDSE_CATALOGUE"].removesuffix("/odata/v1")
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value.replace(root, "http://cdse.invalid"))
+    with pytest.raises(DownloadError, match="given up"):
+        monkeypatch.setenv("REBEN_CDSE_PATIENCE_S", "0.1")
+        fetch(server, tmp_path / "product.zip")
+    monkeypatch.setenv("HTTP_PROXY", root)
+    fetch(server, tmp_path / "product.zip")
+    assert (tmp_path / "product.zip").read_bytes() == CONTENT
 
 
 def test_an_unknown_id_stops_at_once(server: CdseServer, tmp_path: Path) -> None:
@@ -179,8 +224,34 @@ def test_pauses_grow_and_progress_shortens_them(monkeypatch: pytest.MonkeyPatch)
     assert [patience._wait(state) for _ in range(7)] == [10, 20, 40, 80, 160, 300, 300]
     patience.progress()
     assert patience._wait(state) == 10
-    state.outcome = mock.Mock(exception=lambda: TransientError("429", retry_after_s=120))
-    assert patience._wait(state) == 120
+    state.outcome = mock.Mock(exception=lambda: TransientError("429", retry_after_s=900))
+    assert patience._wait(state) == 900
+
+
+@pytest.mark.parametrize(
+    ("text", "pause_s"),
+    [
+        ("120", 120),
+        ("90000", 3600),
+        ("Sun, 06 Nov 2994 08:49:37 GMT", 3600),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 0),
+        ("-5", 0),
+        ("nan", 0),
+        ("²", 0),
+        ("soon", 0),
+        ("", 0),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 509, 599])
+def test_the_pause_that_a_server_asks_for(status: int, text: str, pause_s: float) -> None:
+    answer = httpx.Response(
+        status,
+        headers={"Retry-After": text.encode()},
+        request=httpx.Request("GET", "https://zipper.dataspace.copernicus.eu"),
+    )
+    with pytest.raises(TransientError) as error:
+        check_status(answer, "asking")
+    assert error.value.retry_after_s == pause_s
 
 
 @pytest.mark.parametrize(

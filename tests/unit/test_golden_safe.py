@@ -12,10 +12,20 @@ import pytest
 from reben.bands import RESOLUTION_M
 from reben.errors import ProductError
 from reben.names import ProductName
+from reben.quality import check_quality
 from reben.safe.metadata import L2AProduct, Metadata
 
 GOLDEN: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "data" / "golden_safe.json").read_text()
+)
+#: Fields that the verdict has as the XML has them.
+_AS_THEY_ARE = (
+    "indicators",
+    "cloud_cover_percent",
+    "nodata_percent",
+    "processing_baseline",
+    "relative_orbit",
+    "sensing_time",
 )
 
 
@@ -32,31 +42,28 @@ def test_metadata_is_golden(reference: Path, folder: str) -> None:
     # One of them has its granule's XML beside the product's.
     granules = list(path.glob("GRANULE/*"))
     product = L2AProduct.open(path) if granules else L2AProduct(path, path)
-    grid, ring = product.grid(), product.footprint()
+    verdict = check_quality(product, ProductName.parse(folder).tile, sorted(golden["indicators"]))
+    ring = product.footprint()
     lon, lat = zip(*ring, strict=True)
-    assert {
-        "name": product.name,
-        "indicators": product.indicators(),
-        "epsg": grid.epsg,
-        "side_m": grid.side_m,
-        "corner": [grid.x_min, grid.y_max],
-        "footprint_points": len(ring),
-        "footprint_first": list(ring[0]),
-        "footprint_bounds": [min(lon), min(lat), max(lon), max(lat)],
-    } == {
-        key: golden[key]
-        for key in (
-            "name",
-            "indicators",
-            "epsg",
-            "side_m",
-            "corner",
-            "footprint_points",
-            "footprint_first",
-            "footprint_bounds",
-        )
+    failed = [f"{k}={v}" for k, v in golden["indicators"].items() if v != "PASSED"]
+    assert verdict == {
+        "tile": golden["name"][:44],
+        "product": golden["name"],
+        "verdict": "rejected" if failed else "accepted",
+        "reasons": failed,
+        "boa_add_offset": dict.fromkeys(RESOLUTION_M, golden["offset"]),
+        "footprint_lon_lat": ring,
+        "grid": {
+            "epsg": golden["epsg"],
+            "x_min": golden["corner"][0],
+            "y_max": golden["corner"][1],
+            "side_m": golden["side_m"],
+        },
+        **{key: golden[key] for key in _AS_THEY_ARE},
     }
-    assert product.offsets() == dict.fromkeys(RESOLUTION_M, golden["offset"])
+    assert len(ring) == golden["footprint_points"]
+    assert list(ring[0]) == golden["footprint_first"]
+    assert [min(lon), min(lat), max(lon), max(lat)] == golden["footprint_bounds"]
     assert ring[0] == ring[-1]
     for band in RESOLUTION_M:
         expected = golden["native_images"].get(band)

@@ -38,8 +38,9 @@ def test_a_name_may_end_in_safe(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("S2A\tL1C\tcdse\t\t" + ID + "\t", r"line 2, product: .*'S2A' does not match"),
+        ("S2A\tL1C\tcdse\t\t" + ID + "\t", r"'S2A' does not match .* such as S2A_MSIL1C_2017"),
         (f"{L1C}\tL1C\tftp\t\t{ID}\t", r"line 2, source: 'ftp' is not one of"),
+        (f"{L1C}\tL1C\tlocl\tx\t\t", r"line 2, source: 'locl' is not one of"),
         (f"{L1C}\tL1C\tcdse\t\t\t", r"line 2, row: 'id' is a required property"),
         (f"{L1C}\tL1C\tlocal\t\t{ID}\t", r"line 2, row: 'path' is a required property"),
         (f"{L1C}\tL2A\tcdse\t\t{ID}\t", r"line 2: level is L2A, but .* is L1C"),
@@ -59,19 +60,62 @@ def test_two_products_of_one_tile_are_refused(tmp_path):
         read_products(path)
 
 
-def test_an_unknown_column_is_refused(tmp_path):
-    (tmp_path / "p.tsv").write_text(
-        f"product\tlevel\tsource\tpath\tplace\n{L2A}\tL2A\tlocal\tx\ty\n"
-    )
-    with pytest.raises(ConfigError, match="'place' was unexpected"):
+ROW = f"{L1C}\tL1C\tcdse\t\t{ID}\t"
+HEADER = "product\tlevel\tsource\tpath\tid\tchecksum"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"\ufeff{HEADER}\r\n{ROW}\r\n",  # as spreadsheets on Windows write it
+        f"{HEADER}\t\t\n{ROW}\t\t\t\n",
+        f"# what I want\n\n{HEADER}\n# {ROW}\n\n{ROW}\n",
+        f"{HEADER}\n{ROW}".replace("\t", " \t "),
+    ],
+)
+def test_tables_from_elsewhere_are_read(tmp_path, text):
+    (tmp_path / "p.tsv").write_bytes(text.encode())
+    assert list(read_products(tmp_path / "p.tsv").values()) == [Product(L1C, "L1C", "cdse", id=ID)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"{HEADER}\tplace\n{ROW}\tx\n", r"header line with the columns .* \| checksum \| place"),
+        (f"{HEADER}\tid\n{ROW}\tx\n", r"header line .* \| checksum \| id$"),
+        (f"{HEADER}\n{ROW}\n".replace("\t", ","), r"separated by tabs; found product,level,source"),
+        (f"{ROW}\n", r"expected a header line with the columns .*; found S2A_MSIL1C"),
+        (f"{HEADER}\n\n# x\n{ROW}\t\tmine\n", r"line 4: expected 6 cells, found 8: .*mine"),
+        (f"{HEADER}\n{ROW.replace('0613T', '1313T', 1)}\n", r"line 2, product: '20171313T101031'"),
+    ],
+)
+def test_another_table_is_refused_with_what_was_found(tmp_path, text, message):
+    (tmp_path / "p.tsv").write_text(text)
+    with pytest.raises(ConfigError, match=r"p\.tsv.*" + message):
         read_products(tmp_path / "p.tsv")
+
+
+def test_a_stray_quotation_mark_swallows_no_row(tmp_path):
+    other = L1C.replace("33UUP", "33UVP")
+    path = table(tmp_path / "p.tsv", f'{L1C}\tL1C\tlocal\t"x\t\t', f"{other}\tL1C\tlocal\ty\t\t")
+    assert [p.path for p in read_products(path).values()] == ['"x', "y"]
+
+
+@pytest.mark.parametrize(
+    ("path", "in_place"), [("x.SAFE", True), ("x.zip", False), ("X.ZIP", False)]
+)
+def test_a_local_l2a_folder_is_used_in_place(path, in_place):
+    assert Product(L2A, "L2A", "local", path=path).is_used_in_place is in_place
 
 
 def test_an_empty_or_missing_table_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"p\.tsv: no products"):
         read_products(table(tmp_path / "p.tsv"))
-    with pytest.raises(ConfigError, match=r"absent\.tsv: the product table cannot be read"):
+    with pytest.raises(ConfigError, match=r"there is no product table .*absent\.tsv, seen from /"):
         read_products(tmp_path / "absent.tsv")
+    (tmp_path / "p.tsv").write_text(f"product,level,source,path\n{L2A},L2A,local,x\n")
+    with pytest.raises(ConfigError, match=r"separated by tabs; found product,level"):
+        read_products(tmp_path / "p.tsv")
 
 
 def test_the_bigearthnet_table_is_the_published_list(reference):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import shapely
 
 from reben import product_table, products
 from reben.cdse.catalogue import Catalogue, Entry
@@ -163,6 +164,69 @@ def test_a_next_page_on_another_host_is_refused(
         Catalogue(client, service).by_name(TILE)
 
 
+def test_pages_in_a_circle_are_refused(server: CdseServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Service.from_environment()
+    answer = {"value": [], "@odata.nextLink": f"{service.catalogue}/Products?skip=1"}
+    monkeypatch.setattr(Catalogue, "_get", lambda *_: answer)
+    with service.client() as client, pytest.raises(DownloadError, match=r"found .*\?skip=1"):
+        Catalogue(client, service).by_name(TILE)
+
+
+def test_products_with_names_of_another_form_are_passed_over(
+    server: CdseServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = "S2A_OPER_PRD_MSIL1C_PDMC_20160613T181025_R022_V20160613T101031_20160613T101031"
+    known = Archive(f"{TILE}_20170613T101608", IDS[1], b"")
+    offer(server, known, Archive(f"{TILE}_20170613T101609", IDS[2], b"", renamed=old))
+    [row] = find(tmp_path, TILE)
+    assert row["id"] == IDS[1]
+    assert f"{old}: passed over" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("bbox", "wkt", "bounds"),
+    [
+        ([12, 47, 14, 48], None, [(12, 47, 14, 48)]),
+        ([178, -18, -179, -16], None, [(178, -18, 180, -16), (-180, -18, -179, -16)]),
+        (None, "POLYGON ((1 2, 3 2, 3 4, 1 2))", [(1, 2, 3, 4)]),
+        (
+            None,
+            "MULTIPOLYGON (((1 2, 3 2, 3 4, 1 2)), ((5 6, 7 6, 7 8, 5 6)))",
+            [(1, 2, 3, 4), (5, 6, 7, 8)],
+        ),
+    ],
+)
+def test_areas(bbox: list[float] | None, wkt: str | None, bounds: list[tuple[float, ...]]) -> None:
+    """The catalogue takes no multipolygons, and none across the antimeridian."""
+    found = [shapely.from_wkt(area) for area in products.search_areas(bbox, wkt)]
+    assert [area.geom_type for area in found] == ["Polygon"] * len(bounds)
+    assert [area.bounds for area in found] == bounds
+
+
+def test_a_product_in_two_areas_is_listed_once(
+    server: CdseServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    offer(server, Archive(f"{TILE}_20170613T101608", IDS[1], b""))
+    dates = ["--start", "2017-06-01", "--end", "2017-06-28"]
+    assert len(find(tmp_path, "--bbox", "178", "-18", "-179", "-16", *dates)) == 1
+    assert server.counts.requests["catalogue"] == 2
+    assert "matches" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "text", [f"name\n\n# mine\n {TILE} \n", f"\ufeffproduct\tid\r\n{TILE}\tx\r\n", f"{TILE},x\n"]
+)
+def test_lists_of_names(tmp_path: Path, text: str) -> None:
+    (tmp_path / "names.txt").write_bytes(text.encode())
+    assert products.read_names(tmp_path / "names.txt") == [TILE]
+
+
+def test_a_misspelt_name_in_a_list_is_no_comment(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text(f"name\n{TILE}\ns2a_msil1c_20170613\n")
+    with pytest.raises(ConfigError, match=r"names\.txt, line 3: 's2a_msil1c_20170613' is no"):
+        products.read_names(tmp_path / "names.txt")
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
@@ -170,6 +234,8 @@ def test_a_next_page_on_another_host_is_refused(
         ([TILE, "--bbox", "1", "2", "3", "4"], "expected either product names"),
         (["--bbox", "1", "2", "3", "4"], "with --start and --end"),
         (["--bbox", "3", "2", "1", "4", "--start", "2020-01-01", "--end", "2020-01-02"], "west"),
+        (["--bbox", "9", "2", "-9", "4", "--start", "2020-01-01", "--end", "2020-01-02"], "west"),
+        (["--wkt", "POLYGON EMPTY", "--start", "2020-01-01", "--end", "2020-01-02"], "POLYGON"),
         (["--wkt", "POINT (1 2)", "--start", "2020-01-01", "--end", "2020-01-02"], "POLYGON"),
         (["--wkt", "POLYGON', 1", "--start", "2020-01-01", "--end", "2020-01-02"], "no WKT"),
     ],

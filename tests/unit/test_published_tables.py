@@ -9,10 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from reben.alignment import align_patches, read_pairs
+from reben.frames import SPLITS
 from reben.metadata import build_metadata, count_classes, divide
 from reben.nomenclature import read_nomenclature
 from reben.snow_cloud import flag_snow_cloud, read_names
-from reben.split import SPLITS, assign_split
+from reben.split import assign_split
 from reben.tables import METADATA, read_table, write_table
 
 CLEAR = "metadata.parquet"

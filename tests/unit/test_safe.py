@@ -54,7 +54,9 @@ def test_a_product_without_indicators_is_an_error(product):
 
 
 def test_a_required_indicator_that_is_absent_is_an_error(pristine_product):
-    with pytest.raises(ProductError, match=r"\['ICE_QUALITY'\] are absent; the product has"):
+    with pytest.raises(
+        ProductError, match=r"SAFE: .*\['ICE_QUALITY'\] are absent; the product has"
+    ):
         quality.check_quality(L2AProduct.open(pristine_product), TILE, ["ICE_QUALITY"])
 
 
@@ -72,17 +74,19 @@ def test_a_missing_node_names_file_and_node(product, node):
         L2AProduct.open(product).grid()
 
 
-def test_malformed_xml_is_an_error(product):
-    path = product / "MTD_MSIL2A.xml"
-    path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(ProductError, match=r"MTD_MSIL2A\.xml: expected product metadata in XML"):
-        _ = L2AProduct.open(product).name
-
-
-def test_entities_are_refused(product):
-    path = product / "MTD_MSIL2A.xml"
-    path.write_text('<!DOCTYPE x [<!ENTITY a "aaaa">]><x>&a;</x>')
-    with pytest.raises(ProductError, match="malformed or hostile"):
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("<half", "is no XML"),
+        ('<?xml version="1.0" encoding="shift_jis"?><x/>', "is no XML"),
+        ('<?xml version="1.0" encoding="nonsense"?><x/>', "is no XML"),
+        ('<!DOCTYPE x [<!ENTITY a "aaaa">]><x>&a;</x>', "refused: it defines XML entities"),
+        (f"<x>{' ' * 2**24}</x>", "refused: expected at most 16777216 bytes of XML"),
+    ],
+)
+def test_malformed_and_hostile_xml_is_an_error(product, text, why):
+    (product / "MTD_MSIL2A.xml").write_text(text)
+    with pytest.raises(ProductError, match=rf"MTD_MSIL2A\.xml: {why}"):
         _ = L2AProduct.open(product).name
 
 

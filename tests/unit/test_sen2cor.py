@@ -1,5 +1,6 @@
 """sen2cor's product counts when it is whole; a failed try leaves nothing but its log."""
 
+import contextlib
 import logging
 import os
 import shutil
@@ -8,11 +9,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from reben import sen2cor, sen2cor_version
-from reben.errors import ProductError, RasterError, ToolError
+from reben.errors import ProductError, RasterError, SpaceError, ToolError
 from reben.files import read_json
 from reben.names import ProductName
 from reben.safe.metadata import L2AProduct
@@ -45,22 +47,13 @@ def out_of(source: Path, tmp_path: Path) -> Path:
     return tmp_path / "l2a" / f"{tile}.SAFE"
 
 
+def arguments(source: Path, out: Path, command: str, *more: str) -> list[str]:
+    given = {"l1c": source, "out": out, "command": command, "version": "2.11", "limit-min": 2}
+    return [word for name, value in given.items() for word in (f"--{name}", str(value))] + [*more]
+
+
 def run(source: Path, out: Path, command: str, *more: str) -> None:
-    sen2cor.main(
-        [
-            "--l1c",
-            str(source),
-            "--out",
-            str(out),
-            "--command",
-            command,
-            "--version",
-            "2.11",
-            "--limit-min",
-            "2",
-            *more,
-        ]
-    )
+    sen2cor.main(arguments(source, out, command, *more))
 
 
 def test_the_product_comes_whole_from_another_disk(
@@ -91,11 +84,60 @@ def test_a_product_is_made_under_the_tile_name(
     assert [p.name for p in out.parent.iterdir()] == [out.name]
     assert ProductName.parse(L2AProduct.open(out).name).tile == out.stem
     assert "sen2cor: Progress[%]: 100.00 : Application terminated successfully." in caplog.text
-    # Twice, and beside what a killed try left, works alike.
-    left = out.parent / f".part-{out.name}-killed"
-    (left / "half").mkdir(parents=True)
-    run(source, out, command)
+    run(source, out, command)  # twice works alike
     assert [p.name for p in out.parent.iterdir()] == [out.name]
+
+
+def test_scratch_of_killed_tries_is_removed_and_that_of_others_kept(
+    source: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, scratch = out_of(source, tmp_path), tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)  # killed before it
+    for place in (out, tmp_path / "another build" / out.name):
+        with sen2cor._scratch(place, scratch) as folder:
+            (folder / "half").mkdir()
+    monkeypatch.undo()
+    monkeypatch.setenv("STANDIN_SEN2COR", "fail")
+    with pytest.raises(ToolError):
+        run(source, out, command, "--scratch", str(scratch))
+    assert list(scratch.iterdir()) == [folder]
+
+
+def test_a_disk_without_room_is_found_before_sen2cor_starts(
+    source: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STANDIN_SEN2COR_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: mock.Mock(free=10_000))
+    with pytest.raises(SpaceError, match=r"expected .* GB of free disk for sen2cor, found 0\.0 GB"):
+        run(source, out_of(source, tmp_path), command)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_sen2cor_sees_nothing_of_our_python_and_credentials(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("PYTHONPATH", "PYTHONHOME", "CDSE_PASSWORD", "CDSE_S3_SECRET_KEY", "SEN2COR_HOME"):
+        monkeypatch.setenv(name, "x")
+    seen = sen2cor_version.environment(3)
+    given = {name for name in seen if name.startswith(("PYTHON", "CDSE_", "SEN2COR", "OMP_"))}
+    assert given == {"PYTHONUNBUFFERED", "SEN2COR_HOME", "OMP_NUM_THREADS"}
+    assert seen["OMP_NUM_THREADS"] == "3"
+
+
+def test_the_logs_of_failed_tries_are_kept(
+    source: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "logs" / "tile.log"
+    log.parent.mkdir()
+    for number, mode in enumerate(("fail", "empty", "")):
+        monkeypatch.setenv("STANDIN_SEN2COR", mode)
+        log.unlink(missing_ok=True)  # as Snakemake does it
+        log.write_text(f"try {number}")
+        with contextlib.suppress(ToolError, ProductError):
+            run(source, out_of(source, tmp_path), command, "--log", str(log))
+    found = {path.name: path.read_text() for path in log.parent.iterdir()}
+    assert found == {"tile.try-1.log": "try 0", "tile.try-2.log": "try 1", "tile.log": "try 2"}
 
 
 @pytest.mark.parametrize(
@@ -131,51 +173,52 @@ def test_a_sen2cor_that_hangs_is_stopped(
     monkeypatch.setenv("STANDIN_SEN2COR", "hang")
     out = out_of(source, tmp_path)
     started = time.monotonic()
-    with pytest.raises(ToolError, match=r"expected an end within 0\.02 min, stopped it then"):
+    with pytest.raises(ToolError, match=r"expected an end within 0\.019 min, stopped it then"):
         run(source, out, command, "--limit-min", "0.02")
     assert time.monotonic() - started < 10
     assert list(out.parent.iterdir()) == []
 
 
-def test_a_cancelled_job_takes_sen2cor_with_it(
-    source: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_job_that_ends_takes_sen2cor_with_it(
+    source: Path,
+    tmp_path: Path,
+    command: str,
+    monkeypatch: pytest.MonkeyPatch,
+    how: signal.Signals,
 ) -> None:
+    """The script and what it has started; its progress has shown by then."""
     monkeypatch.setenv("STANDIN_SEN2COR", "hang")
     out = out_of(source, tmp_path)
     job = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "reben.sen2cor",
-            "--l1c",
-            str(source),
-            "--out",
-            str(out),
-            "--command",
-            command,
-            "--version",
-            "2.11",
-            "--limit-min",
-            "2",
-        ],
+        [sys.executable, "-m", "reben.sen2cor", *arguments(source, out, command)],
         stderr=subprocess.PIPE,
         text=True,
     )
     assert job.stderr is not None
-    while "started" not in job.stderr.readline():
+    while "Progress[%]:   0.00 : started" not in job.stderr.readline():
         assert job.poll() is None
-    job.send_signal(signal.SIGTERM)
-    assert job.wait(20) == 143
-    assert list(out.parent.iterdir()) == []
-    running = [p for p in Path("/proc").glob("[0-9]*/cmdline") if str(out.parent) in _text(p)]
-    assert running == []
+    assert len(running_in(out.parent)) >= 2
+    job.send_signal(how)
+    assert job.wait(20) == (143 if how == signal.SIGTERM else -9)
+    ends = time.monotonic() + 5
+    while running_in(out.parent) and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert running_in(out.parent) == []
+    left = list(out.parent.iterdir())
+    assert len(left) == (0 if how == signal.SIGTERM else 1)
+    monkeypatch.setenv("STANDIN_SEN2COR", "")
+    run(source, out, command)
+    assert list(out.parent.iterdir()) == [out]
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
+def running_in(folder: Path) -> list[str]:
+    """Command lines of other programs than reben that name the folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_text().replace("\0", " "))
+    return [line for line in found if str(folder) in line and "reben.sen2cor" not in line]
 
 
 def test_an_image_that_cannot_be_read_through_is_an_error(

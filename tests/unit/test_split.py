@@ -9,8 +9,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from reben.errors import ConfigError
+from reben.frames import SPLITS, frame_widths
 from reben.grid import TileGrid
-from reben.split import SPLITS, assign_split, frame_widths
+from reben.split import assign_split
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 

@@ -27,7 +27,7 @@ def test_a_star_stands_for_the_tiles_of_the_table_and_no_others(
 ) -> None:
     table = tmp_path / "products.tsv"
     write_products(table, [Product(name, "L1C", "local", "x") for name in NAMES])
-    table.write_text("\ufeff" + table.read_text())
+    table.write_text("\ufeff# mine\n\n" + table.read_text())
     (tmp_path / "of_an_earlier_table.parquet").touch()
     monkeypatch.setenv("REBEN_PRODUCTS", str(table))
     paths = parse("--patches", f"{tmp_path}/*.parquet", "also.parquet")

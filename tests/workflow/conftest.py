@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.builds import Build, new_scene_build, new_small_build
+from tests.workflow.builds import TILES, Build, new_scene_build, new_small_build
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +33,12 @@ def scene_project(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def scene_build(scene_project: Build) -> Path:
     """The results of `scene_project`. Read only."""
     return scene_project.results
+
+
+@pytest.fixture(scope="session")
+def audited(small_project: Build, tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """The small build with its audit. Read only."""
+    build = small_project.copy(tmp_path_factory.mktemp("audited") / "project")
+    jobs = build.jobs("audit")
+    assert jobs == {"digest_tile": set(TILES), "audit": set()}
+    return build

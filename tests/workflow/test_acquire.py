@@ -1,6 +1,5 @@
 """From a product list to L2A through bad nights, with the workflow as users run it."""
 
-import contextlib
 import hashlib
 import os
 import random
@@ -10,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -32,6 +32,7 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir()
+        (folder / "scratch").mkdir()
         shutil.copy(ROOT / "Snakefile", folder)
         for name in ("workflow", "config", "envs", "resources"):
             (folder / name).symlink_to(ROOT / name)
@@ -40,11 +41,13 @@ class Project:
         self.command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STANDIN}" "$@"\n')
         self.command.chmod(0o755)
         self.runs = folder / "sen2cor_runs"
+        self.scratch = folder / "scratch"
         self.environment = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT / "workflow"),
             "STANDIN_SEN2COR_RUNS": str(self.runs),
+            "TMPDIR": str(self.scratch),
         }
         self.config = {
             "products": "products.tsv",
@@ -55,13 +58,48 @@ class Project:
     def table(self, *rows: Product) -> None:
         write_products(self.folder / "products.tsv", rows)
 
-    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def command_line(self, *arguments: str) -> list[str]:
         (self.folder / "mine.yaml").write_text(yaml.safe_dump(self.config))
+        profile = ("--workflow-profile", "workflow/profiles/local", "--cores", "8")
+        return [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--configfile",
+            "mine.yaml",
+            *profile,
+            *arguments,
+        ]
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "snakemake", "--configfile", "mine.yaml",
-             "--workflow-profile", "workflow/profiles/local", "--cores", "8", *arguments],
+            self.command_line(*arguments),
             cwd=self.folder, env=self.environment, text=True, capture_output=True, check=False,
         )  # fmt: skip
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start Snakemake as the leader of a process group of its own."""
+        return subprocess.Popen(
+            self.command_line("--nolock", *arguments),
+            cwd=self.folder, env=self.environment, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def would_run(self, *arguments: str) -> str:
+        """What a dry run says, but nothing if it says that nothing is to be done."""
+        done = self.snakemake("--dry-run", *arguments)
+        said = done.stdout + done.stderr
+        return "" if "Nothing to be done" in said else said
+
+    def process(self, l1c: Path) -> Path:
+        """The product that the stand-in makes by hand."""
+        made = self.folder / "by hand"
+        subprocess.run(
+            [self.command, "--output_dir", made, l1c],
+            env=self.environment, check=True, capture_output=True,
+        )  # fmt: skip
+        [l2a] = made.iterdir()
+        return l2a
 
     def sen2cor_runs(self) -> int:
         return len(self.runs.read_text().splitlines()) if self.runs.exists() else 0
@@ -122,119 +160,60 @@ def test_twenty_products_come_through_a_bad_night(project: Project, tmp_path: Pa
 
 
 def test_kill_at_ten_random_moments(tmp_path: Path, project: Project) -> None:
-    """As the workflow does it: what is there is not made again, the same command follows."""
+    """Snakemake and its jobs, or Snakemake alone; then the same command again."""
     safe = products.make(tmp_path / "l1c")
     archive = products.archive(safe)
+    row = remote(archive)
+    project.table(row)
+    target = f"results/l2a/{row.tile}.SAFE"
+    rng = random.Random(11)
     with CdseServer([archive]) as server:
-        server.bytes_per_s = 400_000
-        row = remote(archive)
-        project.table(row)
-        environment = {**project.environment, **server.environment}
-        l1c, l2a = project.folder / "l1c" / row.tile, project.folder / "l2a" / f"{row.tile}.SAFE"
-        python = f'"{sys.executable}" -m reben'
-        command = (
-            f'[ -d "{l1c}" ] || {python}.acquire --products products.tsv --tile {row.tile}'
-            f' --out "{l1c}" || exit 1; [ -d "{l2a}" ] || exec {python}.sen2cor --l1c "{l1c}"'
-            f' --out "{l2a}" --command "{project.command}" --version 2.11 --limit-min 2'
-        )
-        rng = random.Random(11)
-        moments = [rng.uniform(0.6, 2.2) for _ in range(5)]
-        moments += [rng.uniform(0.6, 2.6) for _ in range(5)]
-        killed_in = []
-        for number, moment in enumerate(moments):
-            if number == 5:  # the other five belong to sen2cor
-                run(command, project.folder, environment, until=l1c)
-            with subprocess.Popen(
-                command, shell=True, cwd=project.folder, env=environment,
-                start_new_session=True, stderr=subprocess.DEVNULL,
-            ) as job:  # fmt: skip
-                time.sleep(moment)
-                killed_in.append("sen2cor" if l1c.exists() else "acquire")
-                assert job.poll() is None or l2a.exists()
-                kill(job.pid)
-        assert run(command, project.folder, environment, until=l2a) == 0
-    assert set(killed_in) == {"acquire", "sen2cor"}
+        project.environment |= server.environment
+        server.bytes_per_s = len(archive.content) / 4
+        for number in range(10):
+            fetching = number < 5
+            before = server.counts.requests["download"] if fetching else project.sen2cor_runs()
+            with project.start(target) as job:
+                while before == (
+                    server.counts.requests["download"] if fetching else project.sen2cor_runs()
+                ):
+                    assert job.poll() is None
+                    time.sleep(0.02)
+                time.sleep(rng.uniform(0, 0.7 if fetching else 1))
+                assert job.poll() is None
+                os.kill(job.pid if number % 2 else -job.pid, signal.SIGKILL)
+        done = project.snakemake("--nolock", target)
+        assert done.returncode == 0, done.stderr[-3000:]
     assert server.counts.completed[archive.id] == 1
     assert not server.counts.after_completion
-    assert server.counts.resumed >= 1
-    # Once for every try that was killed in it, and the last; one was killed on the way to it.
-    assert project.sen2cor_runs() <= killed_in.count("sen2cor") + 2
-    assert [p.name for p in l1c.parent.iterdir()] == [row.tile]
-    assert [p.name for p in l2a.parent.iterdir() if "part" not in p.name] == [l2a.name]
+    assert server.counts.resumed >= 3
+    assert project.sen2cor_runs() == 6
+    results = project.folder / "results"
+    l1c, l2a = results / "l1c" / row.tile, results / "l2a" / f"{row.tile}.SAFE"
+    assert [p.name for p in l1c.parent.iterdir()] == [l1c.name]
+    assert [p.name for p in l2a.parent.iterdir()] == [l2a.name]
+    assert list(project.scratch.glob(".part-*")) == []
+    logs = sorted(p.name for p in (results / "logs" / "run_sen2cor").iterdir())
+    assert logs == [f"{row.tile}.log", *(f"{row.tile}.try-{n}.log" for n in range(1, 6))]
     found = digest(l1c / safe.name)
     found.pop(f"{safe.stem}-ql.jpg")
     assert found == {k: v for k, v in digest(safe).items() if not k.startswith("HTML/")}
-    undisturbed = project.folder / "undisturbed"
-    subprocess.run(
-        [project.command, "--output_dir", undisturbed, l1c / safe.name],
-        env=environment, check=True, capture_output=True,
-    )  # fmt: skip
-    [expected] = undisturbed.iterdir()
-    assert pixels(l2a) == pixels(expected)
-
-
-def run(command: str, folder: Path, environment: dict[str, str], until: Path) -> int:
-    """Run a command to its end, or kill it as soon as `until` is there."""
-    with subprocess.Popen(
-        command, shell=True, cwd=folder, env=environment, start_new_session=True
-    ) as job:
-        while job.poll() is None and not until.exists():
-            time.sleep(0.02)
-        if "l2a" in until.parts:
-            return job.wait()
-        kill(job.pid)
-    return 0
-
-
-def kill(group: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(group, signal.SIGKILL)
+    assert pixels(l2a) == pixels(project.process(l1c / safe.name))
+    # What is finished is not done again, whatever becomes of that which it was made from.
+    assert project.would_run(target) == ""
+    other = archive.name.replace("T33UUP", "T33UVP")
+    project.table(replace(row, size="1"), Product(other, "L1C", "cdse", id=row.id))
+    shutil.rmtree(l1c.parent)
+    assert project.would_run(target) == ""
+    # Another configuration of sen2cor makes another product.
+    (project.folder / "gipp.xml").touch()
+    project.config["sen2cor"]["gipp"] = "gipp.xml"
+    assert "run_sen2cor" in project.would_run(target)
 
 
 def pixels(safe: Path) -> dict[str, str]:
     """Digests of the images; the XML carries the time of processing."""
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in safe.rglob("*.jp2")}
-
-
-def test_nothing_finished_is_done_again(project: Project, tmp_path: Path) -> None:
-    safe = products.make(tmp_path / "l1c")
-    row = Product(safe.stem, "L1C", "local", str(safe))
-    project.table(row)
-    project.environment["STANDIN_SEN2COR"] = "hang"
-    target = f"results/l2a/{row.tile}.SAFE"
-    (project.folder / "mine.yaml").write_text(yaml.safe_dump(project.config))
-    with subprocess.Popen(
-        [sys.executable, "-m", "snakemake", "--configfile", "mine.yaml", "--workflow-profile",
-         "workflow/profiles/local", "--cores", "2", target],
-        cwd=project.folder, env=project.environment, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    ) as job:  # fmt: skip
-        while not project.sen2cor_runs():
-            assert job.poll() is None
-            time.sleep(0.05)
-        kill(job.pid)
-    project.environment["STANDIN_SEN2COR"] = ""
-    fetched = project.folder / "results" / "l1c" / row.tile
-    before = fetched.stat().st_mtime_ns
-    project.snakemake("--unlock")
-    done = project.snakemake(target)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert fetched.stat().st_mtime_ns == before
-    assert project.sen2cor_runs() == 2
-    # A longer table, a checksum filled in and a swept folder of L1C products cost nothing.
-    other = safe.stem.replace("T33UUP", "T33UVP")
-    project.table(
-        Product(safe.stem, "L1C", "local", str(safe), size="1"),
-        Product(other, "L1C", "cdse", id=products.archive(safe).id),
-    )
-    shutil.rmtree(project.folder / "results" / "l1c")
-    again = project.snakemake("--dry-run", target)
-    assert "Nothing to be done" in again.stdout + again.stderr
-    # Another configuration of sen2cor makes another product.
-    (project.folder / "gipp.xml").touch()
-    project.config["sen2cor"]["gipp"] = "gipp.xml"
-    again = project.snakemake("--dry-run", target)
-    assert "run_sen2cor" in again.stdout + again.stderr
 
 
 def test_from_l1c_as_from_the_l2a_made_of_it(project: Project, tmp_path: Path) -> None:
@@ -247,24 +226,14 @@ def test_from_l1c_as_from_the_l2a_made_of_it(project: Project, tmp_path: Path) -
         project.table(remote(archive))
         done = project.snakemake()
         assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
-    made = tmp_path / "l2a"
-    subprocess.run(
-        [project.command, "--output_dir", made, safe],
-        env=project.environment, check=True, capture_output=True,
-    )  # fmt: skip
-    [l2a] = made.iterdir()
+    l2a = project.process(safe)
     assert ProductName.parse(l2a.name).tile == remote(archive).tile
     project.table(Product(l2a.stem, "L2A", "local", str(l2a)))
     project.config["results"] = "by_hand"
     done = project.snakemake()
     assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
     results, by_hand = (project.folder / name / "dataset" for name in ("results", "by_hand"))
-    found, expected = digest(results), digest(by_hand)
-    # The one place that names the product as its own metadata does, processing time included.
-    assert found.pop("quality.csv") != expected.pop("quality.csv")
-    assert found == expected
-    verdicts = (pl.read_csv(d / "quality.csv").drop("product") for d in (results, by_hand))
-    assert next(verdicts).equals(next(verdicts))
+    assert digest(results) == digest(by_hand)
     assert pl.read_parquet(results / "metadata.parquet").height > 0
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from reben import cli
 from reben.cdse import credentials, object_store
 from reben.cdse.access_token import TokenSource
-from reben.cdse.catalogue import Catalogue
+from reben.cdse.catalogue import Catalogue, Entry
 from reben.cdse.download import Downloader
 from reben.cdse.service import Service
 from reben.checksum import check_file
@@ -54,10 +54,12 @@ def acquire(product: Product, out: Path, service: Service) -> int:
                 _fetch(product, safe, fetched, service)
             archive.restore_empty_folders(safe)
             checked = check_whole(safe, product.product)
-        except ProductError:
+        except ProductError as error:
             # What arrived is whole and still no good: the next try must not trust it.
             shutil.rmtree(fetched, ignore_errors=True)
-            raise
+            # The folder of this try is gone by the time that anyone reads of it.
+            origin = product.path or product.product
+            raise ProductError(str(error).replace(str(safe), origin)) from error
     shutil.rmtree(fetched, ignore_errors=True)
     return checked
 
@@ -86,39 +88,34 @@ def _fetch(product: Product, safe: Path, fetched: Path, service: Service) -> Non
     """Fetch a product from CDSE, over S3 where there are keys for it, else over HTTPS."""
     fetched.mkdir(parents=True, exist_ok=True)
     with service.client() as client:
-        catalogue = Catalogue(client, service)
+
+        def entry() -> Entry:
+            found = Catalogue(client, service).by_id(product.id)
+            if found.name != product.product:
+                raise ConfigError(
+                    f"{product.product}: its id {product.id} is that of {found.name}; mend the "
+                    "row of the product table (`make products` writes it)"
+                )
+            return found
+
         keys = credentials.s3_keys(service.s3)
         if keys is not None:
-            s3_path = product.s3_path or catalogue.by_id(product.id).s3_path
+            s3_path = product.s3_path or entry().s3_path
             store = fetched / "objects"
             object_store.fetch(product.product, s3_path, store, service, keys)
             # Copied, not moved: a job killed here finds all it has fetched again.
             shutil.copytree(store, safe, dirs_exist_ok=True, copy_function=shutil.copyfile)
             return
-        login = credentials.account(service.identity)
-
-        def ask_again() -> tuple[int, str]:
-            entry = catalogue.by_id(product.id)
-            if entry.name != product.product:
-                raise ConfigError(
-                    f"{product.product}: its id {product.id} is that of {entry.name}; mend the "
-                    "row of the product table (`make products` writes it)"
-                )
-            return entry.size, entry.checksum
-
-        size, checksum = int(product.size or 0), product.checksum
-        if not size or not checksum:
-            size, checksum = ask_again()
+        tokens = TokenSource(client, service, credentials.account(service.identity))
+        stated = int(product.size or 0), product.checksum
         zipped = fetched / f"{product.id}.zip"
-        if not (zipped.is_file() and check_file(zipped, size, checksum) is None):
-            Downloader(client, service, TokenSource(client, service, login)).fetch(
-                product.product,
-                f"{service.download}/Products({product.id})/$value",
-                zipped,
-                size,
-                checksum,
-                ask_again,
-            )
+        Downloader(client, service, tokens).fetch(
+            product.product,
+            f"{service.download}/Products({product.id})/$value",
+            zipped,
+            stated if all(stated) else entry().content,
+            lambda: entry().content,
+        )
     archive.unpack(zipped, product.product, safe)
 
 

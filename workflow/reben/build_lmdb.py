@@ -8,7 +8,6 @@ are read and the LMDB is written from front to back.
 
 import logging
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +15,8 @@ from pathlib import Path
 import polars as pl
 
 from reben import cli
-from reben.errors import RebenError, StoreError
+from reben.errors import StoreError
+from reben.files import check_space
 from reben.lmdb_store import read_lmdb, write_lmdb
 from reben.names import PLACE_IN_TILE, entry_key
 from reben.tables import SELECTION, SENTINEL1, read_table, read_tables
@@ -88,31 +88,17 @@ def needed_bytes(wanted: pl.DataFrame, shards: Shards) -> int:
     return total
 
 
-def check_space(folder: Path, needed: int) -> None:
-    """Refuse to start what cannot end.
-
-    Raises:
-        RebenError: fewer than `needed` bytes are free where `folder` will be.
-    """
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise RebenError(
-            f"{folder}: the LMDB needs {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; "
-            "make room or choose another `results` folder"
-        )
-
-
 def build(patches: pl.DataFrame, shards: Shards, out: str | os.PathLike[str]) -> int:
     """Copy the entries of `patches` (patch_id, s1_name); returns their number.
 
     Raises:
         StoreError: a shard is missing or lacks an entry.
-        RebenError: the disk has no room for them.
+        SpaceError: the disk has no room for them.
     """
     wanted = entries(patches, [kind for kind, paths in shards.items() if paths])
     parent = Path(out).resolve().parent
     parent.mkdir(parents=True, exist_ok=True)
-    check_space(parent, needed_bytes(wanted, shards))
+    check_space(parent, needed_bytes(wanted, shards), "the LMDB")
     with write_lmdb(out) as writer:
         for chunk in wanted.iter_slices(_CHUNK):
             with ExitStack() as stack:

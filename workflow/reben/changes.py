@@ -1,12 +1,11 @@
 """What an update changes, before or after building: ``python -m reben.changes OLD NEW``.
 
-In: two results folders, or two CORINE releases and, with ``--results``, the build that
-they are for. Out: which tiles and patches change, which labels appear and vanish by
+In: two results folders; or a results folder and a CORINE release; or, with ``--results``,
+two releases for a build. Out: which tiles and patches change, which labels appear and vanish by
 class, and which patches enter or leave the dataset; as a table of patches (CSV) and a
 short text. By it one decides whether to rebuild.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +23,42 @@ from reben.labels import THRESHOLDS, label_patches
 from reben.names import PLACE_IN_TILE
 from reben.nomenclature import read_nomenclature
 from reben.patches import blocks
+from reben.progress import progress
 from reben.reference_maps import count_codes, grid_of, rasterise
 from reben.selection import TOO_FEW_LABELLED
 from reben.tables import CODE_COUNTS, LABELS, PATCHES, SELECTION, read_table, read_tables
 
-log = logging.getLogger(__name__)
+#: Of a long list, so many are shown; the table has all.
+_SHOWN = 20
+_LISTED = 6
+
+
+@dataclass(frozen=True)
+class LabelRules:
+    """How the build labels its patches; see `reben.labels`."""
+
+    nomenclature: Path
+    min_labelled_fraction: float
+    threshold: str
+
+    def label(self, counts: pl.DataFrame) -> pl.DataFrame:
+        """Rows of `tables.LABELS`."""
+        classes = read_nomenclature(self.nomenclature)
+        return label_patches(counts, classes, self.min_labelled_fraction, self.threshold)
+
+    def check(self, results: Path) -> None:
+        """Compare with the labels that a build has.
+
+        Raises:
+            TableError: it was labelled in another way.
+        """
+        build = State.of_build(results)
+        if not self.label(build.counts).equals(build.labels):
+            raise TableError(
+                f"{results}: its labels are not those of {self.nomenclature} with a labelled "
+                f"fraction of {self.min_labelled_fraction:g} ({self.threshold}); give "
+                "--nomenclature, --min-labelled-fraction and --threshold as its config has them"
+            )
 
 
 @dataclass(frozen=True)
@@ -48,39 +78,50 @@ class State:
     @classmethod
     def of_build(cls, results: Path) -> "State":
         """Read a build."""
-        tables = results / "tables"
-        selection = read_table(tables / "selection.parquet", SELECTION)
+        selection = read_selection(results)
+        counts = [results / f"tables/code_counts/{tile}.parquet" for tile in tiles_of(selection)]
         return cls(
-            read_tables(sorted((tables / "code_counts").glob("*.parquet")), CODE_COUNTS),
-            read_table(tables / "labels.parquet", LABELS),
+            read_tables(counts, CODE_COUNTS),
+            read_table(results / "tables/labels.parquet", LABELS),
             selection.filter(pl.col("dropped_for").is_null())["patch_id"],
         )
 
     @classmethod
-    def of_corine(
-        cls, corine: Path, results: Path, nomenclature: Path, fraction: float, threshold: str
-    ) -> "State":
+    def of_corine(cls, corine: Path, results: Path, rules: LabelRules) -> "State":
         """What a CORINE release would make of the patches of a build."""
         layer = Layer.open(corine)
-        counts = []
-        for path in sorted((results / "tables/patches").glob("*.parquet")):
-            patches = read_table(path, PATCHES)
-            if len(patches):
-                counts.append(count_tile(patches, layer))
-        if not counts:
-            raise TableError(
-                f"{results}/tables/patches: expected the patches of a build, found none"
-            )
-        labels = label_patches(
-            pl.concat(counts), read_nomenclature(nomenclature), fraction, threshold
-        )
-        selection = read_table(results / "tables/selection.parquet", SELECTION)
+        selection = read_selection(results)
+        counts = [read_tables([], CODE_COUNTS)]
+        for tile in progress(tiles_of(selection), f"labelling by {corine.name}"):
+            patches = read_table(results / f"tables/patches/{tile}.parquet", PATCHES)
+            counts.append(count_tile(patches, layer))
+        labels = rules.label(pl.concat(counts))
         # A patch that fell out for another reason stays out, whatever its labels.
         eligible = selection.filter(
             pl.col("dropped_for").is_null() | (pl.col("dropped_for") == TOO_FEW_LABELLED)
         )
         kept = labels.filter("kept").join(eligible, on="patch_id", how="semi")["patch_id"]
         return cls(pl.concat(counts), labels, kept)
+
+
+def read_selection(results: Path) -> pl.DataFrame:
+    """The table of all patches of a build.
+
+    Raises:
+        TableError: there is no build.
+    """
+    path = results / "tables/selection.parquet"
+    if not path.is_file():
+        raise TableError(
+            f"{results}: expected the results of a finished build, found no {path.name} in its "
+            "tables; give the folder that `results` names in its config"
+        )
+    return read_table(path, SELECTION)
+
+
+def tiles_of(selection: pl.DataFrame) -> list[str]:
+    """The tiles that have patches, sorted."""
+    return selection["tile"].unique().sort().to_list()
 
 
 def count_tile(patches: pl.DataFrame, layer: Layer) -> pl.DataFrame:
@@ -168,19 +209,41 @@ def class_changes(patches: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def summary(patches: pl.DataFrame) -> str:
-    """The changes in a few lines."""
+def summary(patches: pl.DataFrame, old: State, new: State) -> str:
+    """The changes in a few lines.
+
+    Args:
+        patches: those that change, as `patch_changes` gives them.
+        old: before.
+        new: after.
+    """
+    every = pl.concat([old.counts["patch_id"], new.counts["patch_id"]]).unique()
+    if not len(patches):
+        return f"Nothing changes: {len(every)} patches have the same land cover and labels."
     relabelled = patches.filter(pl.col("appear").list.len() + pl.col("vanish").list.len() > 0)
     enters = (patches["dataset"] == "enters").sum()
     leaves = (patches["dataset"] == "leaves").sum()
+    all_tiles = every.str.replace(r"_\d+_\d+$", "").n_unique()
+    by_tile = patches.group_by("tile").agg(
+        patches=pl.len(), which=pl.col("patch_id").str.tail(5).sort()
+    )
     lines = [
-        f"{patches['tile'].n_unique()} tiles and {len(patches)} patches change; {len(relabelled)} "
-        f"patches have other labels, {enters} enter the dataset, {leaves} leave it."
+        f"Changed: {len(patches)} of {len(every)} patches, in {len(by_tile)} of {all_tiles} tiles",
+        f"Other labels: {len(relabelled)}; entering the dataset: {enters}; leaving it: {leaves}",
+        "",
+        f"{'tile':<46}{'patches':>8}",
     ]
-    for tile, count in patches.group_by("tile").len().sort("tile").rows():
-        lines.append(f"  {tile}: {count} patches")
-    for name, appear, vanish in class_changes(patches).rows():
-        lines.append(f"  {name}: appears in {appear}, vanishes from {vanish}")
+    for tile, count, which in by_tile.sort("tile").rows()[:_SHOWN]:
+        listed = " ".join(which[:_LISTED]) + (" ..." if count > _LISTED else "")
+        lines.append(f"{tile:<46}{count:>8}  {listed}")
+    if len(by_tile) > _SHOWN:
+        lines.append(f"... and {len(by_tile) - _SHOWN} more; --out has all")
+    classes = class_changes(patches)
+    if len(classes):
+        width = max(46, *(len(name) + 2 for name in classes["class"]))
+        lines += ["", f"{'class':<{width}}{'appears':>8}{'vanishes':>10}"]
+        for name, appear, vanish in classes.rows():
+            lines.append(f"{name:<{width}}{appear:>8}{vanish:>10}")
     return "\n".join(lines)
 
 
@@ -189,27 +252,40 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("old", type=Path, help="results folder or CORINE file")
     parser.add_argument("new", type=Path, help="likewise")
-    parser.add_argument("--results", type=Path, help="build that the CORINE files are for")
     parser.add_argument(
-        "--nomenclature", type=Path, default=Path("resources/nomenclature/bigearthnet_19.csv")
+        "--results", type=Path, help="build that the CORINE files are for, if OLD is none"
+    )
+    parser.add_argument(
+        "--nomenclature",
+        type=Path,
+        default=Path("resources/nomenclature/bigearthnet_19.csv"),
+        help="that of the build, like the next two",
     )
     parser.add_argument("--min-labelled-fraction", type=cli.share, default=0.75)
     parser.add_argument("--threshold", choices=THRESHOLDS, default="inclusive")
     parser.add_argument("--out", type=Path, help="table of the patches that change (CSV)")
     args = parser.parse_args(argv)
 
-    if args.old.is_dir() != args.new.is_dir() or (args.old.is_file() and not args.results):
-        parser.error("give two results folders, or two CORINE files and --results")
-    if args.old.is_dir():
-        old, new = State.of_build(args.old), State.of_build(args.new)
-    else:
-        options = (args.results, args.nomenclature, args.min_labelled_fraction, args.threshold)
-        old, new = State.of_corine(args.old, *options), State.of_corine(args.new, *options)
+    for path in (args.old, args.new):
+        if not path.exists():
+            raise TableError(f"{path}: expected a results folder or a CORINE file, found nothing")
+    if args.old.is_file() and args.new.is_dir():
+        parser.error("the new state is a build and the old one a file; give them the other way")
+    results = args.results or args.old
+    rules = LabelRules(args.nomenclature, args.min_labelled_fraction, args.threshold)
+    if args.new.is_file():
+        if not results.is_dir():
+            parser.error("two CORINE files need --results, the build whose patches they label")
+        rules.check(results)
+    old, new = (
+        State.of_build(path) if path.is_dir() else State.of_corine(path, results, rules)
+        for path in (args.old, args.new)
+    )
     patches = patch_changes(old, new)
     if args.out:
         flat = patches.with_columns(pl.col("appear", "vanish").list.join("; "))
         write_text(args.out, flat.write_csv())
-    print(summary(patches))
+    print(summary(patches, old, new))
 
 
 if __name__ == "__main__":

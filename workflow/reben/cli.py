@@ -4,11 +4,14 @@ import argparse
 import errno
 import logging
 import math
+import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
 
 from reben.errors import RebenError
+from reben.programs import end_with
 
 Main = Callable[[Sequence[str] | None], None]
 
@@ -44,8 +47,11 @@ def run(main: Main, argv: Sequence[str] | None = None) -> None:
 
     Logs go to stderr in UTC. A `RebenError`, or an `OSError` that says what is wrong
     with the machine, becomes one line that starts with ``error:``; everything else
-    is a bug and keeps its traceback.
+    is a bug and keeps its traceback. Where REBEN_SNAKEMAKE names the process that runs the
+    workflow, the step ends when that does, so that it does not meet its next try.
     """
+    if leader := os.environ.get("REBEN_SNAKEMAKE"):
+        end_with(int(leader))
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.INFO,
@@ -60,6 +66,10 @@ def run(main: Main, argv: Sequence[str] | None = None) -> None:
         main(argv)
     except RebenError as error:
         sys.exit(f"error: {error}")
+    except shutil.Error as error:
+        # Of a whole folder, every file that could not be copied, with its reason.
+        _, target, reason = error.args[0][0]
+        sys.exit(f"error: {target}: {len(error.args[0])} files could not be copied: {reason}")
     except OSError as error:
         if error.errno not in _MACHINE_ERRORS:
             raise

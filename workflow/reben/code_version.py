@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).parent
 ENVIRONMENTS = PACKAGE.parents[1] / "envs"
 
 
+@cache
 def code_version(module: str, package: Path = PACKAGE) -> str:
     """Twelve hexadecimal digits over a step and its import closure inside the package.
 

@@ -6,7 +6,6 @@ columns and arrays differ and by how much, for people and as JSON. Arrays are co
 where both have an LMDB. Exits with 1 where anything differs.
 """
 
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +13,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from rich.console import Console
-from rich.table import Table
+from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from reben import cli
@@ -23,8 +21,6 @@ from reben.errors import TableError
 from reben.files import write_json
 from reben.lmdb_store import read_lmdb
 from reben.tables import METADATA, PATCHES, read_tables
-
-log = logging.getLogger(__name__)
 
 CLEAR = "metadata.parquet"
 OBSCURED = "metadata_for_patches_with_snow_cloud_or_shadow.parquet"
@@ -96,30 +92,40 @@ def compare_arrays(a: Path, b: Path, restrict: bool) -> dict[str, Any]:
         for key in sorted(keys_a & keys_b):
             x, y = bytes(one.get(key) or b""), bytes(other.get(key) or b"")
             if x != y:
-                differ[key.decode()] = _differences(load(x), load(y))
+                differ[_text(key)] = _differences(x, y)
     return {
         "compared": len(keys_a & keys_b),
-        "only_a": sorted(key.decode() for key in keys_a - keys_b),
-        "only_b": [] if restrict else sorted(key.decode() for key in keys_b - keys_a),
+        "only_a": sorted(map(_text, keys_a - keys_b)),
+        "only_b": [] if restrict else sorted(map(_text, keys_b - keys_a)),
         "differ": differ,
     }
 
 
-def _differences(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+def _text(key: bytes) -> str:
+    return key.decode(errors="backslashreplace")
+
+
+def _differences(x: bytes, y: bytes) -> dict[str, Any]:
+    """By tensor, how two values differ."""
     found: dict[str, Any] = {}
+    try:
+        a, b = load(x), load(y)
+    except SafetensorError as error:
+        return {"value": {"unreadable": str(error)}}
     for name in sorted(a.keys() | b.keys()):
         if name not in a or name not in b:
             found[name] = {"only": "a" if name in a else "b"}
         elif (a[name].shape, a[name].dtype) != (b[name].shape, b[name].dtype):
-            found[name] = {"shapes": [list(a[name].shape), list(b[name].shape)]}
+            shapes = [[*array.shape, array.dtype.name] for array in (a[name], b[name])]
+            found[name] = {"shapes": shapes}
         elif a[name].tobytes() != b[name].tobytes():
             apart = np.abs(a[name].astype(np.float64) - b[name].astype(np.float64))
-            found[name] = {
-                "pixels": int(np.count_nonzero(apart)),
-                "of": int(apart.size),
-                "max": float(np.nanmax(apart)),
-            }
-    return found
+            unequal = (a[name] != b[name]) & ~(np.isnan(a[name]) & np.isnan(b[name]))
+            # Where one is no number, the difference is none either.
+            largest = float(apart[np.isfinite(apart)].max(initial=0))
+            pixels = int(np.count_nonzero(unequal))
+            found[name] = {"pixels": pixels, "of": int(apart.size), "max": largest}
+    return found or {"value": {"bytes": [len(x), len(y)]}}
 
 
 def compare(a: Path, b: Path, restrict: bool = False) -> dict[str, Any]:
@@ -131,8 +137,8 @@ def compare(a: Path, b: Path, restrict: bool = False) -> dict[str, Any]:
         restrict: compare only the patches of `a`, those that it cut and dropped included.
 
     Returns:
-        ``equal``, ``tables`` (`compare_tables`) and ``arrays`` (`compare_arrays`; None where
-        one has no LMDB).
+        ``a`` and ``b`` (folders), ``equal``, ``tables`` (`compare_tables`) and ``arrays``
+        (`compare_arrays`; None where one has no LMDB).
     """
     folder_a, folder_b = dataset_folder(a), dataset_folder(b)
     one, other = read_metadata(folder_a), read_metadata(folder_b)
@@ -146,32 +152,48 @@ def compare(a: Path, b: Path, restrict: bool = False) -> dict[str, Any]:
     unequal = [tables["only_a"], tables["only_b"], *tables["columns"].values()]
     if arrays:
         unequal += [arrays["only_a"], arrays["only_b"], arrays["differ"]]
-    return {"equal": not any(unequal), "tables": tables, "arrays": arrays}
+    names = {"a": str(a), "b": str(b)}
+    return names | {"equal": not any(unequal), "tables": tables, "arrays": arrays}
 
 
-def show(result: dict[str, Any], console: Console) -> None:
-    """Print a comparison for people."""
+def show(result: dict[str, Any]) -> list[str]:
+    """A comparison for people: counts of all, and the first differences."""
     tables, arrays = result["tables"], result["arrays"]
-    summary = Table("what", "differ")
-    summary.add_row("rows only in A", str(len(tables["only_a"])))
-    summary.add_row("rows only in B", str(len(tables["only_b"])))
-    for name, rows in tables["columns"].items():
-        summary.add_row(name, str(len(rows)))
+    rows = dict(zip("ab", tables["rows"], strict=True))
+    lines = [f"{side.upper()}: {result[side]}, {rows[side]} patches" for side in "ab"]
+    counts = {f"patches only in {side.upper()}": len(tables[f"only_{side}"]) for side in "ab"}
+    counts |= {name: len(found) for name, found in tables["columns"].items()}
     if arrays:
-        summary.add_row("entries only in A", str(len(arrays["only_a"])))
-        summary.add_row("entries only in B", str(len(arrays["only_b"])))
-        summary.add_row("entries", f"{len(arrays['differ'])} of {arrays['compared']}")
-    console.print(summary)
-    details = [f"{row}: only in {side}" for side in "ab" for row in tables[f"only_{side}"]]
-    for name, rows in tables["columns"].items():
-        details += [f"{row['patch_id']}: {name}: {row['a']} | {row['b']}" for row in rows]
+        counts |= {f"entries only in {s.upper()}": len(arrays[f"only_{s}"]) for s in "ab"}
+        counts[f"entries, of {arrays['compared']} in both"] = len(arrays["differ"])
+    lines += ["", f"{'':<26}{'differ':>8}"]
+    lines += [f"{name:<26}{count:>8}" for name, count in counts.items()]
+    if not arrays:
+        lines.append("entries: not compared; one has no LMDB, or both are the same")
+    details = [f"{row}: only in {side.upper()}" for side in "ab" for row in tables[f"only_{side}"]]
+    for name, found in tables["columns"].items():
+        details += [f"{row['patch_id']}: {name}: {_contrast(row['a'], row['b'])}" for row in found]
     for key, tensors in (arrays or {"differ": {}})["differ"].items():
-        details += [f"{key}: {name}: {what}" for name, what in tensors.items()]
-    for line in details[:_SHOWN]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        details += [f"{key}: {name}: {_how(what)}" for name, what in tensors.items()]
+    if details:
+        lines += ["", *details[:_SHOWN]]
     if len(details) > _SHOWN:
-        console.print(f"... and {len(details) - _SHOWN} more; --json has all")
-    console.print("equal" if result["equal"] else "different")
+        lines.append(f"... and {len(details) - _SHOWN} more; --json has all")
+    return [*lines, "", "equal" if result["equal"] else "different"]
+
+
+def _contrast(a: Any, b: Any) -> str:
+    """Two values; of two lists of labels, those that only one has."""
+    if isinstance(a, list) and isinstance(b, list) and set(a) != set(b):
+        only = {"A": sorted(set(a) - set(b)), "B": sorted(set(b) - set(a))}
+        return "; ".join(f"only {side} {', '.join(names)}" for side, names in only.items() if names)
+    return f"A {a}, B {b}"
+
+
+def _how(what: dict[str, Any]) -> str:
+    if "pixels" in what:
+        return f"{what['pixels']} of {what['of']} pixels, by up to {what['max']:g}"
+    return ", ".join(f"{key} {value}" for key, value in what.items())
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -184,7 +206,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     result = compare(args.a, args.b, args.restrict)
-    show(result, Console())
+    print("\n".join(show(result)))
     if args.json:
         write_json(args.json, result)
     if not result["equal"]:

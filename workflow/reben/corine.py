@@ -15,6 +15,7 @@ import numpy as np
 
 from reben import cli
 from reben.corine_polygons import Clip, Layer
+from reben.errors import VectorError
 from reben.files import read_json, write_json
 from reben.grid import TileGrid
 from reben.quality import ACCEPTED
@@ -30,7 +31,10 @@ def clip_corine(layer: Layer, verdicts: Sequence[dict[str, Any]], folder: Path) 
     for verdict in sorted(verdicts, key=lambda v: str(v["tile"])):
         grid = TileGrid.from_dict(verdict["grid"])
         if verdict["verdict"] == ACCEPTED:
-            clip = layer.clip(grid)
+            try:
+                clip = layer.clip(grid)
+            except VectorError as error:
+                raise VectorError(f"{verdict['tile']}: {error}") from error
         else:  # the tile will have no patches, so it needs no polygons
             clip = Clip(grid, np.empty(0, np.int16), [])
         name = f"{verdict['tile']}-{clip.digest()}.parquet"

@@ -190,6 +190,16 @@ class Clip:
     wkb: list[bytes]
     repaired: int = 0
 
+    @classmethod
+    def read(cls, path: str | os.PathLike[str], grid: TileGrid) -> "Clip":
+        """A clip as `write` wrote it.
+
+        Raises:
+            TableError: it is missing or unreadable.
+        """
+        table = read_table(path, _CLIP)
+        return cls(grid, table["code"].to_numpy(), table["geometry"].to_list())
+
     def digest(self) -> str:
         """16 hexadecimal digits over place, codes and shapes."""
         content = hashlib.sha256(json.dumps(self.grid.to_dict(), sort_keys=True).encode())
@@ -244,6 +254,8 @@ def _only(
     have = ", ".join(among or candidates) or "none"
     if wanted is not None:
         raise VectorError(f"{path}: {key} is {wanted!r}, but the file has: {have}")
+    if not candidates and not among:
+        raise VectorError(f"{path}: expected a {what}, found none")
     raise VectorError(
         f"{path}: expected one {what}, found {len(candidates)} among: {have}; set {key}"
     )

@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 
 from reben.bands import S1_BANDS, S2_BANDS
 from reben.errors import ConfigError, StoreError
+from reben.frames import SPLITS
 from reben.lmdb_store import shared_lmdb
 from reben.names import entry_key
 from reben.safetensors_value import stack_bands
-from reben.split import SPLITS
 from reben.tables import METADATA, OBSCURED_TABLE, read_tables
 
 #: By image, its bands.

@@ -38,5 +38,9 @@ class ToolError(RebenError):
     """An external program (sen2cor) is missing, the wrong version, or has failed."""
 
 
+class SpaceError(RebenError):
+    """A disk has no room for what is to be written."""
+
+
 class DownloadError(RebenError):
     """A remote catalogue or archive did not deliver what it promised."""

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from reben.errors import TableError
+from reben.errors import SpaceError, TableError
 
 
 def _part(path: Path) -> Path:
@@ -68,6 +68,34 @@ def _remove(folder: Path) -> None:
         folder.unlink()
     else:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_space(folder: Path, needed_bytes: int, what: str) -> None:
+    """Check that the disk of a folder has room, before hours are spent to find out.
+
+    Raises:
+        SpaceError: it has not.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes:
+        raise SpaceError(
+            f"{folder}: expected {needed_bytes / 1e9:.1f} GB of free disk for {what}, found "
+            f"{free / 1e9:.1f} GB; free some and run the same command again"
+        )
+
+
+def read_cells(path: str | os.PathLike[str]) -> list[tuple[int, list[str]]]:
+    """The lines of a tab-separated table with their numbers, as people write them by hand.
+
+    Empty lines and those that start with ``#`` are passed over. Split, not parsed as CSV: a
+    stray quotation mark must not swallow the lines behind it.
+    """
+    lines = enumerate(Path(path).read_text(encoding="utf-8-sig").split("\n"), start=1)
+    return [
+        (number, [cell.strip() for cell in line.rstrip().split("\t")])
+        for number, line in lines
+        if line.strip() and not line.startswith("#")
+    ]
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

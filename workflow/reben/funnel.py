@@ -23,9 +23,9 @@ from reben.tile_paths import TilePaths
 log = logging.getLogger(__name__)
 
 REJECTED_PRODUCT = "rejected product"
+#: Without the product's own name: sen2cor puts the time of processing into it.
 _QUALITY = (
     "tile",
-    "product",
     "verdict",
     "cloud_cover_percent",
     "nodata_percent",

@@ -180,7 +180,7 @@ def _open(path: AnyPath) -> lmdb.Environment:
             f"{path}: data.mdb cannot be opened as an LMDB ({error}); make it again"
         ) from error
     # Reading a page that the file lacks would kill the process.
-    expected = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+    expected = _used_bytes(env)
     found = file.stat().st_size
     if found < expected:
         env.close()
@@ -189,6 +189,21 @@ def _open(path: AnyPath) -> lmdb.Environment:
             "copy or make it again"
         )
     return env
+
+
+def trailing_bytes(path: AnyPath) -> int:
+    """How many bytes the file holds behind its last page; none, as LMDB writes it.
+
+    Raises:
+        StoreError: there is no LMDB at `path`, or it is damaged.
+    """
+    with _open(path) as env:
+        return _data_file(path).stat().st_size - _used_bytes(env)
+
+
+def _used_bytes(env: lmdb.Environment) -> int:
+    pages: int = env.info()["last_pgno"] + 1
+    return pages * int(env.stat()["psize"])
 
 
 def content_digest(path: AnyPath) -> str:

@@ -14,8 +14,8 @@ import polars as pl
 
 from reben import cli
 from reben.files import write_text
+from reben.frames import SPLITS
 from reben.nomenclature import read_nomenclature
-from reben.split import SPLITS
 from reben.tables import (
     ALIGNMENT,
     COUNTRIES,

@@ -99,6 +99,15 @@ class ProductName:
         )
 
 
+def is_product_name(name: str) -> bool:
+    """Whether `ProductName` can parse it."""
+    try:
+        ProductName.parse(name)
+    except ProductError:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class PatchName:
     """A parsed patch name: its tile, and column and row from the upper left, from 0."""

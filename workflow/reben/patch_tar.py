@@ -41,6 +41,13 @@ _BUFFER_BYTES = 8 << 20
 _END = bytes(2 * tarfile.BLOCKSIZE)
 
 
+def _header(name: str, size: int) -> bytes:
+    """What stands before a file in the tar."""
+    info = tarfile.TarInfo(name)
+    info.size = size
+    return info.tobuf(tarfile.USTAR_FORMAT)
+
+
 class Writer(Protocol):
     """What takes the patches of a tile, row by row."""
 
@@ -93,13 +100,12 @@ class TarWriter:
                 self._next_row += 1
 
     def _add(self, patch: str, layer: str, chunks: Sequence[bytes | memoryview]) -> None:
-        info = tarfile.TarInfo(file_name(patch, layer))
-        info.size = sum(memoryview(chunk).nbytes for chunk in chunks)
-        header = info.tobuf(tarfile.USTAR_FORMAT)
-        self._index.append((patch, layer, self._offset + len(header), info.size))
-        padding = bytes(-info.size % tarfile.BLOCKSIZE)
+        size = sum(memoryview(chunk).nbytes for chunk in chunks)
+        header = _header(file_name(patch, layer), size)
+        self._index.append((patch, layer, self._offset + len(header), size))
+        padding = bytes(-size % tarfile.BLOCKSIZE)
         self._write(header, *chunks, padding)
-        self._offset += len(header) + info.size + len(padding)
+        self._offset += len(header) + size + len(padding)
 
     def _finish(self) -> None:
         if self._waiting:
@@ -172,6 +178,22 @@ class TarReader(PatchReader):
             return lambda: hashlib.sha256(self.read(patch, layer)).hexdigest()
 
         return {f"{patch}_{layer}": of(patch, layer) for patch, layer in self._places}
+
+    def damage(self) -> str | None:
+        """What of the tar is not as `TarWriter` writes it, the files' contents aside; or None."""
+        end = 0
+        for (patch, layer), (offset, size) in sorted(self._places.items(), key=lambda p: p[1]):
+            name = file_name(patch, layer)
+            header = _header(name, size)
+            padding = bytes(-size % tarfile.BLOCKSIZE)
+            found = os.pread(self._file.fileno(), len(header), end)
+            if offset != end + len(header) or found != header:
+                return f"expected the header of {name} at byte {end}, found something else"
+            end = offset + size + len(padding)
+            if os.pread(self._file.fileno(), len(padding), offset + size) != padding:
+                return f"expected zeros behind {name}, found something else"
+        rest = os.pread(self._file.fileno(), len(_END) + 1, end)
+        return None if rest == _END else f"expected the end of the tar at byte {end}, found more"
 
     def _place(self, folder: str, layer: str) -> tuple[int, int]:
         try:

@@ -281,7 +281,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     tile: str = args.tile
     with atomic_directory(args.out) as folder, patch_writer(folder, args.container) as writer:
         product = L2AProduct.open(args.product)
-        if not judge(product.indicators(), args.required):
+        if not judge(product, args.required):
             grid = product.grid(args.patch_m)
             if any(product.offsets().values()) and not args.harmonise_offset:
                 log.warning(

@@ -1,23 +1,28 @@
 """The table of products that a dataset is built from.
 
 Tab-separated text with a header; columns and their meaning are in
-``workflow/schemas/products.schema.json``. An empty cell is an absent value.
+``workflow/schemas/products.schema.json``. An empty cell is an absent value; lines that
+start with ``#`` and empty lines are passed over.
 """
 
-import csv
-import io
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import astuple, dataclass, fields
+from functools import cache
 from pathlib import Path
 
 import jsonschema
 
-from reben.errors import ConfigError
-from reben.files import write_text
+from reben.errors import ConfigError, ProductError
+from reben.files import read_cells, write_text
 from reben.names import ProductName
 
+_HINTS = {
+    "product": "; expected a whole name, such as "
+    "S2A_MSIL1C_20170613T101031_N0205_R022_T33UUP_20170613T101608",
+    "row": " (an empty cell, or cells that are not separated by tabs)",
+}
 _SCHEMA = Path(__file__).parents[1] / "schemas" / "products.schema.json"
 
 
@@ -53,10 +58,11 @@ class Product:
     @property
     def is_used_in_place(self) -> bool:
         """Whether it is an L2A folder on this machine, which nothing needs to fetch or make."""
-        return self.level == "L2A" and self.source == "local" and not self.path.endswith(".zip")
+        return self.level == "L2A" and self.source == "local" and not _is_zip(self.path)
 
 
 COLUMNS = tuple(field.name for field in fields(Product))
+_REQUIRED = ("product", "level", "source")
 
 
 def read_products(path: str | os.PathLike[str]) -> dict[str, Product]:
@@ -66,49 +72,72 @@ def read_products(path: str | os.PathLike[str]) -> dict[str, Product]:
         The products by tile, sorted by tile.
 
     Raises:
-        ConfigError: the table is unreadable, a row breaks the schema, a name and its
-            level disagree, or two rows become the same tile.
+        ConfigError: the table is unreadable, has other columns, a row breaks the schema, a
+            name and its level disagree, or two rows become the same tile.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        table = read_cells(path)
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"there is no product table {path}, seen from {Path.cwd()}. `products` in the config "
+            "(snakemake --configfile mine.yaml) names it; config/README.md says what it holds"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: the product table cannot be read ({error})") from error
-    schema = json.loads(_SCHEMA.read_text(encoding="utf-8"))
-    validator = jsonschema.Draft202012Validator(schema)
-    reader = csv.DictReader(io.StringIO(text), delimiter="\t", restkey="", restval="")
-    products: dict[str, Product] = {}
-    for line, raw in enumerate(reader, start=2):
-        row = {key: value.strip() for key, value in raw.items() if value and value.strip()}
-        where = f"{path}, line {line}"
-        if (flaw := jsonschema.exceptions.best_match(validator.iter_errors(row))) is not None:
-            column = "/".join(map(str, flaw.path)) or "row"
-            raise ConfigError(
-                f"{where}, {column}: {flaw.message}. Columns: {' '.join(COLUMNS)}, tab-separated"
-            )
-        product = Product(**{**row, "product": row["product"].removesuffix(".SAFE")})
-        name = ProductName.parse(product.product)
-        if name.level != product.level:
-            raise ConfigError(
-                f"{where}: level is {product.level}, but {product.product} is {name.level}"
-            )
-        if (other := products.get(name.tile)) is not None:
-            raise ConfigError(
-                f"{where}: {product.product} and {other.product} both become tile {name.tile}; "
-                "keep one of them"
-            )
-        products[name.tile] = product
-    if not products:
+    header = table[0][1] if table else []
+    if len(set(header)) < len(header) or not set(_REQUIRED) <= set(header) <= set(COLUMNS):
         raise ConfigError(
-            f"{path}: no products; expected a header line and one product a line. "
-            f"Columns: {' '.join(COLUMNS)}, tab-separated"
+            f"{path}: expected a header line with the columns {' '.join(_REQUIRED)} and any of "
+            f"{' '.join(c for c in COLUMNS if c not in _REQUIRED)}, separated by tabs; found "
+            f"{' | '.join(header) or 'nothing'}"
         )
+    products: dict[str, Product] = {}
+    for line, cells in table[1:]:
+        product = _product(dict(zip(header, cells, strict=False)), f"{path}, line {line}")
+        if any(cells[len(header) :]):
+            raise ConfigError(
+                f"{path}, line {line}: expected {len(header)} cells, found {len(cells)}: "
+                f"{' | '.join(cells)}"
+            )
+        if (other := products.get(product.tile)) is not None:
+            raise ConfigError(
+                f"{path}, line {line}: {product.product} and {other.product} both become tile "
+                f"{product.tile}; keep one of them"
+            )
+        products[product.tile] = product
+    if not products:
+        raise ConfigError(f"{path}: no products; expected one product a line below the header")
     return dict(sorted(products.items()))
+
+
+def _is_zip(path: str) -> bool:
+    return path.lower().endswith(".zip")
+
+
+def _product(row: dict[str, str], where: str) -> Product:
+    """The product of a row."""
+    row = {column: cell for column, cell in row.items() if cell}
+    # A wrong cell is told before an absent one, which may only follow from it.
+    if flaws := sorted(_validator().iter_errors(row), key=lambda flaw: not flaw.path):
+        column = "/".join(map(str, flaws[0].path)) or "row"
+        hint = _HINTS.get(column, "; config/README.md explains the table")
+        raise ConfigError(f"{where}, {column}: {flaws[0].message}{hint}")
+    product = Product(**{**row, "product": row["product"].removesuffix(".SAFE")})
+    try:
+        level = ProductName.parse(product.product).level
+    except ProductError as error:
+        raise ConfigError(f"{where}, product: {error}") from error
+    if level != product.level:
+        raise ConfigError(f"{where}: level is {product.level}, but {product.product} is {level}")
+    return product
+
+
+@cache
+def _validator() -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(json.loads(_SCHEMA.read_text(encoding="utf-8")))
 
 
 def write_products(path: str | os.PathLike[str], products: Iterable[Product]) -> None:
     """Write a product table, sorted by tile."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, COLUMNS, delimiter="\t", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(product) for product in sorted(products, key=lambda p: p.tile))
-    write_text(path, buffer.getvalue())
+    rows = [astuple(product) for product in sorted(products, key=lambda p: p.tile)]
+    write_text(path, "".join("\t".join(row) + "\n" for row in (COLUMNS, *rows)))

@@ -8,8 +8,8 @@ baseline, then latest processing time, then latest publication; the log names th
 """
 
 import argparse
-import csv
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
@@ -20,7 +20,7 @@ from shapely.errors import ShapelyError
 from reben import cli
 from reben.cdse.catalogue import Catalogue, Entry
 from reben.cdse.service import Service
-from reben.errors import ConfigError, DownloadError
+from reben.errors import ConfigError, DownloadError, ProductError
 from reben.names import ProductName
 from reben.product_table import write_products
 
@@ -85,41 +85,64 @@ def read_names(path: Path) -> list[str]:
     """Product names from the first column of a text, CSV or TSV file, header or not.
 
     Raises:
-        ConfigError: the file is unreadable or holds no product name.
+        ConfigError: the file is unreadable, holds no product name, or something else.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: the list of names cannot be read ({error})") from error
-    delimiter = "\t" if "\t" in text else ","
-    names = [row[0].strip() for row in csv.reader(text.splitlines(), delimiter=delimiter) if row]
-    names = [name for name in names if name.startswith("S2")]
+    names = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        name = re.split("[,;\t]", line)[0].strip()
+        if not name or name.startswith("#"):
+            continue
+        try:
+            ProductName.parse(name)
+        except ProductError as error:
+            if number == 1:  # a header
+                continue
+            raise ConfigError(f"{path}, line {number}: {error}") from error
+        names.append(name)
     if not names:
         raise ConfigError(f"{path}: expected one product name a line, found none")
     return names
 
 
-def area_wkt(bbox: Sequence[float] | None, wkt: str | None) -> str:
-    """A polygon in longitude and latitude, as the catalogue takes it.
+def search_areas(bbox: Sequence[float] | None, wkt: str | None) -> list[str]:
+    """The area as polygons in longitude and latitude; the catalogue takes one at a time.
+
+    Args:
+        bbox: west, south, east, north in degrees. West beyond east crosses the antimeridian.
+        wkt: a polygon or several, in place of `bbox`.
 
     Raises:
-        ConfigError: it is no polygon, or lies beyond 180° east or 90° north.
+        ConfigError: it is no polygon, or lies beyond 180° or 90°.
     """
     if bbox is not None:
         west, south, east, north = bbox
-        if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+        # Narrow, or else the two have just been swapped.
+        crosses = west > east and 360 - west + east < 180
+        if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south < north <= 90) or not (
+            west < east or crosses
+        ):
             raise ConfigError(
                 f"--bbox is {' '.join(f'{value:g}' for value in bbox)}; expected west south east "
                 "north in degrees, west below east and south below north"
             )
-        return str(shapely.box(west, south, east, north).wkt)
+        spans = [(west, 180), (-180, east)] if crosses else [(west, east)]
+        return [str(shapely.box(left, south, right, north).wkt) for left, right in spans]
     try:
         area = shapely.from_wkt(wkt or "")
     except ShapelyError as error:
         raise ConfigError(f"--wkt is {wkt!r}, no WKT geometry ({error})") from error
-    if area is None or area.geom_type not in ("Polygon", "MultiPolygon") or not area.is_valid:
+    if (
+        area is None
+        or area.geom_type not in ("Polygon", "MultiPolygon")
+        or not area.is_valid
+        or not shapely.box(-180, -90, 180, 90).contains(area)
+    ):
         raise ConfigError(f"--wkt is {wkt!r}; expected a valid POLYGON in longitude, latitude")
-    return str(area.wkt)
+    return [str(part.wkt) for part in shapely.get_parts(area)]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -132,7 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--names", dest="file", type=Path, help="file with a name a line")
     parser.add_argument("--bbox", nargs=4, type=float, metavar=("W", "S", "E", "N"))
-    parser.add_argument("--wkt", help="polygon in longitude and latitude, in place of --bbox")
+    parser.add_argument("--wkt", help="polygons in longitude and latitude, in place of --bbox")
     parser.add_argument("--start", type=date.fromisoformat, help="first day, YYYY-MM-DD")
     parser.add_argument("--end", type=date.fromisoformat, help="last day, YYYY-MM-DD")
     parser.add_argument("--max-cloud-cover", type=float, default=100, help="percent")
@@ -157,15 +180,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         if names:
             found = one_per_tile(find_by_name(catalogue, list(dict.fromkeys(names))))
         else:
-            found = one_per_tile(
-                catalogue.search(
-                    area_wkt(args.bbox, args.wkt),
-                    args.start,
-                    args.end,
-                    args.level,
-                    args.max_cloud_cover,
+            entries = (
+                entry
+                for area in search_areas(args.bbox, args.wkt)
+                for entry in catalogue.search(
+                    area, args.start, args.end, args.level, args.max_cloud_cover
                 )
             )
+            found = one_per_tile({entry.id: entry for entry in entries}.values())
     if not found:
         raise DownloadError(
             "the search found no product; widen the area, the dates or --max-cloud-cover"

@@ -22,16 +22,17 @@ ACCEPTED = "accepted"
 REJECTED = "rejected"
 
 
-def judge(indicators: dict[str, str], required: Sequence[str]) -> list[str]:
+def judge(product: L2AProduct, required: Sequence[str]) -> list[str]:
     """The required indicators that are not PASSED, as ``NAME=VALUE``.
 
     Raises:
         ProductError: a required indicator is absent.
     """
+    indicators = product.indicators()
     absent = [name for name in required if name not in indicators]
     if absent:
         raise ProductError(
-            f"required quality indicators {absent} are absent; the product has "
+            f"{product.path}: required quality indicators {absent} are absent; the product has "
             f"{sorted(indicators)}. Correct `quality.required` or fetch the product again"
         )
     return [f"{name}={indicators[name]}" for name in required if indicators[name] != "PASSED"]
@@ -55,17 +56,13 @@ def check_quality(product: L2AProduct, tile: str, required: Sequence[str]) -> di
             "correct the product table"
         )
     metadata = product.product_metadata
-    indicators = product.indicators()
-    try:
-        reasons = judge(indicators, required)
-    except ProductError as error:
-        raise ProductError(f"{product.path}: {error}") from error
+    reasons = judge(product, required)
     return {
         "tile": tile,
         "product": product.name,
         "verdict": REJECTED if reasons else ACCEPTED,
         "reasons": reasons,
-        "indicators": indicators,
+        "indicators": product.indicators(),
         "cloud_cover_percent": metadata.number("Cloud_Coverage_Assessment"),
         "nodata_percent": metadata.number("NODATA_PIXEL_PERCENTAGE"),
         "processing_baseline": metadata.text("PROCESSING_BASELINE"),

@@ -3,18 +3,20 @@
 In: a folder that holds one L1C ``.SAFE``. Out: the L2A ``.SAFE`` under the tile's name,
 so that the processing time in sen2cor's own name reaches nothing downstream. sen2cor
 works in a fresh folder on the node's scratch disk; only a product that proves whole is
-copied beside the output, once, and renamed to it.
+copied beside the output, once, and renamed to it. However this process ends, sen2cor ends
+with it.
 """
 
+import hashlib
+import itertools
 import logging
 import os
+import shlex
 import shutil
 import signal
-import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -23,16 +25,21 @@ import rasterio
 from reben import cli
 from reben.bands import RESOLUTION_M
 from reben.errors import ProductError, ToolError
-from reben.files import atomic_directory
+from reben.files import atomic_directory, check_space
 from reben.names import ProductName
+from reben.programs import run_program
 from reben.safe.archive import restore_empty_folders
 from reben.safe.metadata import L2AProduct
-from reben.sen2cor_version import check_version
+from reben.sen2cor_version import check_version, environment
 from reben.strips import GDAL_ENV, StripReader
 
 _log = logging.getLogger(__name__)
 
 _ROWS = 1024
+#: Scratch that sen2cor needs, as a multiple of its input: 5 GB for 800 MB.
+_SCRATCH_FACTOR = 6
+#: Of the job's time, what sen2cor may take: the rest is to say so before the scheduler ends it.
+_SHARE_OF_TIME = 0.95
 
 
 def run_sen2cor(
@@ -51,12 +58,13 @@ def run_sen2cor(
         out: ``.SAFE`` folder of the tile; what stands there is replaced.
         command: ``L2A_Process`` or its path.
         gipp: sen2cor's own configuration, or None for the one it was installed with.
-        limit_min: sen2cor is stopped after this time, minutes.
+        limit_min: time of the job, minutes; sen2cor is stopped before it is over.
         threads: cores that it may use.
         scratch_root: where sen2cor works; None: beside `out`.
 
     Raises:
         ProductError: the input is no L1C product, or the output is not whole.
+        SpaceError: a disk has no room.
         ToolError: sen2cor failed or hung.
     """
     source = _only_product(l1c, "L1C")
@@ -64,6 +72,7 @@ def run_sen2cor(
     restore_empty_folders(source)
     out.parent.mkdir(parents=True, exist_ok=True)
     with _scratch(out, scratch_root or out.parent) as scratch:
+        check_space(scratch, _SCRATCH_FACTOR * _size(source), "sen2cor")
         arguments = [command, "--output_dir", str(scratch)]
         if gipp is not None:
             arguments += ["--GIP_L2A", str(gipp.resolve())]
@@ -71,12 +80,17 @@ def run_sen2cor(
         made = _only_product(scratch, "L2A")
         check_product(made, tile)
         if scratch_root is not None:
+            check_space(out.parent, _size(made), f"the product {out.stem}")
             with atomic_directory(out) as part:
                 shutil.copytree(made, part, dirs_exist_ok=True)
             return
         if out.is_dir():
             shutil.rmtree(out)
         made.replace(out)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*"))
 
 
 def check_product(safe: Path, tile: str) -> None:
@@ -131,12 +145,11 @@ def _only_product(folder: Path, level: str) -> Path:
 
 @contextmanager
 def _scratch(out: Path, root: Path) -> Iterator[Path]:
-    """A new folder in `root`, gone afterwards, as are those of killed tries beside `out`.
-
-    Every try has its own, so a sen2cor that outlived its killed job disturbs nobody.
-    """
-    prefix = f".part-{out.name}-"
-    for left in out.parent.glob(f"{prefix}*"):
+    """A new folder in `root`, gone afterwards, as are those of killed tries at the same `out`."""
+    # On a scratch disk that many builds share, the tile alone does not say whose it is.
+    place = hashlib.sha256(os.fsencode(out.resolve())).hexdigest()[:12]
+    prefix = f".part-{out.name}-{place}-"
+    for left in root.glob(f"{prefix}*"):
         shutil.rmtree(left, ignore_errors=True)
     scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=root)).resolve()
     try:
@@ -151,48 +164,26 @@ def _process(arguments: list[str], scratch: Path, limit_min: float, threads: int
     Raises:
         ToolError: it cannot be started, ends with an error or runs over the limit.
     """
-    _log.info("running %s", " ".join(arguments))
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    _log.info("running %s", shlex.join(arguments))
+    last = ""
+
+    def pass_on(line: str) -> None:
+        nonlocal last
+        last = line.strip() or last
+        _log.info("sen2cor: %s", line)
+
+    limit_min *= _SHARE_OF_TIME
     try:
-        # A session of its own: L2A_Process is a script, and what it starts must end with it.
-        process = subprocess.Popen(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-            env=environment,
-        )
+        status = run_program(arguments, environment(threads), limit_min * 60, pass_on)
+    except TimeoutError as error:
+        raise ToolError(
+            f"sen2cor: expected an end within {limit_min:g} min, stopped it then; the last line "
+            f"was {last!r}. Give the rule more `runtime`, or look whether the disk is full"
+        ) from error
     except OSError as error:
         raise ToolError(
             f"sen2cor: cannot start {arguments[0]!r} ({error}); check sen2cor.command"
         ) from error
-    expired = threading.Event()
-
-    def stop() -> None:
-        expired.set()
-        _kill(process)
-
-    timer = threading.Timer(limit_min * 60, stop)
-    timer.daemon = True
-    timer.start()
-    last = ""
-    try:
-        assert process.stdout is not None  # noqa: S101 - asked for above
-        for line in process.stdout:
-            last = line.strip() or last
-            _log.info("sen2cor: %s", line.rstrip())
-        status = process.wait()
-    finally:
-        timer.cancel()
-        _kill(process)
-    if expired.is_set():
-        raise ToolError(
-            f"sen2cor: expected an end within {limit_min:g} min, stopped it then; the last line "
-            f"was {last!r}. Give the rule more `runtime`, or look whether the disk is full"
-        )
     if status != 0:
         # sen2cor hides a full disk behind whatever failed to be written.
         free_gb = shutil.disk_usage(scratch).free / 1e9
@@ -202,11 +193,24 @@ def _process(arguments: list[str], scratch: Path, limit_min: float, threads: int
         )
 
 
-def _kill(process: "subprocess.Popen[str]") -> None:
-    """End sen2cor and everything it has started."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+@contextmanager
+def _kept(log: Path | None) -> Iterator[None]:
+    """Keep the log of this try beside it, as ``….try-1.log``, unless the try succeeds.
+
+    Snakemake removes a job's log before its next try; the second name outlives that, and is
+    there even if this process is killed.
+    """
+    if log is None:
+        yield
+        return
+    names = (log.with_suffix(f".try-{number}{log.suffix}") for number in itertools.count(1))
+    kept = next(name for name in names if not name.exists())
+    try:
+        os.link(log, kept)
+    except OSError as error:
+        _log.warning("%s: should this try fail, its log is gone at the next (%s)", log, error)
+    yield
+    kept.unlink(missing_ok=True)
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:
@@ -222,16 +226,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--command", required=True, help="L2A_Process or its path")
     parser.add_argument("--version", required=True, help="expected version, such as 2.11")
     parser.add_argument("--gipp", default="", help="sen2cor's configuration file")
-    parser.add_argument("--limit-min", type=float, required=True, help="time limit, minutes")
+    parser.add_argument("--limit-min", type=float, required=True, help="the job's time, minutes")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--scratch", type=Path, help="where sen2cor works; else beside the output")
+    parser.add_argument("--log", type=Path, help="this try's log, to be kept if it fails")
     args = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, _terminate)
-    check_version(args.command, args.version)
     gipp = Path(args.gipp) if args.gipp else None
-    if gipp is not None and not gipp.is_file():
-        raise ToolError(f"{gipp}: expected sen2cor's GIPP file, found none; check sen2cor.gipp")
-    run_sen2cor(args.l1c, args.out, args.command, gipp, args.limit_min, args.threads, args.scratch)
+    with _kept(args.log):
+        check_version(args.command, args.version)
+        if gipp is not None and not gipp.is_file():
+            raise ToolError(f"{gipp}: expected sen2cor's GIPP file, found none; check sen2cor.gipp")
+        run_sen2cor(
+            args.l1c, args.out, args.command, gipp, args.limit_min, args.threads, args.scratch
+        )
     _log.info("%s: 12 bands and the scene classification are whole", args.out.name)
 
 

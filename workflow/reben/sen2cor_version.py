@@ -6,14 +6,15 @@ in case another is installed meanwhile.
 """
 
 import logging
+import os
 import re
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from reben import cli
 from reben.errors import ToolError
 from reben.files import write_json
+from reben.programs import run_program
 
 _log = logging.getLogger(__name__)
 
@@ -35,26 +36,20 @@ def check_version(command: str, expected: str) -> str:
     Raises:
         ToolError: the command is not there, does not say its version, or has another.
     """
+    lines: list[str] = []
     try:
-        done = subprocess.run(
-            [command, "--help"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_HELP_LIMIT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        status = run_program([command, "--help"], environment(), _HELP_LIMIT_S, lines.append)
+    except OSError as error:
         raise ToolError(
             f"sen2cor: expected to run {command!r} --help, but {error}. Install sen2cor "
             f"{expected} from step.esa.int and give its L2A_Process as sen2cor.command"
         ) from error
     # Wrapped lines of the help may break inside the sentence.
-    match = _VERSION.search(" ".join((done.stdout + done.stderr).split()))
+    match = _VERSION.search(" ".join(" ".join(lines).split()))
     if match is None:
         raise ToolError(
             f"sen2cor: {command!r} --help does not say its version (exit status "
-            f"{done.returncode}); expected sen2cor {expected}. Check sen2cor.command"
+            f"{status}); expected sen2cor {expected}. Check sen2cor.command"
         )
     found = _parts(match[1])
     wanted = _parts(expected)
@@ -65,6 +60,14 @@ def check_version(command: str, expected: str) -> str:
             "expected one, or set sen2cor.version: every tile is then processed anew"
         )
     return version
+
+
+def environment(threads: int = 1) -> dict[str, str]:
+    """The environment for sen2cor: without what is meant for our Python and not for its own."""
+    # Nor are the credentials of the download any business of it.
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "CDSE_"))}
+    # Unbuffered, or its progress would show in blocks of hours.
+    return {**kept, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
 
 
 def _parts(version: str) -> list[int]:

@@ -1,19 +1,71 @@
-"""The configuration, beyond what its JSON Schema can say.
+"""The configuration, checked when the workflow is read, before the first job.
 
-Checked when the workflow is read, before the first job: contradictions between keys, and
-inputs that are not there.
+Keys and values that its JSON Schema does not allow, contradictions between keys, and inputs
+that are not there. What is wrong is said for people: by key, and all of it at once.
 """
 
+import difflib
+import json
+import os
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+
 from reben.errors import ConfigError
+from reben.frames import frame_widths
 from reben.nomenclature import read_nomenclature
 from reben.product_table import Product, read_products
-from reben.split import frame_widths
 
 #: Side of the patches of BigEarthNet v1, metres.
 _V1_SIDE_M = 1200
+
+
+def check_keys(config: dict[str, Any], schema: str | os.PathLike[str]) -> None:
+    """Check the configuration against its JSON Schema.
+
+    Raises:
+        ConfigError: a key is unknown, or a value is not what it must be; names all of them.
+    """
+    validator = jsonschema.Draft202012Validator(json.loads(Path(schema).read_text("utf-8")))
+    flaws = [line for error in validator.iter_errors(config) for line in _flaws(error)]
+    if flaws:
+        listed = "\n  ".join(sorted(flaws))
+        raise ConfigError(f"the config has\n  {listed}\nconfig/README.md explains every key")
+
+
+def _flaws(error: jsonschema.ValidationError) -> Iterator[str]:
+    """What one violation of the schema is, in words."""
+    where = ".".join(map(str, error.absolute_path))
+    if error.validator == "additionalProperties":
+        known = error.schema["properties"]
+        for key in sorted(set(error.instance) - set(known)):
+            name = f"{where}.{key}".lstrip(".")
+            near = difflib.get_close_matches(key, known, n=1)
+            meant = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"
+            yield f"{name}: an unknown key; {meant}"
+        return
+    message = error.message
+    wanted = error.validator_value if error.validator == "type" else ()
+    if isinstance(error.instance, date | int | float) and "string" in wanted:
+        message = f"{error.instance} is a {type(error.instance).__name__} in YAML; put it in quotes"
+    elif isinstance(error.instance, str) and wanted in ("number", "integer", "boolean"):
+        message += ", and below the first level --config gives only strings: write it in a file"
+    yield f"{where}: {message}"
+
+
+def find_shipped(config: dict[str, Any], home: Path) -> None:
+    """Point at tables that the workflow ships, where it runs in another folder than its own.
+
+    Args:
+        config: changed in place.
+        home: folder of the workflow.
+    """
+    for section, key in ((config, "products"), (config["labels"], "nomenclature")):
+        if not Path(section[key]).exists() and (home / section[key]).exists():
+            section[key] = str(home / section[key])
 
 
 def check_settings(config: dict[str, Any]) -> dict[str, Product]:
@@ -40,7 +92,14 @@ def check_settings(config: dict[str, Any]) -> dict[str, Product]:
             "alignment.pairs, for BigEarthNet v1 counts its columns and rows in such patches"
         )
     read_nomenclature(config["labels"]["nomenclature"])
-    return read_products(config["products"])
+    products = read_products(config["products"])
+    for key, path in (_inputs(config, products) | {"results": config["results"]}).items():
+        if "{" in path or "}" in path:
+            raise ConfigError(
+                f"{key} is {path!r}; expected a path without braces, which Snakemake takes for "
+                "wildcards. Rename the folder, or link to it under another name"
+            )
+    return products
 
 
 def named_inputs(config: dict[str, Any]) -> dict[str, str]:
@@ -59,8 +118,17 @@ def named_inputs(config: dict[str, Any]) -> dict[str, str]:
     return {key: path for key, path in paths.items() if path}
 
 
-def absent_inputs(config: dict[str, Any], products: dict[str, Product]) -> list[str]:
-    """The inputs that the configuration names and that are not there, as ``key: path``."""
-    wanted = named_inputs(config)
-    wanted |= {f"{config['products']}, {p.product}": p.path for p in products.values() if p.path}
-    return [f"{key}: {path}" for key, path in wanted.items() if not Path(path).exists()]
+def absent_inputs(config: dict[str, Any], products: dict[str, Product]) -> str:
+    """Which inputs the configuration names that are not there; empty where all are."""
+    inputs = _inputs(config, products)
+    absent = [f"\n  {key}: {path}" for key, path in inputs.items() if not Path(path).exists()]
+    if not absent:
+        return ""
+    return f"these inputs are not there, seen from {Path.cwd()}:{''.join(absent)}"
+
+
+def _inputs(config: dict[str, Any], products: dict[str, Product]) -> dict[str, str]:
+    """The paths of all inputs, by key or row of the product table."""
+    return named_inputs(config) | {
+        f"{config['products']}, {p.product}": p.path for p in products.values() if p.path
+    }

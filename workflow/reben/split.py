@@ -3,41 +3,19 @@
 In: the patches of all tiles. Out: `tables.SPLIT` of the valid ones. The outer frame of a
 tile is for training, the inner frame for validation, the inner square for testing, so
 that test patches keep their distance from training patches, in overlapping tiles too.
-
-With p and q the area shares of the inner square and the inner frame, the outer frame is
-(1 - √(p+q))/2 of the tile's side wide and the inner one (√(p+q) - √p)/2. The BigEarthNet
-v2 paper (section III) prints the two the other way round; the published table follows
-these.
 """
 
 import logging
 from collections.abc import Sequence
-from math import sqrt
 
 import polars as pl
 
 from reben import cli
-from reben.errors import ConfigError
+from reben.frames import SPLITS, frame_widths
 from reben.tables import PATCHES, SPLIT, read_tables, write_table
 from reben.tile_paths import TilePaths
 
 log = logging.getLogger(__name__)
-
-SPLITS = ("train", "validation", "test")
-
-
-def frame_widths(p: float, q: float) -> tuple[float, float]:
-    """Widths of the outer and the inner frame as shares of the tile's side.
-
-    Raises:
-        ConfigError: p and q are no area shares that leave something for the outer frame.
-    """
-    if not (p > 0 and q >= 0 and p + q < 1):
-        raise ConfigError(
-            f"split.p is {p} and split.q is {q}; expected the area shares of test and "
-            "validation, with p > 0, q >= 0 and p + q < 1"
-        )
-    return (1 - sqrt(p + q)) / 2, (sqrt(p + q) - sqrt(p)) / 2
 
 
 def assign_split(patches: pl.DataFrame, p: float, q: float) -> pl.DataFrame:

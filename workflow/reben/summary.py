@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from reben import cli
+from reben.frames import SPLITS
 from reben.palette import DROPPED_COLOURS, OBSCURED
 from reben.quality import ACCEPTED
 from reben.results import Build, read_build
-from reben.split import SPLITS
 from reben.tables import OBSCURED_TABLE
 
 #: What stands in the dataset folder, in the order in which a person wants it.

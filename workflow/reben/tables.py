@@ -139,9 +139,10 @@ def read_table(path: Path, schema: pa.Schema) -> pl.DataFrame:
     return frame
 
 
-def read_tables(paths: Iterable[Path], schema: pa.Schema) -> pl.DataFrame:
-    """Read the tables of several tiles as one, sorted by patch_id."""
+def read_tables(paths: Iterable[Path], schema: pa.Schema, *, sort: bool = True) -> pl.DataFrame:
+    """Read the tables of several tiles as one, sorted by patch_id unless told otherwise."""
     frames = [read_table(path, schema) for path in paths]
     if not frames:
         return pl.DataFrame(pl.from_arrow(schema.empty_table()))
-    return pl.concat(frames).sort("patch_id", maintain_order=True)
+    frame = pl.concat(frames)
+    return frame.sort("patch_id", maintain_order=True) if sort else frame

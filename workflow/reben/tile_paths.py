@@ -5,13 +5,13 @@ thousands of tiles. So ``results/tables/patches/*.parquet`` stands for the table
 """
 
 import argparse
-import csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from reben.errors import ConfigError
+from reben.files import read_cells
 from reben.names import ProductName
 
 
@@ -53,7 +53,6 @@ def tile_paths(value: str) -> list[Path]:
 
 def _tiles(table: Path) -> list[str]:
     """The tiles of a product table that was checked before (see `reben.product_table`)."""
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t")
-        names = [row["product"].strip().removesuffix(".SAFE") for row in rows]
-    return sorted(ProductName.parse(name).tile for name in names)
+    (_, header), *rows = read_cells(table)
+    at = header.index("product")
+    return sorted(ProductName.parse(cells[at]).tile for _, cells in rows)

@@ -37,10 +37,7 @@ FETCHED = {
 
 
 rule acquire:
-    """Fetch an L1C product, check it against its manifest and unpack it.
-
-    `cdse` counts downloads; the service allows 4 at once, and the profiles say so.
-    """
+    """Fetch a product, check it against its manifest and unpack it."""
     input:
         lambda wildcards: at_hand(PRODUCTS[wildcards.tile].path or None),
     output:
@@ -53,6 +50,7 @@ rule acquire:
         "../../envs/acquire.yaml"
     threads: 1
     resources:
+        # Downloads; the service allows 4 at once, and the profiles say so.
         cdse=lambda wildcards: int(PRODUCTS[wildcards.tile].source == "cdse"),
         mem_mb=300,  # 53 MB seen with an archive of 600 MB, which is streamed
         runtime=240,  # minutes at 1 MB/s and more; patience with a dead service is 120

@@ -56,7 +56,7 @@ rule audit:
         results=lambda wildcards, output: Path(output.manifest).parents[1],
         config=CONFIG_JSON,
         snakemake=SNAKEMAKE_VERSION,
-        snakefile=f"{workflow.basedir}/Snakefile",
+        snakefile=f"{HOME}/Snakefile",
         code=code_version("audit"),
         environment=environment_version("audit"),
     shell:

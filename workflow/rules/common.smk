@@ -8,24 +8,42 @@ from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
-PACKAGES = Path(workflow.basedir, "workflow")
+from snakemake.logging import logger
+from snakemake.utils import validate
+
+# The clone that this file lies in, also where another workflow uses it as a module.
+HOME = Path(str(workflow.current_basedir)).parents[1]
+PACKAGES = HOME / "workflow"
 sys.path.insert(0, str(PACKAGES))
 
-from reben.code_version import code_version, environment_version
+from reben.code_version import code_version as step_version
+from reben.code_version import environment_version
 from reben.errors import ConfigError, RebenError
 from reben.files import read_json
 from reben.names import TILE_PATTERN
 from reben.quality import judge
 from reben.safe.metadata import L2AProduct
-from reben.settings import absent_inputs, check_settings
+from reben.settings import absent_inputs, check_keys, check_settings, find_shipped
 
-# Rules run `python -m reben.<step>` in this environment, in a conda environment or on a
-# cluster node alike: the package is found by its path, it is not installed.
-shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(PACKAGES))}; ")
+# Rules run `python -m reben.<step>` in this environment, activated or not, in a conda
+# environment or on a cluster node alike: the package is found by its path, it is not installed.
+os.environ.update(
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
+)
+# A step ends when Snakemake, the parent of its shell, does (`reben.cli`).
+shell.prefix(
+    f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(PACKAGES))}"
+    " REBEN_SNAKEMAKE=$PPID; "
+)
+
+# Of what is wrong this says a line a key; validate() prints the schema, and sets defaults.
+check_keys(config, PACKAGES / "schemas" / "config.schema.json")
+validate(config, "../schemas/config.schema.json")
+find_shipped(config, HOME)
 
 # The memory that rules ask for holds, beside the step that was measured, Snakemake itself:
 # on a cluster's node it runs twice around the step, 260 MB together.
-RESULTS = config["results"]
+RESULTS = os.path.normpath(config["results"])  # `results/` is no other folder
 LOGS = f"{RESULTS}/logs"
 TABLES = f"{RESULTS}/tables"
 PRODUCTS = check_settings(config)
@@ -45,11 +63,23 @@ wildcard_constraints:
     tile=TILE_PATTERN,
 
 
+ABSENT = absent_inputs(config, PRODUCTS) if workflow.is_main_process else ""
+if ABSENT:
+    logger.warning(ABSENT)  # a dry run goes on without them
+
+
 onstart:
-    # Before the first job, not after three days of sen2cor. A dry run needs no inputs.
-    if absent := absent_inputs(config, PRODUCTS):
-        listed = "\n  ".join(absent)
-        raise ConfigError(f"these inputs are not there:\n  {listed}")
+    # Before the first job, not after three days of sen2cor.
+    if ABSENT:
+        raise ConfigError(ABSENT)
+
+
+def code_version(module):
+    """The version of a step's code, as a parameter: worked out only for rules with a job.
+
+    So a cluster's node, where Snakemake runs one job, does not read the code of all steps.
+    """
+    return lambda wildcards: step_version(module)
 
 
 def at_hand(path):
@@ -105,7 +135,7 @@ def verdict(wildcards):
     """
     try:
         product = L2AProduct.open(l2a_product(wildcards) or ".")
-        return judge(product.indicators(), REQUIRED)
+        return judge(product, REQUIRED)
     except RebenError:
         return None  # not there yet, or damaged: its own jobs will say so
 

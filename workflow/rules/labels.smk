@@ -1,9 +1,8 @@
 checkpoint clip_corine:
-    """Give every tile its CORINE polygons; a tile whose polygons are unchanged keeps its file.
+    """Give every tile its CORINE polygons; a tile whose polygons are unchanged keeps its file."""
 
-    A checkpoint, because only its result tells which clips changed: the files are named
-    after their content, and the manifest says which tile has which.
-    """
+    # A checkpoint, because only its result tells which clips changed: the files are named
+    # after their content, and the manifest says which tile has which.
     input:
         corine=at_hand(config["corine"]["path"]),
         quality=of_tiles(f"{RESULTS}/quality/{{tile}}.json"),

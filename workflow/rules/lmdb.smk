@@ -81,11 +81,10 @@ rule encode_reference_maps:
 
 
 rule build_lmdb:
-    """Copy the kept patches from the shards into one LMDB.
+    """Copy the kept patches from the shards into one LMDB."""
 
-    It depends on what is kept, not on the metadata: another split, country or flag leaves
-    the LMDB as it is.
-    """
+    # It depends on what is kept, not on the metadata: another split, country or flag leaves
+    # the LMDB as it is.
     input:
         settled=after_clip,
         selection=f"{TABLES}/selection.parquet",

@@ -56,10 +56,8 @@ rule report:
         sentinel1=SENTINEL1_TABLES,
         nomenclature=config["labels"]["nomenclature"],
         countries=at_hand(config["countries"]["path"]),
-        manifest=at_hand(f"{RESULTS}/audit/manifest.json"),
-        templates=sorted(
-            Path(workflow.basedir, "workflow/reben/report/templates").iterdir()
-        ),
+        manifest=f"{RESULTS}/audit/manifest.json",
+        templates=sorted((PACKAGES / "reben/report/templates").iterdir()),
     output:
         directory(f"{RESULTS}/report"),
     log:
@@ -79,7 +77,7 @@ rule report:
             name_column=config["countries"]["name_column"] if COUNTRIES else None,
         ),
         inputs=lambda wildcards, input: options(
-            countries=input.countries or None, manifest=input.manifest or None
+            countries=input.countries or None, manifest=input.manifest
         ),
         code=code_version("report"),
         environment=environment_version("report"),

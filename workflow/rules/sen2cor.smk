@@ -10,11 +10,10 @@ os.environ.update(REBEN_SEN2COR=config["sen2cor"]["command"], REBEN_GIPP=GIPP or
 
 
 rule check_sen2cor:
-    """Check that the sen2cor of the config is installed, before hours of downloads.
+    """Check that the sen2cor of the config is installed, before hours of downloads."""
 
-    Nothing depends on it, not even through `ancient`, behind which Snakemake overlooks
-    changed parameters: every tile asks for the version once more by itself.
-    """
+    # Nothing depends on it, not even through `ancient`, behind which Snakemake overlooks
+    # changed parameters: every tile asks for the version once more by itself.
     output:
         SEN2COR_VERSION,
     log:
@@ -34,11 +33,10 @@ rule check_sen2cor:
 
 
 rule run_sen2cor:
-    """Process an L1C product to L2A.
+    """Process an L1C product to L2A."""
 
-    Its parameters are sen2cor's version and the digest of its GIPP and nothing else: 40
-    minutes a tile are spent again only if the outcome can differ.
-    """
+    # Its parameters are sen2cor's version and the digest of its GIPP and nothing else: 40
+    # minutes a tile are spent again only if the outcome can differ.
     input:
         l1c=f"{RESULTS}/l1c/{{tile}}",
     output:
@@ -61,4 +59,4 @@ rule run_sen2cor:
         "python -m reben.sen2cor --l1c {input.l1c:q} --out {output:q}"
         ' --command "$REBEN_SEN2COR" --gipp "$REBEN_GIPP" --version {params.version:q}'
         " --limit-min {resources.runtime} --threads {threads}"
-        " --scratch {resources.tmpdir:q} 2> {log:q}"
+        " --scratch {resources.tmpdir:q} --log {log:q} 2> {log:q}"

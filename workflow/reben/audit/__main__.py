@@ -3,19 +3,21 @@
 In: the digests of all tiles (`reben.audit.digests`), the tables and the LMDB. Out:
 ``manifest.json`` (inputs, config, software, code, digests of every output),
 ``patch_hashes.csv`` and ``reference_maps_hashes.csv`` with the SHA-256 of each beside it,
-as the published build has them, and ``ro-crate-metadata.json``, which makes the folder a
-Workflow Run RO-Crate. `reben.verify` checks a build against them, wherever it lies.
+as the published build has them, copies of the nomenclature and the Snakefile, a README,
+and ``ro-crate-metadata.json``, which makes the folder a Workflow Run RO-Crate.
+`reben.verify` checks a build against them, wherever it lies.
 """
 
 import json
 import logging
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from reben import cli
 from reben.audit import provenance
 from reben.audit.crate import write_crate
-from reben.audit.outputs import HASH_FILES, MANIFEST, output_digests
+from reben.audit.outputs import MANIFEST, NOMENCLATURE, output_digests
 from reben.files import write_json
 from reben.publish.facts import gather_facts
 from reben.quality import offset_warnings
@@ -43,17 +45,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         | {"licence_url": facts.licence_url, "summary": facts.summary}
         | {"patches": facts.patches, "patches_by_split": facts.by_split},
         "config": provenance.public(args.config),
-        "inputs": provenance.inputs(args.config),
+        "inputs": provenance.inputs(args.config, build.verdicts),
         "software": {
             **provenance.software(),
             "sen2cor": args.config["sen2cor"]["version"],
             "snakemake": args.snakemake,
         },
         "code": {**provenance.code(), "git": provenance.git_state(args.snakefile.parent)},
-        "outputs": output_digests(args.results, build.tiles),
+        "outputs": output_digests(args.results, args.config, build.tiles),
     }
     write_json(audit / MANIFEST, manifest)
-    write_crate(audit, manifest, args.snakefile, HASH_FILES.values())
+    shutil.copyfile(args.config["labels"]["nomenclature"], audit / NOMENCLATURE)
+    write_crate(audit, manifest, args.snakefile)
     log.info("%s: %d tiles, %d tables", audit, len(build.tiles), len(manifest["outputs"]["files"]))
 
 

@@ -4,7 +4,6 @@ Source: Workflow Run Crate profile 0.5, https://w3id.org/ro/wfrun/workflow/0.5.
 """
 
 import shutil
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,31 +11,51 @@ from typing import Any
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
-from reben.files import write_json
+from reben import __version__
+from reben.audit.outputs import HASH_FILES, MANIFEST, NOMENCLATURE
+from reben.files import sha256_file, write_json, write_text
+
+METADATA = "ro-crate-metadata.json"
+CONFIG, README, SNAKEFILE = "config.json", "README.md", "Snakefile"
 
 _PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
     "https://w3id.org/ro/wfrun/workflow/0.5": "Workflow Run Crate",
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
 }
+_BIOSCHEMAS = (
+    "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE",
+    "Bioschemas ComputationalWorkflow",
+)
+_README = """# Audit of {name} {version}
+
+{summary}
+
+| file | holds |
+|---|---|
+| `manifest.json` | inputs with checksums, config, software, code, digests of every output |
+| `patch_hashes.csv`, `reference_maps_hashes.csv` | SHA-256 of every GeoTIFF, by name |
+| `tiles/` | the same by tile |
+| `config.json`, `nomenclature.csv`, `Snakefile` | what the build was told |
+| `ro-crate-metadata.json` | all of it as a Workflow Run RO-Crate |
+
+`python -m reben.verify RESULTS` holds a build against it.
+"""
 _LICENSE = "https://spdx.org/licenses/MIT"
 
 
-def write_crate(
-    audit: Path, manifest: dict[str, Any], snakefile: Path, hash_files: Iterable[str]
-) -> None:
+def write_crate(audit: Path, manifest: dict[str, Any], snakefile: Path) -> None:
     """Write ``ro-crate-metadata.json`` into the audit folder, and what it needs there.
 
     Args:
-        audit: folder that holds the manifest and the tables of checksums.
+        audit: folder that holds the manifest, the nomenclature and the tables of checksums.
         manifest: what the manifest says.
         snakefile: the workflow; a copy goes into the crate.
-        hash_files: names of the tables of checksums; each has a ``.sha256`` beside it.
     """
-    shutil.copyfile(snakefile, audit / "Snakefile")
-    write_json(audit / "config.json", manifest["config"])
-    ended = datetime.fromtimestamp((audit / "manifest.json").stat().st_mtime, UTC)
-    ended_text = ended.isoformat(timespec="seconds")
+    shutil.copyfile(snakefile, audit / SNAKEFILE)
+    write_json(audit / CONFIG, manifest["config"])
+    write_text(audit / README, _README.format(**manifest["dataset"]))
+    ended = datetime.fromtimestamp((audit / MANIFEST).stat().st_mtime, UTC)
 
     crate = ROCrate(gen_preview=False, version="1.1")
     root = crate.root_dataset
@@ -49,123 +68,103 @@ def write_crate(
         ContextEntity(crate, _LICENSE, {"@type": "CreativeWork", "name": "MIT"})
     )
     crate.datePublished = ended
-    root["conformsTo"] = [
-        crate.add(
-            ContextEntity(
-                crate,
-                url,
-                {"@type": "CreativeWork", "name": name, "version": url.rpartition("/")[2]},
-            )
-        )
-        for url, name in _PROFILES.items()
-    ]
-    workflow = crate.add_workflow(
-        audit / "Snakefile", "Snakefile", main=True, lang="snakemake",
-        lang_version=manifest["software"]["snakemake"], properties={"name": "reben"},
-    )  # fmt: skip
+    root["conformsTo"] = [_standard(crate, url, name) for url, name in _PROFILES.items()]
+    # One of the values is no list: so RO-Crate 1.1 wants it.
     settings = _parameter(crate, "#settings", "settings", "config")
     checksums = _parameter(crate, "#checksums", "checksums", "checksums of the outputs")
-    workflow["input"], workflow["output"] = [settings], [checksums]
+    version = manifest["software"]["snakemake"]
+    commit = manifest["code"]["git"]["commit"]
+    engine = _entity(
+        crate, "https://snakemake.github.io", "SoftwareApplication",
+        name="Snakemake", softwareVersion=version, url={"@id": "https://snakemake.github.io"},
+    )  # fmt: skip
+    workflow = crate.add_workflow(
+        audit / SNAKEFILE, SNAKEFILE, main=True, lang="snakemake", lang_version=version,
+        properties={
+            "name": "reben",
+            "version": f"{__version__}, git commit {commit or 'unknown'}",
+            **_contents(audit / SNAKEFILE, "text/plain"),
+            "conformsTo": {"@id": _standard(crate, *_BIOSCHEMAS).id},
+            "input": {"@id": settings.id},
+            "output": {"@id": checksums.id},
+            "softwareRequirements": {"@id": engine.id},
+        },
+    )  # fmt: skip
 
-    def file(name: str, what: str, kind: str, parameter: ContextEntity | None) -> Any:
-        properties: dict[str, Any] = {"name": what, "encodingFormat": kind}
+    def file(name: str, what: str, kind: str, parameter: ContextEntity | None = None) -> Any:
+        properties: dict[str, Any] = {"name": what, **_contents(audit / name, kind)}
         if parameter:
             properties["exampleOfWork"] = {"@id": parameter.id}
         return crate.add_file(audit / name, name, properties=properties)
 
-    config = file("config.json", "config as resolved", "application/json", settings)
-    made = [file("manifest.json", "manifest of the build", "application/json", checksums)]
-    for name in hash_files:
+    file(README, "what this folder holds", "text/markdown")["about"] = root
+    config = file(CONFIG, "config as resolved", "application/json", settings)
+    classes = file(NOMENCLATURE, "the nomenclature: class by CORINE code", "text/csv")
+    made = [file(MANIFEST, "manifest of the build", "application/json", checksums)]
+    for name in HASH_FILES.values():
         made.append(file(name, "SHA-256 of GeoTIFFs, by name", "text/csv", checksums))
         made.append(file(f"{name}.sha256", f"SHA-256 of {name}", "text/plain", checksums))
     sources = [_source(crate, key, entry) for key, entry in manifest["inputs"]["files"].items()]
-    engine = crate.add(
-        ContextEntity(
-            crate,
-            "#snakemake",
-            {
-                "@type": "SoftwareApplication",
-                "name": "Snakemake",
-                "softwareVersion": manifest["software"]["snakemake"],
-                "url": {"@id": "https://snakemake.github.io"},
-            },
-        )
-    )
-    agent = crate.add(ContextEntity(crate, "#builder", {"@type": "Person", "name": "builder"}))
-    action = crate.add(
-        ContextEntity(
-            crate,
-            "#build",
-            {
-                "@type": "CreateAction",
-                "name": "Build of the dataset",
-                "description": f"git commit {manifest['code']['git']['commit'] or 'unknown'}",
-                "endTime": ended_text,
-                "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
-            },
-        )
-    )
+    action = _entity(
+        crate, "#build", "CreateAction",
+        name="Build of the dataset",
+        description=f"git commit {commit or 'unknown'}",
+        endTime=ended.isoformat(timespec="seconds"),
+        actionStatus="http://schema.org/CompletedActionStatus",
+    )  # fmt: skip
     action["instrument"] = workflow
-    action["agent"] = agent
-    action["object"] = [config, *sources]
+    action["agent"] = _entity(crate, "#builder", "Person", name="builder")
+    action["object"] = [config, classes, *sources]
     action["result"] = made
-    root["mentions"] = [action]
-    root["about"] = [_dataset(crate, manifest["dataset"])]
-    workflow["softwareRequirements"] = [engine]
+    root["mentions"] = action
+    root["about"] = _dataset(crate, manifest["dataset"])
     crate.metadata.write(audit)
+
+
+def _entity(crate: ROCrate, key: str, kind: str, **properties: Any) -> Any:
+    return crate.add(ContextEntity(crate, key, {"@type": kind, **properties}))
+
+
+def _standard(crate: ROCrate, url: str, name: str) -> Any:
+    return _entity(crate, url, "CreativeWork", name=name, version=url.rpartition("/")[2])
+
+
+def _contents(path: Path, kind: str) -> dict[str, str]:
+    return {
+        "encodingFormat": kind,
+        "contentSize": str(path.stat().st_size),
+        "sha256": sha256_file(path),
+    }
 
 
 def _dataset(crate: ROCrate, dataset: dict[str, Any]) -> Any:
     """The dataset that the crate is about; it lies outside. Said as STAC and Croissant say it."""
-    licence = ContextEntity(
-        crate, dataset["licence_url"], {"@type": "CreativeWork", "name": dataset["licence"]}
-    )
-    return crate.add(
-        ContextEntity(
-            crate,
-            "#dataset",
-            {
-                "@type": "Dataset",
-                "name": dataset["name"],
-                "version": dataset["version"],
-                "description": dataset["summary"],
-                "license": {"@id": crate.add(licence).id},
-                "size": f"{dataset['patches']} patches",
-            },
-        )
-    )
+    url = dataset["licence_url"]
+    licence = _entity(crate, url, "CreativeWork", name=dataset["licence"])
+    return _entity(
+        crate, "#dataset", "Dataset",
+        name=dataset["name"],
+        version=dataset["version"],
+        description=dataset["summary"],
+        license={"@id": licence.id},
+        size=f"{dataset['patches']} patches",
+    )  # fmt: skip
 
 
 def _parameter(crate: ROCrate, key: str, name: str, description: str) -> Any:
-    return crate.add(
-        ContextEntity(
-            crate,
-            key,
-            {
-                "@type": "FormalParameter",
-                "additionalType": "File",
-                "name": name,
-                "description": description,
-                "conformsTo": {
-                    "@id": "https://bioschemas.org/profiles/FormalParameter/1.0-RELEASE"
-                },
-            },
-        )
-    )
+    profile = "https://bioschemas.org/profiles/FormalParameter/1.0-RELEASE"
+    return _entity(
+        crate, key, "FormalParameter",
+        additionalType="File", name=name, description=description, conformsTo={"@id": profile},
+    )  # fmt: skip
 
 
 def _source(crate: ROCrate, key: str, entry: dict[str, Any]) -> Any:
     """An input by its checksum: it lies outside the crate, and may lie anywhere."""
-    return crate.add(
-        ContextEntity(
-            crate,
-            f"#input-{key}",
-            {
-                "@type": "PropertyValue",
-                "name": key,
-                "value": entry["path"],
-                "propertyID": "sha256",
-                "description": f"SHA-256 {entry['sha256']}",
-            },
-        )
-    )
+    return _entity(
+        crate, f"#input-{key}", "PropertyValue",
+        name=key,
+        value=entry["path"],
+        propertyID="sha256",
+        description=f"SHA-256 {entry['sha256']}",
+    )  # fmt: skip

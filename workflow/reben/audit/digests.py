@@ -9,6 +9,7 @@ these tables, of the shards and of the product.
 import hashlib
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -24,6 +25,7 @@ from reben.patch_tar import TarReader, patch_reader
 log = logging.getLogger(__name__)
 
 HEADER = "name,sha256"
+_LINE = re.compile("[^,]+,[0-9a-f]{64}")
 #: Classes of GeoTIFFs, by the folder below the results.
 LAYERS = ("patches", "reference_maps")
 #: Files that a thread hashes at a time: enough that handing them over costs nothing.
@@ -50,12 +52,18 @@ def hash_files(root: Path, paths: Iterable[str], threads: int = 1) -> dict[str, 
         return dict(pair for batch in results for pair in batch)
 
 
+def in_place(path: str) -> bool:
+    """Whether a path below a tile's folder is that of a patch's GeoTIFF."""
+    folder, _, name = path.rpartition("/")
+    return name.endswith(".tif") and name.startswith(f"{folder}_")
+
+
 def geotiffs(root: Path) -> dict[str, Callable[[], str]]:
     """What gives the SHA-256 of each GeoTIFF in a tile's folder, by name without ``.tif``."""
     store = patch_reader(root)
     if isinstance(store, TarReader):
         return store.hashes()
-    paths = (path for path in files_below(root) if path.endswith(".tif"))
+    paths = filter(in_place, files_below(root))
     return {Path(path).stem: partial(sha256_file, root / path) for path in paths}
 
 
@@ -81,11 +89,16 @@ def read_csv(path: Path) -> dict[str, str]:
     """A table as `to_csv` makes it.
 
     Raises:
-        TableError: it has another header.
+        TableError: it is missing, has another header, or a line is malformed.
     """
-    header, *lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        header, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
+    except (OSError, UnicodeDecodeError) as error:
+        raise TableError(f"{path}: expected a table of checksums, found none: {error}") from error
     if header != HEADER:
         raise TableError(f"{path}: expected the header {HEADER!r}, found {header!r}")
+    if strange := [line for line in lines if not _LINE.fullmatch(line)]:
+        raise TableError(f"{path}: expected lines of {HEADER}, found {strange[0]!r}")
     return dict(line.split(",") for line in lines)
 
 

@@ -4,6 +4,7 @@ import ctypes
 import platform
 import re
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -38,16 +39,14 @@ def public(value: Any) -> Any:
 
 def software() -> dict[str, Any]:
     """The versions of all that decides about bytes, and the platform."""
+    names = [(dist.metadata["Name"].lower(), dist) for dist in distributions()]
     return {
         "python": platform.python_version(),
         "gdal": rasterio.__gdal_version__,
         "proj": pyproj.proj_version_str,
         "geos": shapely.geos_version_string,
         "openjpeg": openjpeg_version(),
-        "packages": {
-            dist.metadata["Name"].lower(): dist.version
-            for dist in sorted(distributions(), key=lambda d: d.metadata["Name"].lower())
-        },
+        "packages": {name: dist.version for name, dist in sorted(names, key=lambda n: n[0])},
         "platform": {
             "system": platform.system(),
             "release": platform.release(),
@@ -104,7 +103,7 @@ def code() -> dict[str, dict[str, str]]:
     }
 
 
-def inputs(config: dict[str, Any]) -> dict[str, Any]:
+def inputs(config: dict[str, Any], verdicts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Every file that the config names, with its SHA-256; and every product's origin.
 
     A file that is gone since is listed without a checksum. A folder has the digest over the
@@ -112,6 +111,7 @@ def inputs(config: dict[str, Any]) -> dict[str, Any]:
     """
     files = {key: _input(Path(path)) for key, path in named_inputs(config).items()}
     files["corine.path"]["release"] = config["corine"]["release"]
+    judged = {verdict["tile"]: verdict for verdict in verdicts}
     products = {
         tile: {
             "product": product.product,
@@ -119,6 +119,9 @@ def inputs(config: dict[str, Any]) -> dict[str, Any]:
             "path": public(product.path) or None,
             "id": product.id or None,
             "checksum": product.checksum or None,
+            "verdict": judged[tile]["verdict"],
+            # Where its patches lie: by it and their names the splits can be told again.
+            "grid": judged[tile]["grid"],
         }
         for tile, product in read_products(config["products"]).items()
     }

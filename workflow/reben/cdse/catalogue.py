@@ -3,6 +3,7 @@
 Needs no credentials. Source: CDSE documentation, "OData"; recorded answers.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -13,8 +14,10 @@ import httpx
 from reben.cdse.retries import Patience, TransientError, check_status
 from reben.cdse.service import Service
 from reben.errors import DownloadError
-from reben.names import ProductName
+from reben.names import ProductName, is_product_name
 from reben.product_table import Product
+
+_log = logging.getLogger(__name__)
 
 #: Results a page; CDSE allows 1000.
 _PAGE = 200
@@ -72,6 +75,11 @@ class Entry:
                 f"the catalogue describes a product in an unknown form ({error!r}); expected "
                 "Name, Id, ContentLength, Checksum and S3Path"
             ) from error
+
+    @property
+    def content(self) -> tuple[int, str]:
+        """Size and checksum of the archive."""
+        return self.size, self.checksum
 
     def to_product(self) -> Product:
         """The row of the product table."""
@@ -144,6 +152,7 @@ class Catalogue:
 
     def _pages(self, question: str, what: str) -> Iterator[Entry]:
         url: str | None = self._root
+        asked: set[str] = set()
         parameters = {
             "$filter": question,
             "$orderby": "ContentDate/Start asc",
@@ -157,12 +166,17 @@ class Catalogue:
                     f"{self._service.catalogue}: expected a list of products for {what}, "
                     f"found the keys {sorted(answer)}"
                 )
-            yield from map(Entry.parse, values)
-            url, parameters = answer.get("@odata.nextLink"), {}
-            if url is not None and httpx.URL(url).host != httpx.URL(self._root).host:
+            for entry in map(Entry.parse, values):
+                if is_product_name(entry.name):
+                    yield entry
+                else:  # such as the S2A_OPER_PRD_… of 2015 and 2016, of many tiles each
+                    _log.warning("%s: passed over, its name is in another form", entry.name)
+            asked.add(url)
+            link, parameters = answer.get("@odata.nextLink"), {}
+            url = None if link is None else str(link)
+            if url is not None and (url in asked or not url.startswith(f"{self._root}?")):
                 raise DownloadError(
-                    f"{self._service.catalogue}: its next page lies on another host, "
-                    f"{httpx.URL(url).host}; expected the same"
+                    f"{self._root}: expected its next page there, found {url}; try again later"
                 )
 
     def _get(self, url: str, parameters: dict[str, str], what: str) -> dict[str, Any]:

@@ -83,6 +83,10 @@ def _from_environment(name: str, secret: str, environment: Mapping[str, str]) ->
     if not all(values):
         missing = name if values[1] else secret
         raise ConfigError(f"{name} and {secret} belong together, but {missing} is not set")
+    for variable, value in zip((name, secret), values, strict=True):
+        # Libraries quote a header that they refuse.
+        if any(ord(character) < 32 for character in value):
+            raise ConfigError(f"{variable} holds a line break or another control character")
     return Login(Secret(values[0]), Secret(values[1]))
 
 

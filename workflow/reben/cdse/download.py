@@ -7,15 +7,15 @@ a killed job goes on where it was.
 
 import logging
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
 from reben.cdse.access_token import TokenSource
-from reben.cdse.retries import Patience, TransientError, check_status
+from reben.cdse.retries import Pace, Patience, TransientError, check_status
 from reben.cdse.service import Service
 from reben.checksum import check_file
 from reben.errors import DownloadError
@@ -23,70 +23,67 @@ from reben.files import read_json, write_json
 
 _log = logging.getLogger(__name__)
 
-#: Bytes a second below which a stream counts as stalled (a tile would take a day).
-_MIN_RATE = 10_000
 #: Whole archives with wrong bytes, or refusals of a fresh token, before giving up.
 _MAX_REFUSALS = 5
 _MAX_REDIRECTS = 5
 #: Where CDSE's own hosts are.
 _SITE = ".dataspace.copernicus.eu"
-#: Bytes after which patience starts anew.
-_PROGRESS = 1 << 20
+#: What a service under maintenance answers with.
+_NO_ARCHIVE = ("text/", "application/json")
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
+@dataclass(frozen=True)
 class Downloader:
     """Fetches archives one after the other with the same account."""
 
-    def __init__(self, client: httpx.Client, service: Service, tokens: TokenSource) -> None:
-        self._client = client
-        self._service = service
-        self._tokens = tokens
+    client: httpx.Client
+    service: Service
+    tokens: TokenSource
 
     def fetch(
         self,
         name: str,
         url: str,
         target: Path,
-        size: int,
-        checksum: str,
+        expected: tuple[int, str],
         ask_again: Callable[[], tuple[int, str]],
     ) -> None:
-        """Fetch `url` to `target`; a part of it from an earlier try is gone on with.
+        """Fetch `url` to `target`; what an earlier try has left there is gone on with.
 
         Args:
             name: product name, for messages.
             url: address of the archive.
             target: where the whole, checked file goes.
-            size: its bytes, or 0 where unknown.
-            checksum: its ``algorithm:hexdigest``, or empty.
-            ask_again: size and checksum as the catalogue has them now, for an archive
-                that was made anew since the product table was written.
+            expected: its bytes, or 0 where unknown, and its ``algorithm:hexdigest``, or empty.
+            ask_again: the same as the catalogue has it now, for an archive that was made
+                anew since the product table was written.
 
         Raises:
             DownloadError: the service refuses, or keeps delivering other bytes.
         """
-        patience = Patience(self._service)
+        patience = Patience(self.service)
         part = _Part(target, url)
-        refusals = 0
+        denied = damaged = have = 0
 
         def once() -> None:
-            nonlocal size, checksum, refusals
+            nonlocal denied, damaged, have
             try:
                 if not part.is_complete():
                     self._stream(url, part, patience)
             except _UnauthorisedError as error:
-                refusals += 1
-                if refusals >= _MAX_REFUSALS:
+                denied = denied + 1 if part.size() == have else 1
+                have = part.size()
+                if denied >= _MAX_REFUSALS:
                     raise DownloadError(
-                        f"{name}: CDSE refused {refusals} fresh access tokens; check that your "
+                        f"{name}: CDSE refused {denied} fresh access tokens; check that your "
                         "account may download and has accepted the terms"
                     ) from None
                 raise TransientError(str(error)) from None
-            problem = check_file(part.path, size, checksum)
+            problem = check_file(part.path, *expected)
             if problem is not None:
                 now = ask_again()
-                if now != (size, checksum) and check_file(part.path, *now) is None:
+                if now != expected and check_file(part.path, *now) is None:
                     _log.warning(
                         "%s: the archive was made anew since the product table was written; "
                         "taken with its present size and checksum (%s)",
@@ -96,10 +93,10 @@ class Downloader:
                     problem = None
             if problem is not None:
                 part.discard()
-                refusals += 1
-                if refusals >= _MAX_REFUSALS:
+                damaged += 1
+                if damaged >= _MAX_REFUSALS:
                     raise DownloadError(
-                        f"{name}: the archive came {refusals} times with other bytes than the "
+                        f"{name}: the archive came {damaged} times with other bytes than the "
                         f"catalogue states: {problem}. Nothing was kept. Try again later, or "
                         "use S3 keys, where every file is checked by itself"
                     )
@@ -113,35 +110,27 @@ class Downloader:
         have = part.size()
         with self._open(url, part.request_headers(have)) as response:
             if response.status_code == 401:
-                self._tokens.forget()
+                self.tokens.forget()
                 raise _UnauthorisedError("the access token is no longer taken")
             if response.status_code == 416:
                 part.discard()
                 raise TransientError("the server has no such range; starting anew")
             check_status(response, f"fetching {url}")
+            if response.headers.get("Content-Type", "").startswith(_NO_ARCHIVE):
+                raise TransientError("the service answers with a page instead of the archive")
             if response.status_code != 206:
                 have = 0
                 part.begin(response)
             elif not part.continues(response, have):
                 part.discard()
                 raise TransientError("the archive has changed on the server; starting anew")
-            started, arrived, fresh = time.monotonic(), 0, 0
+            pace = Pace(self.service, patience)
             with part.path.open("r+b") as file:
                 file.seek(have)
                 file.truncate()
                 for block in response.iter_raw():
                     file.write(block)
-                    arrived += len(block)
-                    fresh += len(block)
-                    if fresh >= _PROGRESS:
-                        patience.progress()
-                        fresh = 0
-                    if (elapsed := time.monotonic() - started) > self._service.stall_s:
-                        if arrived < _MIN_RATE * elapsed:
-                            raise TransientError(
-                                f"the stream has stalled at {arrived / elapsed:.0f} bytes/s"
-                            )
-                        started, arrived = time.monotonic(), 0
+                    pace.note(len(block))
 
     @contextmanager
     def _open(self, url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
@@ -149,9 +138,9 @@ class Downloader:
         home = httpx.URL(url)
         here = home
         for _ in range(_MAX_REDIRECTS):
-            token = self._tokens.header() if _trusted(here, home) else {}
-            request = self._client.build_request("GET", here, headers={**headers, **token})
-            response = self._client.send(request, stream=True)
+            token = self.tokens.header() if _trusted(here, home) else {}
+            request = self.client.build_request("GET", here, headers={**headers, **token})
+            response = self.client.send(request, stream=True)
             try:
                 if not response.has_redirect_location:
                     yield response
@@ -193,6 +182,9 @@ class _Part:
         self._note = target.with_name(f"{target.name}.json")
         self._target = target
         self._url = url
+        if target.is_file():  # finished, but never used: to be checked again as any other
+            self._write_note("", target.stat().st_size)
+            target.replace(self.path)
 
     def size(self) -> int:
         """Bytes that have arrived of the noted version; all others are discarded."""
@@ -223,15 +215,11 @@ class _Part:
     def begin(self, response: httpx.Response) -> None:
         """Start anew with the version that `response` brings."""
         self.discard()
-        write_json(
-            self._note,
-            {
-                "url": self._url,
-                "etag": _strong_etag(response),
-                "size": int(response.headers.get("Content-Length", 0)),
-            },
-        )
+        self._write_note(_strong_etag(response), int(response.headers.get("Content-Length", 0)))
         self.path.touch()
+
+    def _write_note(self, etag: str, size: int) -> None:
+        write_json(self._note, {"url": self._url, "etag": etag, "size": size})
 
     def continues(self, response: httpx.Response, have: int) -> bool:
         """Whether a 206 answer goes on exactly where the part ends, in the same version."""

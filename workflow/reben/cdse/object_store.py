@@ -12,10 +12,11 @@ import boto3
 import boto3.exceptions
 import botocore.config
 import botocore.exceptions
+import botocore.session
 from boto3.s3.transfer import TransferConfig
 
 from reben.cdse.credentials import Login
-from reben.cdse.retries import Patience, TransientError
+from reben.cdse.retries import Pace, Patience, TransientError
 from reben.cdse.service import Service
 from reben.errors import DownloadError, ProductError
 from reben.files import atomic_file
@@ -39,7 +40,12 @@ def fetch(name: str, s3_path: str, folder: Path, service: Service, keys: Login) 
         ProductError: an object's key points outside the product.
     """
     bucket, _, prefix = s3_path.strip("/").partition("/")
-    prefix = prefix.rstrip("/") + "/"
+    if not prefix:
+        raise DownloadError(
+            f"{name}: expected its path in the object store as /eodata/…, found {s3_path!r} in "
+            "the catalogue; unset the S3 keys to fetch it over HTTPS"
+        )
+    prefix += "/"
     client = _client(service, keys)
     patience = Patience(service)
 
@@ -51,12 +57,14 @@ def fetch(name: str, s3_path: str, folder: Path, service: Service, keys: Login) 
                 if target.is_file() and target.stat().st_size == size:
                     continue
                 with atomic_file(target) as part:
-                    client.download_file(bucket, key, os.fspath(part), Config=_ONE_STREAM)
+                    pace = Pace(service, patience)
+                    client.download_file(
+                        bucket, key, os.fspath(part), Config=_ONE_STREAM, Callback=pace.note
+                    )
                     if part.stat().st_size != size:
                         raise TransientError(
                             f"{key}: expected {size} bytes, found {part.stat().st_size}"
                         )
-                patience.progress()
         except botocore.exceptions.ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", ""))
             if code in _FINAL:
@@ -76,12 +84,18 @@ def fetch(name: str, s3_path: str, folder: Path, service: Service, keys: Login) 
         )
 
 
-#: One connection a job, so that the workflow's `cdse` resource counts them all.
-_ONE_STREAM = TransferConfig(use_threads=False)
+#: One connection a job, so that the workflow's `cdse` resource counts them all; small blocks,
+#: so that a stream that drips is noticed.
+_ONE_STREAM = TransferConfig(use_threads=False, io_chunksize=1 << 14)
 
 
 def _client(service: Service, keys: Login) -> Any:
-    return boto3.client(
+    # What this machine's user has set for another cloud (AWS_PROFILE, ~/.aws) is none of ours.
+    unset, nowhere = (None, None, None, None), (None, None, os.devnull, None)
+    session = botocore.session.Session(
+        session_vars={"profile": unset, "config_file": nowhere, "credentials_file": nowhere}
+    )
+    return boto3.Session(botocore_session=session).client(
         "s3",
         endpoint_url=service.s3,
         region_name="default",

@@ -1,6 +1,6 @@
 """When a failed request is tried again, and when it is given up.
 
-Pauses grow from try to try and start small again with every byte that arrives, so a
+Pauses grow from try to try and start small again with every megabyte that arrives, so a
 service that is down for a while costs patience and a service that breaks off often
 costs little.
 """
@@ -9,6 +9,8 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -21,10 +23,16 @@ from reben.errors import DownloadError
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
+#: Bytes a second below which a stream counts as stalled (a tile would take a day).
+_MIN_RATE = 10_000
+#: Bytes after which patience starts anew.
+_PROGRESS = 1 << 20
 #: Longest pause between two tries, seconds.
 _MAX_PAUSE_S = 300
-#: Answers that may be different on the next try.
-_TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
+#: Longest pause that the server may ask for, seconds.
+_MAX_ASKED_S = 3600
+#: Answers below 500 that may be different on the next try; from 500 on all may.
+_TRANSIENT = {408, 423, 425, 429}
 
 
 class TransientError(Exception):
@@ -67,7 +75,7 @@ class Patience:
             wait=self._wait,
             stop=lambda _: time.monotonic() - self._since > self._service.patience_s,
             before_sleep=lambda state: _log.warning(
-                "%s: %s; next try in %.1f s", what, _reason(state), state.upcoming_sleep
+                "%s: %s; next try in %.1f s", what, _reason(state.outcome), state.upcoming_sleep
             ),
         )
         try:
@@ -75,8 +83,8 @@ class Patience:
         except tenacity.RetryError as error:
             raise DownloadError(
                 f"{what}: given up after {self._service.patience_s / 60:.0f} min without any "
-                f"progress; the last answer was: {error.last_attempt.exception()}. What has "
-                "arrived is kept: run the same command again once the service is back"
+                f"progress; the last answer was: {_reason(error.last_attempt)}. What has arrived "
+                "is kept: run the same command again once this machine reaches the service"
             ) from None
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
@@ -85,11 +93,38 @@ class Patience:
         pause = self._service.pause_s * 2.0 ** min(self._failures, 20)
         self._failures += 1
         # Jitter, so that jobs that failed together do not come back together.
-        return min(_MAX_PAUSE_S, max(asked, pause * random.uniform(0.5, 1)))  # noqa: S311
+        return max(asked, min(_MAX_PAUSE_S, pause) * random.uniform(0.5, 1))  # noqa: S311
 
 
-def _reason(state: tenacity.RetryCallState) -> str:
-    error = state.outcome.exception() if state.outcome else None
+class Pace:
+    """Whether a stream is worth waiting for."""
+
+    def __init__(self, service: Service, patience: Patience) -> None:
+        self._stall_s = service.stall_s
+        self._patience = patience
+        self._started, self._arrived, self._fresh = time.monotonic(), 0, 0
+
+    def note(self, count: int) -> None:
+        """Note that `count` bytes have arrived.
+
+        Raises:
+            TransientError: they come so slowly that a new try is better.
+        """
+        self._arrived += count
+        self._fresh += count
+        if self._fresh >= _PROGRESS:
+            self._patience.progress()
+            self._fresh = 0
+        if (elapsed := time.monotonic() - self._started) > self._stall_s:
+            if self._arrived < _MIN_RATE * elapsed:
+                raise TransientError(
+                    f"the stream has stalled at {self._arrived / elapsed:.0f} bytes/s"
+                )
+            self._started, self._arrived = time.monotonic(), 0
+
+
+def _reason(outcome: tenacity.Future | None) -> str:
+    error = outcome.exception() if outcome else None
     return str(error) or type(error).__name__
 
 
@@ -109,10 +144,22 @@ def check_status(response: httpx.Response, what: str) -> None:
     except ValueError:
         phrase = "unknown status"
     found = f"{response.status_code} {phrase} from {response.request.url.host}"
-    if response.status_code in _TRANSIENT:
-        asked = response.headers.get("Retry-After", "")
-        raise TransientError(found, float(asked) if asked.isdigit() else 0)
+    if response.status_code in _TRANSIENT or response.is_server_error:
+        raise TransientError(found, _retry_after_s(response))
     raise DownloadError(f"{what}: expected an answer of 200 OK, found {found}. {_advice(response)}")
+
+
+def _retry_after_s(response: httpx.Response) -> float:
+    """The pause that a server asks for, in seconds or until a date (RFC 9110, 10.2.3)."""
+    text = response.headers.get("Retry-After", "")
+    try:
+        asked = float(text)
+    except ValueError:
+        try:
+            asked = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            return 0
+    return min(_MAX_ASKED_S, asked) if asked > 0 else 0
 
 
 def _advice(response: httpx.Response) -> str:

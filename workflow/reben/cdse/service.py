@@ -36,14 +36,14 @@ class Service:
     s3: str = "https://eodata.dataspace.copernicus.eu"
     pause_s: float = 5
     stall_s: float = 60
-    patience_s: float = 2 * 3600
+    patience_s: float = 12 * 3600
 
     @classmethod
     def from_environment(cls) -> Self:
         """The service as the environment sets it.
 
         Raises:
-            ConfigError: a time is no positive number.
+            ConfigError: an address is none, or a time is no positive number.
         """
         return cls(
             catalogue=_address("CATALOGUE", cls.catalogue),
@@ -56,12 +56,33 @@ class Service:
         )
 
     def client(self) -> httpx.Client:
-        """An HTTP client that follows no redirect by itself and waits `stall_s` at most."""
-        return httpx.Client(timeout=self.stall_s, follow_redirects=False)
+        """An HTTP client that follows no redirect by itself and waits `stall_s` at most.
+
+        It goes through the proxy that the environment names (``HTTPS_PROXY``).
+
+        Raises:
+            ConfigError: the environment's proxy or certificates cannot be used.
+        """
+        try:
+            return httpx.Client(timeout=self.stall_s, follow_redirects=False)
+        except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
+            # The proxy's address may hold its password, so it is not quoted.
+            raise ConfigError(
+                "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, SSL_CERT_FILE or SSL_CERT_DIR cannot be "
+                f"used ({type(error).__name__}); expected a proxy as http://HOST:PORT, and "
+                "certificates that are there"
+            ) from None
 
 
 def _address(name: str, default: str) -> str:
-    return os.environ.get(f"REBEN_CDSE_{name}", default).rstrip("/")
+    text = os.environ.get(f"REBEN_CDSE_{name}", default).rstrip("/")
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ConfigError(f"REBEN_CDSE_{name} is {text!r}; expected an address as {default}")
+    return text
 
 
 def _seconds(name: str, default: float) -> float:

@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from reben import cli
+from reben.errors import TableError
 from reben.files import write_json, write_text
 from reben.nomenclature import read_nomenclature
 from reben.publish import card, croissant, stac
@@ -39,6 +40,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     # It logs its own memory and time at the level of what we have to say.
     logging.getLogger("stac_geoparquet").setLevel(logging.WARNING)
     build = read_build(args.results)
+    if not len(build.metadata):
+        raise TableError(
+            f"{build.root}: expected patches in the metadata tables, found none; "
+            f"{build.dataset}/funnel.csv says why they were dropped"
+        )
     facts = gather_facts(
         build,
         name=args.name,

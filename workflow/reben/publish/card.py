@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from reben.frames import SPLITS
 from reben.publish.facts import ATTRIBUTION, METHOD, Facts
-from reben.split import SPLITS
 
 #: The text, with a place for every figure.
 _CARD = Path(__file__).with_name("card.md")

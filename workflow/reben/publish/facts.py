@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from reben.errors import TableError
 from reben.files import sha256_file
+from reben.frames import SPLITS
 from reben.names import PLACE_IN_TILE, ProductName, parse_time
 from reben.results import Build
-from reben.split import SPLITS
 from reben.tables import OBSCURED_TABLE
 
 #: Where the text of a licence is, by its SPDX name.
@@ -103,19 +102,12 @@ def gather_facts(
         licence: SPDX name.
         citation: how to cite the dataset.
         published: the day on which it was.
-
-    Raises:
-        TableError: no patch was kept.
     """
-    if not len(build.metadata):
-        raise TableError(
-            f"{build.root}: expected patches in the metadata tables, found none; "
-            f"{build.dataset}/funnel.csv says why they were dropped"
-        )
     metadata = build.metadata
     splits = dict(metadata["split"].value_counts().rows())
     tiles = metadata["patch_id"].str.replace(PLACE_IN_TILE, "").unique().sort().to_list()
-    times = sorted(sensing_time(tile) for tile in tiles)
+    # Of all products, where no patch was kept.
+    times = sorted(sensing_time(tile) for tile in tiles or build.tiles)
     return Facts(
         name=name,
         version=version,

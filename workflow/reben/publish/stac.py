@@ -19,8 +19,8 @@ from stac_geoparquet import arrow
 
 from reben.bands import REFERENCE_MAP_M
 from reben.files import atomic_file
+from reben.frames import SPLITS
 from reben.publish.facts import ATTRIBUTION, METADATA_TABLES, Facts, sensing_time
-from reben.split import SPLITS
 
 ITEMS = "items.parquet"
 _PARQUET = "application/vnd.apache.parquet"

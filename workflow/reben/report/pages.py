@@ -10,13 +10,13 @@ import shapely
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from reben.frames import SPLITS
 from reben.names import ProductName
 from reben.palette import DROPPED_COLOURS, OBSCURED, STATE_COLOURS
 from reben.quality import REJECTED
-from reben.report import charts, counts, distances
+from reben.report import charts, counts, distances, provenance
 from reben.report.gallery import Gallery, fates_of, map_of_patches, swatch_of_obscured
 from reben.results import Build
-from reben.split import SPLITS
 
 _TEMPLATES = Path(__file__).parent / "templates"
 #: Cards on the first page and on the page of a tile: of the dataset, and partly labelled.
@@ -73,7 +73,7 @@ class Writer:
             lstrip_blocks=True,
         )
         self._pages.filters["count"] = lambda number: f"{number:,}"
-        self._pages.filters["share"] = lambda number: f"{number:.1%}"
+        self._pages.filters["share"] = share
         self._pages.globals |= {
             "name": name,
             "version": version,
@@ -92,7 +92,8 @@ class Writer:
         dataset = build.patches.filter(pl.col("dropped_for").is_null())
         ways = distances.compare_splits(dataset)
         cards = self._gallery.cards(build.patches, *_INDEX_CARDS)
-        pairs = counts.co_occurrence(build.metadata, self._classes)
+        clear = build.metadata.filter(~pl.col("obscured"))
+        pairs = counts.co_occurrence(clear, self._classes)
         return self._pages.get_template("index.html.jinja").render(
             total=build.funnel[-1],
             products=len(build.verdicts),
@@ -117,7 +118,8 @@ class Writer:
             verdicts=build.verdicts,
             reasons=list(DROPPED_COLOURS),
             funnel_rows=build.funnel,
-            provenance=sorted(flatten(self._manifest or {})),
+            provenance=provenance.records(self._manifest) if self._manifest else [],
+            warnings=self._manifest["warnings"] if self._manifest else [],
         )
 
     def tile(self, verdict: dict[str, Any], patches: pl.DataFrame) -> str:
@@ -131,7 +133,8 @@ class Writer:
         row = next(row for row in build.funnel if row["tile"] == verdict["tile"])
         metadata = build.metadata.filter(pl.col("patch_id").str.starts_with(verdict["tile"]))
         cards = self._gallery.cards(patches, *_TILE_CARDS)
-        present = metadata.select(pl.col("labels").explode(empty_as_null=False)).to_series()
+        clear = metadata.filter(~pl.col("obscured"))
+        present = clear.select(pl.col("labels").explode(empty_as_null=False)).to_series()
         by_class = dict(present.value_counts().rows())
         return self._pages.get_template("tile.html.jinja").render(
             verdict=verdict,
@@ -166,10 +169,10 @@ def _fates(row: dict[str, Any], metadata: pl.DataFrame) -> set[str]:
     return {*metadata["split"].unique(), *(name for name in DROPPED_COLOURS if row[name])}
 
 
-def flatten(value: Any, name: str = "") -> list[tuple[str, str]]:
-    """A manifest as lines (``key.key``, value); lists are counted, not listed."""
-    if isinstance(value, dict):
-        return [
-            line for key in value for line in flatten(value[key], f"{name}.{key}" if name else key)
-        ]
-    return [(name, f"{len(value)} entries" if isinstance(value, list) else str(value))]
+def share(number: float) -> str:
+    """A share in percent; what is little more than none or less than all is not rounded away."""
+    if 0 < number < 0.0005:
+        return "< 0.1%"
+    if 0.9995 <= number < 1:
+        return "> 99.9%"
+    return f"{number:.1%}"

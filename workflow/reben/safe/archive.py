@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from reben.errors import ProductError
+from reben.files import check_space
 
 #: A real product has about 150 entries and 1.2 GB.
 _MAX_ENTRIES = 10_000
@@ -39,6 +40,7 @@ def unpack(archive: Path, product: str, folder: Path) -> None:
     try:
         with zipfile.ZipFile(archive) as source:
             targets = _judge(source.infolist(), archive, f"{product}.SAFE")
+            check_space(folder, sum(info.file_size for info, _ in targets), f"unpacking {archive}")
             for info, path in targets:
                 target = folder.joinpath(*path.parts)
                 if info.is_dir():
@@ -67,7 +69,8 @@ def _judge(
         )
 
     unpacked = sum(info.file_size for info in entries)
-    packed = sum(info.compress_size for info in entries)
+    # By the file itself: entries may overlap, and then their packed sizes are no measure.
+    packed = archive.stat().st_size
     if len(entries) > _MAX_ENTRIES or unpacked > min(
         _MAX_BYTES, max(_MAX_RATIO * packed, 64 * 2**20)
     ):

@@ -7,13 +7,11 @@ to baseline 04.00, SHA3-256 since.
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
-from defusedxml import DefusedXmlException
-from defusedxml import ElementTree as SafeElementTree
-
 from reben.bands import BAND_IDS, RESOLUTION_M
 from reben.checksum import check_file
 from reben.errors import ProductError
 from reben.names import ProductName
+from reben.safe.metadata import Metadata
 
 _ALGORITHMS = {"MD5": "md5", "SHA-256": "sha256", "SHA3-256": "sha3_256"}
 #: For people with a browser; CDSE drops it from downloads, and nothing reads it.
@@ -38,10 +36,9 @@ def check_whole(folder: Path, product: str) -> int:
             of bands, the XML is hostile, or the product is another one.
     """
     manifest = folder / "manifest.safe"
-    files = [e for e in _parse(manifest).iter() if _tag(e) == "byteStream"]
     problems, checked = [], 0
     listed = set()
-    for stream in files:
+    for stream in Metadata(manifest).find("byteStream"):
         href, size, checksum = _describe(stream, manifest)
         listed.add(href)
         path = folder.joinpath(*href.parts)
@@ -81,8 +78,7 @@ def _check_contents(folder: Path, product: str, listed: set[PurePosixPath]) -> N
         )
     names = {
         (element.text or "").strip().removesuffix(".SAFE")
-        for element in _parse(folder / metadata).iter()
-        if _tag(element).startswith("PRODUCT_URI")
+        for element in Metadata(folder / metadata).find("PRODUCT_URI", f"PRODUCT_URI_{level[1:]}")
     }
     if product not in names:
         raise ProductError(
@@ -93,7 +89,7 @@ def _check_contents(folder: Path, product: str, listed: set[PurePosixPath]) -> N
 
 def _describe(stream: Element, manifest: Path) -> tuple[PurePosixPath, int, str]:
     """Path, size and ``algorithm:hexdigest`` of one listed file."""
-    children = {_tag(child): child for child in stream}
+    children = {child.tag.rpartition("}")[2]: child for child in stream}
     try:
         location, checksum = children["fileLocation"], children["checksum"]
         href = PurePosixPath(location.attrib["href"])
@@ -110,23 +106,3 @@ def _describe(stream: Element, manifest: Path) -> tuple[PurePosixPath, int, str]
             f"{manifest}: refused: it lists {str(href)!r}, which is outside the product"
         )
     return href, size, f"{algorithm}:{digest}"
-
-
-def _parse(path: Path) -> Element:
-    try:
-        root: Element = SafeElementTree.parse(path).getroot()
-    except FileNotFoundError as error:
-        raise ProductError(
-            f"{path}: expected in every product, found none; fetch the product again"
-        ) from error
-    except DefusedXmlException as error:
-        raise ProductError(
-            f"{path}: refused: it defines XML entities, which products never do ({error!r})"
-        ) from error
-    except SafeElementTree.ParseError as error:
-        raise ProductError(f"{path}: is no XML ({error}); fetch the product again") from error
-    return root
-
-
-def _tag(element: Element) -> str:
-    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""

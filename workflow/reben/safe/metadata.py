@@ -20,6 +20,8 @@ from reben.errors import ConfigError, ProductError
 from reben.grid import TileGrid
 from reben.names import ProductName
 
+#: Real ones have some 500 kB; parsed, XML takes many times its size.
+_MAX_BYTES = 16 * 2**20
 _INSPECTIONS = "Quality_Inspections"
 
 
@@ -29,20 +31,26 @@ class Metadata:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         try:
+            if (size := self.path.stat().st_size) > _MAX_BYTES:
+                raise ProductError(
+                    f"{path}: refused: expected at most {_MAX_BYTES} bytes of XML, found {size}"
+                )
             self.root: Element = SafeElementTree.parse(self.path).getroot()
         except FileNotFoundError as error:
             raise ProductError(
-                f"{path}: the metadata file is missing; fetch the product again"
+                f"{path}: expected in every product, found none; fetch the product again"
             ) from error
-        except (SafeElementTree.ParseError, DefusedXmlException) as error:
+        except DefusedXmlException as error:
             raise ProductError(
-                f"{path}: expected product metadata in XML, found a malformed or hostile file "
-                f"({error!r}); fetch the product again"
+                f"{path}: refused: it defines XML entities, which products never do ({error!r})"
             ) from error
+        except (SafeElementTree.ParseError, ValueError, LookupError) as error:
+            # Also an encoding that the parser does not know.
+            raise ProductError(f"{path}: is no XML ({error}); fetch the product again") from error
 
-    def find(self, tag: str) -> list[Element]:
-        """All elements of that local name, in document order."""
-        return [e for e in self.root.iter() if e.tag.rpartition("}")[2] == tag]
+    def find(self, *tags: str) -> list[Element]:
+        """All elements of these local names, in document order."""
+        return [e for e in self.root.iter() if e.tag.rpartition("}")[2] in tags]
 
     def text(self, *tags: str) -> str:
         """The text of the first element that has one of the names.

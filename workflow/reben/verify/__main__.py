@@ -12,24 +12,36 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reben import cli
-from reben.verify.checks import Build, verify
+from reben.audit.outputs import MANIFEST
+from reben.files import sha256_file
+from reben.verify.checks import verify
+from reben.verify.claims import Build
+
+
+def positive(text: str) -> int:
+    """A number of patches."""
+    if (number := int(text)) < 1:
+        raise ValueError(text)
+    return number
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Verify one build."""
     parser = cli.parser(__doc__)
     parser.add_argument("results", type=Path)
-    parser.add_argument("--sample", type=int, help="look at so many files and patches of a tile")
+    parser.add_argument("--sample", type=positive, help="patches of each tile to look at")
     args = parser.parse_args(argv)
 
     build = Build.open(args.results, args.sample)
     findings = verify(build)
-    for note in build.notes:
+    for note in build.remarks():
         print(note)
     for finding in findings:
         print(finding)
     files = sum(sum(t["files"].values()) for t in build.manifest["outputs"]["tiles"].values())
-    print(f"{len(findings)} findings in {len(build.tiles())} tiles, {files} GeoTIFFs")
+    manifest = build.results / "audit" / MANIFEST
+    print(f"held against {manifest}, SHA-256 {sha256_file(manifest)}")
+    print(f"{len(findings)} findings in {len(build.tiles)} tiles, {files} GeoTIFFs")
     if findings:
         sys.exit(1)
 

@@ -1,143 +1,123 @@
 """What is checked of a build: its files against the manifest, then its content."""
 
-import hashlib
-import sys
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from rich.console import Console
-from rich.progress import track
+import polars as pl
 
-from reben.audit.digests import LAYERS, geotiffs, read_csv, to_csv
-from reben.audit.outputs import HASH_FILES, LMDB, MANIFEST, TILES
-from reben.errors import RebenError, TableError
-from reben.files import read_json, sha256_file
-from reben.names import patch_id
-from reben.verify.content import Finding, check_content
+from reben.audit.digests import LAYERS
+from reben.audit.outputs import CLEAR_TABLE
+from reben.errors import RebenError
+from reben.progress import progress
+from reben.split import assign_split
+from reben.verify.claims import Build, Finding
+from reben.verify.entries import Count, check_clips, check_tile
+from reben.verify.files import check_audit, check_files, check_geotiffs
+from reben.verify.metadata import Metadata
+from reben.verify.overlap import shared_ground
+from reben.verify.tables import Tables
+
+Check = Callable[[], Iterable[Finding]]
 
 
-@dataclass
-class Build:
-    """A results folder under check.
+class Content:
+    """The content of a build, checked in the order in which it is made."""
 
-    Attributes:
-        results: the folder.
-        manifest: what it claims.
-        sample: how many files and patches of each tile to look at; None looks at all.
-        notes: what could not be checked, and shares that are stated.
-    """
+    def __init__(self, build: Build) -> None:
+        self._build = build
+        self._counts: list[Count] = []
+        self._said: set[tuple[Path, str]] = set()
 
-    results: Path
-    manifest: dict[str, Any]
-    sample: int | None = None
-    notes: list[str] = field(default_factory=list)
+    @cached_property
+    def metadata(self) -> Metadata:
+        """The metadata tables."""
+        return Metadata.read(self._build)
 
-    @classmethod
-    def open(cls, results: Path, sample: int | None = None) -> "Build":
-        """Read the manifest.
+    def checks(self) -> list[tuple[str, Check]]:
+        """The checks by name."""
+        build = self._build
+        return [
+            ("metadata", lambda: self.metadata.check(build)),
+            ("keys", lambda: self.metadata.check_keys(build)),
+            ("clips", lambda: check_clips(build)),
+            *((f"entries of {tile}", partial(self.check_entries, tile)) for tile in build.tiles),
+            *((f"table {name}", partial(self.check_table, name)) for name in Tables.checks),
+            ("ground", self.check_ground),
+        ]
 
-        Raises:
-            TableError: there is none.
+    def check_entries(self, tile: str) -> Iterator[Finding]:
+        """The pixels of one tile."""
+        return check_tile(self._build, tile, self.metadata.of_tile(tile), self._counts)
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The tables, with what the pixels said; so after the entries."""
+        schema = {"patch_id": pl.String, "code": pl.Int16, "pixels": pl.Int32}
+        counts = pl.DataFrame(self._counts, schema=schema, orient="row")
+        return Tables(self._build, self.metadata, counts.sort("patch_id", "code"))
+
+    def check_table(self, name: str) -> Iterator[Finding]:
+        """A table from what lies before it; each patch and column of a file is said once."""
+        for finding in self.tables.checks[name](self.tables):
+            subject = finding.path, finding.text.partition(" is ")[0]
+            if subject not in self._said:
+                self._said.add(subject)
+                yield finding
+
+    def check_ground(self) -> Iterator[Finding]:
+        """State how much ground patches of different splits share in a season.
+
+        Neighbouring tiles of a zone overlap by less than the outer frame is wide, so that
+        both call the overlap train; tiles of two zones can overlap deeper, and what the
+        places then give is allowed and stated. A pair whose splits are not those of their
+        places is a finding.
         """
-        path = results / "audit" / MANIFEST
-        if not path.is_file():
-            raise TableError(
-                f"{path}: expected the manifest of the build, found none; make it with the "
-                "target `audit`"
-            )
-        return cls(results, read_json(path), sample)
-
-    def tiles(self) -> list[str]:
-        """The tiles that the manifest names."""
-        return sorted(self.manifest["outputs"]["tiles"])
-
-
-def pick(names: Iterable[str], sample: int | None) -> list[str]:
-    """All names, or `sample` of them spread evenly; sorted."""
-    ordered = sorted(names)
-    if sample is None or sample >= len(ordered):
-        return ordered
-    return [ordered[i] for i in np.linspace(0, len(ordered) - 1, sample).astype(int)]
-
-
-def check_geotiffs(build: Build, tile: str, layer: str) -> Iterator[Finding]:
-    """The GeoTIFFs of a tile against their checksums, and these against the manifest."""
-    table = build.results / "audit" / TILES / f"{tile}.{layer}.csv"
-    if not table.is_file():
-        yield Finding(table, "the checksums of the tile are missing")
-        return
-    claimed = read_csv(table)
-    digest = hashlib.sha256(to_csv(claimed).encode()).hexdigest()
-    if digest != build.manifest["outputs"]["tiles"][tile][layer]:
-        yield Finding(table, "its digest is not the one in the manifest")
-    root = build.results / layer / tile
-    if not root.is_dir():
-        build.notes.append(f"{root}: not there, not checked")
-        return
-    there = geotiffs(root)
-
-    def place(name: str) -> Path:
-        """Where the file is, or where it would be if the folder were no tar."""
-        return root / name[: len(patch_id(tile, 0, 0))] / f"{name}.tif"
-
-    for name in sorted(there.keys() - claimed.keys()):
-        yield Finding(place(name), "is not in the audit's checksums")
-    for name in sorted(claimed.keys() - there.keys()):
-        yield Finding(place(name), "is in the audit's checksums but missing")
-    names = pick(there.keys() & claimed.keys(), build.sample)
-    with ThreadPoolExecutor() as pool:
-        hashes = pool.map(lambda name: there[name](), names)
-        for name, found in zip(names, hashes, strict=True):
-            if found != claimed[name]:
-                yield Finding(place(name), f"sha256: expected {claimed[name]}, found {found}")
+        shares = self._build.config["split"]
+        places = self.tables.places
+        by_place = dict(assign_split(places, shares["p"], shares["q"]).iter_rows())
+        frame = self.metadata.frame.select("patch_id", "split").unique("patch_id")
+        stated = frame.join(places, on="patch_id").sort("patch_id")
+        pairs = shared_ground(stated)
+        sharing = set(pairs["patch_id"]) | set(pairs["other"])
+        self._build.notes.append(
+            f"{len(sharing)} of {len(stated)} patches ({len(sharing) / max(1, len(stated)):.2%}) "
+            "share ground with a patch of another split in the same season"
+        )
+        for one, other, split, other_split, share in pairs.rows():
+            if (split, other_split) != (by_place[one], by_place[other]):
+                yield Finding(
+                    self.metadata.folder / CLEAR_TABLE,
+                    f"{one} ({split}) and {other} ({other_split}) share {share:.1%} of ground; "
+                    f"by their places they are {by_place[one]} and {by_place[other]}",
+                )
 
 
-def check_files(build: Build) -> Iterator[Finding]:
-    """Tables, shards and the LMDB's file against the manifest."""
-    outputs = build.manifest["outputs"]
-    claimed = dict(outputs["files"]) | {f"{LMDB}/data.mdb": outputs["lmdb"]["data.mdb"]}
-    for layer, name in HASH_FILES.items():
-        claimed[f"audit/{name}"] = outputs["global"][layer]
-    for tile, entry in outputs["tiles"].items():
-        for kind, digests in entry["shards"].items():
-            claimed[f"encoded/{kind}/{tile}.lmdb/data.mdb"] = digests["data.mdb"]
-    for name, expected in sorted(claimed.items()):
-        path = build.results / name
-        if not path.is_file():
-            if name.startswith(("dataset/", "audit/")):
-                yield Finding(path, "is in the manifest but missing")
-            else:
-                build.notes.append(f"{path}: not there, not checked")
-        elif (found := sha256_file(path)) != expected:
-            yield Finding(path, f"sha256: expected {expected}, found {found}")
-
-
-def checks(build: Build) -> list[tuple[str, Callable[[], Iterable[Finding]]]]:
+def checks(build: Build) -> list[tuple[str, Check]]:
     """All checks in their order, with what they look at."""
-    files: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
-        (f"{layer} {tile}", lambda t=tile, k=layer: check_geotiffs(build, t, k))  # type: ignore[misc]
-        for tile in build.tiles()
+    geotiffs = [
+        (f"{layer} {tile}", partial(check_geotiffs, build, tile, layer))
+        for tile in build.tiles
         for layer in LAYERS
     ]
-    content = check_content(build.results, build.manifest, build.sample, build.notes)
-    return [*files, ("files", lambda: check_files(build)), *content]
+    files: list[tuple[str, Check]] = [
+        ("audit", lambda: check_audit(build)),
+        ("files", lambda: check_files(build)),
+    ]
+    return [*geotiffs, *files, *Content(build).checks()]
 
 
 def verify(build: Build) -> list[Finding]:
-    """Run all checks; a check that breaks is a finding of its own."""
+    """Run all checks; a check that breaks is a finding of its own, said once."""
     findings: list[Finding] = []
-    for name, check in track(
-        checks(build),
-        "verifying",
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-    ):
+    broken: set[str] = set()
+    for name, check in progress(checks(build), "verifying"):
         try:
-            findings += check()
-        except RebenError as error:
-            findings.append(Finding(build.results, f"{name}: {error}"))
+            for finding in check():  # one by one: what was found before it broke, counts
+                findings.append(finding)  # noqa: PERF402
+        except Exception as error:  # what was tampered with can break anything
+            kind = "" if isinstance(error, RebenError) else f"{type(error).__name__}: "
+            if str(error) not in broken:
+                findings.append(Finding(build.results, f"{name}: {kind}{error}"))
+            broken.add(str(error))
     return findings

@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.slurm import Job, Slurm
-from tests.cluster.workspace import QUICK, TILES, Workspace, node_log, wait_for_step
+from tests.cluster.workspace import SITE, TILES, Workspace, node_log, wait_for_step
 
+Local = Callable[[], dict[str, str]]
 SLOW, KILLED = TILES
 OPTIONS = (
-    *QUICK,
+    *SITE,
     "--set-resources",
     # Snakemake alone takes 260 MB on a node.
     "check_quality:mem_mb=150 if attempt == 1 else 1000 * attempt",
@@ -42,13 +43,19 @@ class Outcome:
 
 
 @pytest.fixture(scope="module")
-def outcome(slurm: Slurm, inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+def outcome(
+    slurm: Slurm,
+    inputs: Path,
+    local: Local,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Outcome:
     first = slurm.last_job() + 1
-    workspace = Workspace(tmp_path_factory.mktemp("slurm") / "w", inputs, whole=True)
+    workspace = Workspace(tmp_path_factory.mktemp("slurm") / "w", inputs)
     with workspace.building("slurm", *OPTIONS, env=slurm.environment) as build:
         # It hangs, as on a file system that does not answer, until its minute is over.
         os.kill(wait_for_step("patches", workspace, SLOW), signal.SIGSTOP)
         os.kill(wait_for_step("reference_maps", workspace, KILLED), signal.SIGKILL)
+        local()  # while that minute passes
         said = build.wait()
     return Outcome(workspace, slurm.jobs(first), said)
 
@@ -64,10 +71,8 @@ def test_every_tile_job_ran_on_slurm(outcome: Outcome) -> None:
         assert outcome.fate(rule, tile)[-1].state == "COMPLETED", (rule, tile)
 
 
-def test_results_are_those_of_a_local_build(
-    outcome: Outcome, local: Callable[..., dict[str, str]]
-) -> None:
-    assert outcome.workspace.digests() == local(whole=True)
+def test_results_are_those_of_a_local_build(outcome: Outcome, local: Local) -> None:
+    assert outcome.workspace.digests() == local()
 
 
 def test_job_over_its_memory_gets_more(outcome: Outcome) -> None:
@@ -92,15 +97,13 @@ def test_killed_job_is_run_again(outcome: Outcome) -> None:
     assert "Killed" in node_log(outcome.said, "make_reference_maps", KILLED)
 
 
-def test_array_jobs(
-    slurm: Slurm, inputs: Path, local: Callable[..., dict[str, str]], tmp_path: Path
-) -> None:
+def test_array_jobs(slurm: Slurm, inputs: Path, local: Local, tmp_path: Path) -> None:
     first = slurm.last_job() + 1
-    workspace = Workspace(tmp_path / "w", inputs, whole=True)
+    workspace = Workspace(tmp_path / "w", inputs)
     targets = [f"results/quality/{tile}.json" for tile in TILES]
     arrays = "--slurm-array-jobs=check_quality"
-    built = workspace.build("slurm", *QUICK, arrays, "--", *targets, env=slurm.environment)
+    built = workspace.build("slurm", *SITE, arrays, "--", *targets, env=slurm.environment)
     assert built.returncode == 0, built.stdout
     found = [(job.rule, job.state, job.array) for job in slurm.jobs(first)]
     assert found == [("check_quality", "COMPLETED", True)] * len(TILES)
-    assert workspace.digests().items() <= local(whole=True).items()
+    assert workspace.digests().items() <= local().items()

@@ -1,0 +1,41 @@
+"""What the audit's manifest says of where a build came from, for people."""
+
+from typing import Any
+
+#: Rows of a table: what, what is said of it, and below that some more, or not.
+Rows = list[tuple[str, ...]]
+
+_SOFTWARE = ("snakemake", "sen2cor", "python", "gdal", "proj", "geos", "openjpeg")
+
+
+def records(manifest: dict[str, Any]) -> list[tuple[str, Rows]]:
+    """Tables by title; digests of single files and tiles, and Python packages, are left out."""
+    software, git = manifest["software"], manifest["code"]["git"]
+    state = {True: "", False: ", with changes that were not committed", None: ""}[git["clean"]]
+    files = manifest["inputs"]["files"]
+    inputs: Rows = [
+        (key, str(entry["path"]), f"SHA-256 {entry['sha256']}" if entry["sha256"] else "gone")
+        for key, entry in sorted(files.items())
+    ]
+    code = ("reben", f"git commit {git['commit']}{state}" if git["commit"] else "no git commit")
+    versions = [(name, str(software[name])) for name in _SOFTWARE]
+    machine = " ".join(str(value) for _, value in sorted(software["platform"].items()))
+    return [
+        ("Inputs", inputs),
+        ("Settings", [row for row in flatten(manifest["config"]) if row[0] not in files]),
+        ("Software", [code, *versions, ("platform", machine)]),
+        ("Digests of the outputs", sorted(manifest["outputs"]["global"].items())),
+    ]
+
+
+def flatten(value: Any, name: str = "") -> Rows:
+    """Settings as rows (``key.key``, value), without those that are not set."""
+    if isinstance(value, dict):
+        return [
+            row
+            for key in sorted(value)
+            for row in flatten(value[key], f"{name}.{key}" if name else key)
+        ]
+    if value is None or value == []:
+        return []
+    return [(name, ", ".join(map(str, value)) if isinstance(value, list) else str(value))]

@@ -1,0 +1,162 @@
+"""A results folder under check: what its manifest claims, what was found, what to say."""
+
+import json
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from reben.audit.outputs import MANIFEST
+from reben.errors import TableError
+from reben.files import read_json, sha256_file
+from reben.grid import TileGrid
+from reben.quality import ACCEPTED
+
+_PARTS = {
+    "config": (
+        *("patches", "labels", "split", "lmdb", "sentinel1", "snow_cloud", "quality"),
+        *("countries", "alignment"),
+    ),
+    "inputs": ("files", "products"),
+    "outputs": ("tiles", "files", "lmdb", "global"),
+    "dataset": ("patches", "patches_by_split"),
+    "software": ("gdal",),
+}
+
+
+def read_record(path: Path) -> Any:
+    """A JSON file of a build.
+
+    Raises:
+        TableError: it is missing, or no JSON.
+    """
+    try:
+        return read_json(path)
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path}: expected a JSON file, found none: {error}") from error
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first few of some names, and how many there are."""
+    ordered = sorted(names)
+    more = f" and {len(ordered) - 3} more" if ordered[3:] else ""
+    return ", ".join(ordered[:3]) + more
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as claimed: the file, and what is wrong with it."""
+
+    path: Path
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.text}"
+
+
+@dataclass
+class Build:
+    """A results folder under check.
+
+    Attributes:
+        results: the folder.
+        manifest: what it claims.
+        sample: how many patches of each tile to look at, picked at random; None looks at all.
+        notes: what could not be checked, and shares that are stated.
+        absent: names of what is not there, by folder and what follows from it.
+    """
+
+    results: Path
+    manifest: dict[str, Any]
+    sample: int | None = None
+    notes: list[str] = field(default_factory=list)
+    absent: dict[tuple[Path, str], set[str]] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, results: Path, sample: int | None = None) -> "Build":
+        """Read the manifest.
+
+        Raises:
+            TableError: there is none, or it is no manifest.
+        """
+        path = results / "audit" / MANIFEST
+        if not path.is_file():
+            raise TableError(
+                f"{path}: expected the manifest of the build, found none; make it with the "
+                "target `audit`"
+            )
+        try:
+            manifest = read_json(path)
+            for part, keys in _PARTS.items():
+                for key in keys:
+                    manifest[part][key]
+        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+            raise TableError(
+                f"{path}: expected the manifest of a build, found something else "
+                f"({type(error).__name__}: {error}); make it again with the target `audit`"
+            ) from error
+        return cls(results, manifest, sample)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The config as resolved."""
+        config: dict[str, Any] = self.manifest["config"]
+        return config
+
+    @property
+    def patch_m(self) -> int:
+        """Side of a patch, metres."""
+        return int(self.config["patches"]["side_m"])
+
+    @property
+    def kinds(self) -> list[str]:
+        """What the LMDB holds of every patch."""
+        has_s1 = self.config["sentinel1"]["root"] is not None
+        return [kind for kind in self.config["lmdb"]["include"] if kind != "s1" or has_s1]
+
+    @property
+    def tiles(self) -> list[str]:
+        """The tiles that the manifest names, sorted."""
+        return sorted(self.manifest["outputs"]["tiles"])
+
+    @cached_property
+    def grids(self) -> dict[str, TileGrid]:
+        """Where the patches of each tile lie; none of tiles whose product was rejected."""
+        products = self.manifest["inputs"]["products"]
+        return {
+            tile: TileGrid.from_dict(products[tile]["grid"], self.patch_m)
+            for tile in self.tiles
+            if products[tile]["verdict"] == ACCEPTED
+        }
+
+    def pick(self, names: Iterable[str]) -> list[str]:
+        """All names, or so many as the sample says, other ones every time; sorted."""
+        ordered = sorted(names)
+        if self.sample is None or self.sample >= len(ordered):
+            return ordered
+        return sorted(random.sample(ordered, self.sample))
+
+    def note_absent(self, path: Path, consequence: str = "not checked") -> None:
+        """Say of something that later steps do not need that it is not there."""
+        self.absent.setdefault((path.parent, consequence), set()).add(path.name)
+
+    def remarks(self) -> list[str]:
+        """What could not be checked, and what else is no finding; a folder a line."""
+        missing = [
+            f"{folder}: not there, {consequence}: {listed(names)}"
+            for (folder, consequence), names in sorted(self.absent.items())
+        ]
+        return [*missing, *self.notes]
+
+    def input_at_hand(self, key: str, consequence: str) -> Path | None:
+        """A file that the config names, if it is still there as it was; else a note says so."""
+        entry = self.manifest["inputs"]["files"].get(key)
+        if entry is None:
+            return None
+        path = Path(entry["path"])
+        if path.is_file() and sha256_file(path) == entry["sha256"]:
+            return path
+        self.notes.append(f"{path}: {key} is not at hand as it was, {consequence}")
+        return None

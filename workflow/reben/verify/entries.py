@@ -1,0 +1,330 @@
+"""The pixels of a build, wherever it has them: GeoTIFFs, shards and the LMDB, against each other.
+
+An entry must be the same everywhere. GeoTIFFs must be of the type and at the place that
+their name tells, and reference maps must be what the tile's CORINE polygons give.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.errors import RasterioError
+from rasterio.io import MemoryFile
+
+from reben.audit.digests import LAYERS
+from reben.audit.outputs import LMDB
+from reben.bands import NODATA, REFERENCE_MAP_M, RESOLUTION_M, S2_BANDS
+from reben.corine_polygons import Clip, read_clip
+from reben.encode import Encoder
+from reben.errors import RebenError, StoreError
+from reben.geotiff.writer import Profile, gdal_options, template
+from reben.grid import TileGrid
+from reben.lmdb_store import read_lmdb
+from reben.names import REFERENCE_MAP, PatchName, entry_key, patch_id
+from reben.nomenclature import NO_POLYGON
+from reben.patch_store import PatchReader
+from reben.patch_tar import patch_reader
+from reben.reference_maps import rasterise
+from reben.safetensors_value import ValueLayout, header_of, tensors
+from reben.tables import SENTINEL1, read_table
+from reben.verify.claims import Build, Finding, read_record
+from reben.verify.files import claimed_hashes
+
+#: Patches whose GeoTIFFs are read at a time.
+_BATCH = 64
+#: Pixels of each code in a reference map: (patch_id, code, pixels).
+Count = tuple[str, int, int]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry: its key, its patch, its folder of GeoTIFFs, and whether the LMDB has it."""
+
+    key: str
+    patch: str
+    folder: str
+    kept: bool
+
+
+def check_tile(
+    build: Build, tile: str, kept: Mapping[str, str | None], counts: list[Count]
+) -> Iterator[Finding]:
+    """All entries of a tile, or those of a few patches.
+
+    Args:
+        build: under check.
+        tile: which.
+        kept: Sentinel-1 name by patch, of the patches in the metadata.
+        counts: takes the pixels of each code in each reference map.
+    """
+    patches: set[str] = set()
+    claimed = {layer: set(claimed_hashes(build, tile, layer)) for layer in LAYERS}
+    for files in claimed.values():
+        patches |= {name[: len(patch_id(tile, 0, 0))] for name in files}
+    for layer, parts in zip(LAYERS, (S2_BANDS, (REFERENCE_MAP,)), strict=True):
+        expected = {f"{patch}_{part}" for patch in patches for part in parts}
+        for name in sorted(expected - claimed[layer]):
+            yield Finding(build.results / layer / tile, f"{name}.tif is missing in the audit")
+        for name in sorted(claimed[layer] - expected):
+            yield Finding(build.results / layer / tile, f"{name}.tif is in the audit, but no layer")
+    names = build.pick(patches)
+    entries = [Entry(name, name, name, name in kept) for name in names]
+    yield from check_kind(build, tile, "s2", entries, counts)
+    entries = [Entry(entry_key("reference_maps", n), n, n, n in kept) for n in names]
+    yield from check_kind(build, tile, "reference_maps", entries, counts)
+    if build.config["sentinel1"]["root"]:
+        if (table := _pairs(build, tile)).is_file():
+            pairs = read_table(table, SENTINEL1).rows()
+        else:  # then nothing says where their GeoTIFFs are
+            pairs = [(patch, name, "") for patch, name in kept.items() if name]
+        chosen = set(names)
+        entries = [Entry(s1, p, f, p in kept) for p, s1, f in pairs if p in chosen]
+        yield from check_kind(build, tile, "s1", entries, counts)
+
+
+def check_kind(
+    build: Build, tile: str, kind: str, entries: Sequence[Entry], counts: list[Count]
+) -> Iterator[Finding]:
+    """The entries of one kind, in every place that has them."""
+    encoder = Encoder(kind, build.patch_m)
+    grid = build.grids.get(tile)
+    shard_path, whole_path = build.results / f"encoded/{kind}/{tile}.lmdb", build.results / LMDB
+    store = _store(build, tile, kind)
+    raster = _raster(build, tile) if kind == "reference_maps" and entries else None
+    with ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor())
+        shard = whole = None
+        try:
+            if kind in build.kinds:
+                whole = stack.enter_context(read_lmdb(whole_path))
+            if shard_path.is_dir():
+                shard = stack.enter_context(read_lmdb(shard_path))
+        except StoreError as error:
+            yield Finding(shard_path if whole else whole_path, str(error))
+        whole_tile = build.sample is None and (kind != "s1" or _pairs(build, tile).is_file())
+        if shard is not None and whole_tile:
+            yield from _check_keys(shard, shard_path, {entry.key for entry in entries})
+        for i in range(0, len(entries), _BATCH):
+            batch = entries[i : i + _BATCH]
+            tiffs = pool.map(lambda e: _encode(encoder, store, e), batch) if store else batch
+            for entry, tiff in zip(batch, tiffs, strict=True):
+                copies: dict[Path, bytes] = {}
+                if isinstance(tiff, Finding):
+                    yield tiff
+                elif isinstance(tiff, bytes) and store:
+                    copies[Path(store.root, entry.folder)] = tiff
+                for path, txn in ((shard_path, shard), (whole_path, whole)):
+                    if txn is None or (txn is whole and not entry.kept):
+                        continue
+                    value = txn.get(entry.key.encode())
+                    if value is None and txn is shard:
+                        yield Finding(path, f"the entry {entry.key!r} is missing")
+                    elif value is not None:
+                        copies[path] = bytes(value)
+                yield from _check_layout(entry, copies, encoder.layout)
+                yield from _check_copies(entry, copies, encoder.layout)
+                if not copies:
+                    continue
+                value = Counter(copies.values()).most_common(1)[0][0]
+                where = next(path for path, copy in copies.items() if copy == value)
+                if len(value) != encoder.layout.nbytes:
+                    continue
+                if kind == "s2":
+                    yield from _check_nodata(entry, where, value, encoder.layout)
+                elif kind == "reference_maps":
+                    yield from _check_map(build, entry, where, value, raster, counts)
+            if store and grid and kind != "s1":
+                for found in pool.map(lambda e: _check_place(build, kind, grid, store, e), batch):
+                    yield from found
+
+
+def _pairs(build: Build, tile: str) -> Path:
+    """The table of all Sentinel-1 patches of a tile, kept or not, and where they are."""
+    return build.results / f"tables/sentinel1/{tile}.parquet"
+
+
+def _store(build: Build, tile: str, kind: str) -> PatchReader | None:
+    """What reads the GeoTIFFs of a kind; None where they are gone."""
+    if kind == "s1":
+        root = Path(build.config["sentinel1"]["root"])
+        if not root.is_dir():
+            build.note_absent(root, "entries of Sentinel-1 were not compared with it")
+        has_places = _pairs(build, tile).is_file()
+        return PatchReader(root) if root.is_dir() and has_places else None
+    root = build.results / {"s2": LAYERS[0]}.get(kind, LAYERS[1]) / tile
+    return patch_reader(root) if root.is_dir() else None
+
+
+def _encode(encoder: Encoder, store: PatchReader, entry: Entry) -> bytes | Finding:
+    try:
+        return bytes(encoder.encode(store, entry.folder))
+    except (RebenError, OSError) as error:
+        return Finding(Path(store.root, entry.folder), f"no entry can be made of it: {error}")
+
+
+def _check_keys(txn: Any, path: Path, wanted: set[str]) -> Iterator[Finding]:
+    for key in txn.cursor().iternext(values=False):
+        if (name := bytes(key).decode(errors="backslashreplace")) not in wanted:
+            yield Finding(path, f"the entry {name!r} belongs to no patch of the tile")
+
+
+def _check_layout(
+    entry: Entry, copies: dict[Path, bytes], layout: ValueLayout
+) -> Iterator[Finding]:
+    for path, value in copies.items():
+        if len(value) == layout.nbytes and value.startswith(layout.header):
+            continue
+        expected = {name: (t.shape, t.dtype.name) for name, t in layout.tensors.items()}
+        try:
+            there = tensors(header_of(value)).items()
+            found = f"{ {name: (t.shape, t.dtype.name) for name, t in there} }"
+        except (ValueError, KeyError, TypeError) as error:
+            found = f"no safetensors value ({error})"
+        yield Finding(
+            path, f"the entry {entry.key!r}: expected {expected} in {layout.nbytes} bytes, "
+            f"found {found} in {len(value)}",
+        )  # fmt: skip
+
+
+def _check_copies(
+    entry: Entry, copies: dict[Path, bytes], layout: ValueLayout
+) -> Iterator[Finding]:
+    """The same entry in several places; where two agree, the third is the culprit."""
+    if len(set(copies.values())) < 2:
+        return
+    value, votes = Counter(copies.values()).most_common(1)[0]
+    for path, copy in copies.items():
+        if votes > 1 and copy == value:
+            continue
+        others = ", ".join(str(other) for other, theirs in copies.items() if theirs != copy)
+        layers = [
+            name
+            for name, t in layout.tensors.items()
+            if copy[t.start : t.stop] != value[t.start : t.stop]
+        ]
+        what = f" in {' '.join(layers)}" if votes > 1 and layers else ""
+        yield Finding(path, f"the entry {entry.key!r} differs{what} from {others}")
+
+
+def _check_nodata(entry: Entry, path: Path, value: bytes, layout: ValueLayout) -> Iterator[Finding]:
+    """A valid patch has no pixel of nodata."""
+    for name, tensor in layout.tensors.items():
+        pixels = np.frombuffer(value[tensor.start : tensor.stop], tensor.dtype)
+        if (pixels == NODATA).any():
+            yield Finding(path, f"{entry.patch}: expected a valid patch, found nodata in {name}")
+
+
+def _check_map(
+    build: Build,
+    entry: Entry,
+    path: Path,
+    value: bytes,
+    raster: NDArray[np.uint16] | None,
+    counts: list[Count],
+) -> Iterator[Finding]:
+    """A reference map against the polygons; counts its codes."""
+    px = build.patch_m // REFERENCE_MAP_M
+    codes = np.frombuffer(value[-2 * px * px :], "<u2").reshape(px, px)
+    found, pixels = np.unique(codes, return_counts=True)
+    if (strange := found[found > NO_POLYGON]).size:
+        yield Finding(path, f"{entry.key}: {strange[0]} is no CORINE code")
+        return
+    counts += [(entry.patch, *pair) for pair in zip(found.tolist(), pixels.tolist(), strict=True)]
+    if raster is not None:
+        name = PatchName.parse(entry.patch)
+        rows, cols = (slice(at * px, at * px + px) for at in (name.row, name.col))
+        if apart := np.count_nonzero(raster[rows, cols] != codes):
+            yield Finding(
+                path, f"{entry.key}: {apart} of {codes.size} pixels are not what the polygons give"
+            )
+
+
+def _raster(build: Build, tile: str) -> NDArray[np.uint16] | None:
+    """The tile's polygons as pixels; None where they are gone, or for a few patches alone."""
+    grid, manifest = build.grids.get(tile), build.results / "corine/manifest.json"
+    if build.sample is not None or grid is None:
+        return None
+    path = (
+        manifest.with_name(read_record(manifest)["tiles"][tile]["clip"])
+        if manifest.is_file()
+        else manifest
+    )
+    if not path.is_file():
+        build.note_absent(path, "reference maps were not made again")
+        return None
+    return rasterise(grid, *read_clip(path))
+
+
+def _check_place(
+    build: Build, kind: str, grid: TileGrid, store: PatchReader, entry: Entry
+) -> list[Finding]:
+    """The GeoTIFFs of a patch: type, place, and tags."""
+    name = PatchName.parse(entry.patch)
+    corner = grid.corner(name.col, name.row)
+    resolutions = RESOLUTION_M if kind == "s2" else {REFERENCE_MAP: REFERENCE_MAP_M}
+    found = []
+    for layer, resolution_m in resolutions.items():
+        size_px = grid.patch_px(resolution_m)
+        profile = Profile(grid.epsg, size_px, resolution_m, deflate=kind != "s2")
+        form = template(profile)
+        try:
+            data = store.read(entry.folder, layer)
+        except (RebenError, OSError):
+            continue  # said already
+        header = bytearray(form.at(*corner))
+        if profile.deflate:  # the length of its strip differs from file to file
+            place = slice(form.byte_count_at, form.byte_count_at + 4)
+            header[place] = data[place]
+        length = len(data) if profile.deflate else len(header) + 2 * size_px**2
+        if data.startswith(header) and len(data) == length:
+            continue
+        path = Path(store.path(entry.folder, layer))
+        problems = _differences(data, profile, corner)
+        if not problems and build.manifest["software"]["gdal"] == rasterio.__gdal_version__:
+            problems = ["tags or bytes that no build writes; type and place are right"]
+        found += [Finding(path, problem) for problem in problems]
+    return found
+
+
+def _differences(data: bytes, profile: Profile, corner: tuple[int, int]) -> list[str]:
+    """What of a GeoTIFF's type and place is not as it should be."""
+    options = gdal_options(profile)
+    transform = rasterio.transform.from_origin(*corner, *[profile.resolution_m] * 2)
+    if not data:  # which rasterio takes for a file that is to be written
+        return ["expected a GeoTIFF, found an empty file"]
+    try:
+        with MemoryFile(data) as memory, memory.open(driver="GTiff") as dataset:
+            facts = {
+                "CRS": (options["crs"], str(dataset.crs)),
+                "transform": (tuple(transform)[:6], tuple(dataset.transform)[:6]),
+                "nodata": (profile.nodata, dataset.nodata),
+                "compression": (options.get("compress"), dataset.profile.get("compress")),
+                "bands": (1, dataset.count),
+            }
+    except RasterioError as error:
+        return [f"expected a GeoTIFF, found none ({error})"]
+    return [
+        f"{name}: expected {expected}, found {found}"
+        for name, (expected, found) in facts.items()
+        if expected != found
+    ]
+
+
+def check_clips(build: Build) -> Iterator[Finding]:
+    """The clips of CORINE against their names, which hold a digest of their content."""
+    folder = build.results / "corine"
+    if not (folder / "manifest.json").is_file():
+        return  # a note says so already
+    for tile, entry in read_record(folder / "manifest.json")["tiles"].items():
+        path = folder / entry["clip"]
+        if tile in build.grids and path.is_file():
+            digest = Clip.read(path, build.grids[tile]).digest()
+            if path.stem.rpartition("-")[2] != digest:
+                yield Finding(path, f"its content has the digest {digest}, not that of its name")

@@ -1,0 +1,215 @@
+"""The files of a build against the checksums in its audit, and the audit against itself."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from reben.audit.crate import CONFIG, METADATA
+from reben.audit.digests import LAYERS, files_below, geotiffs, in_place, read_csv, to_csv
+from reben.audit.outputs import (
+    HASH_FILES,
+    LMDB,
+    NOMENCLATURE,
+    TILES,
+    global_digests,
+    table_paths,
+)
+from reben.errors import RebenError, StoreError
+from reben.files import sha256_file
+from reben.lmdb_store import content_digest, trailing_bytes
+from reben.names import patch_id
+from reben.patch_tar import INDEX, TAR, TarReader, patch_reader
+from reben.verify.claims import Build, Finding, listed, read_record
+
+#: Where files lie that an audit covers, a level each.
+_FOLDERS = (
+    "dataset", "tables", "tables/*", "quality", "corine", "patches", "reference_maps", "encoded/*",
+)  # fmt: skip
+
+
+def claimed_hashes(build: Build, tile: str, layer: str) -> dict[str, str]:
+    """SHA-256 of a tile's GeoTIFFs by name, as the audit has it.
+
+    Raises:
+        TableError: the table is missing or malformed.
+    """
+    return read_csv(build.results / "audit" / TILES / f"{tile}.{layer}.csv")
+
+
+def check_geotiffs(build: Build, tile: str, layer: str) -> Iterator[Finding]:
+    """The GeoTIFFs of a tile against their checksums, and these against the manifest."""
+    claimed = claimed_hashes(build, tile, layer)
+    table = build.results / "audit" / TILES / f"{tile}.{layer}.csv"
+    if sha256_file(table) != build.manifest["outputs"]["tiles"][tile][layer]:
+        yield Finding(table, "its digest is not the one in the manifest")
+    root = build.results / layer / tile
+    if not root.is_dir():
+        if claimed:
+            build.note_absent(root)
+        return
+    there = geotiffs(root) if build.sample is None else _geotiffs_of(build, root, claimed)
+
+    def place(name: str) -> Path:
+        """Where the file is, or where it would be if the folder were no tar."""
+        return root / name[: len(patch_id(tile, 0, 0))] / f"{name}.tif"
+
+    def digest_of(name: str) -> str:
+        try:
+            return there[name]()
+        except (OSError, RebenError) as error:
+            return f"nothing that can be read ({error})"
+
+    for name in sorted(there.keys() - claimed.keys()):
+        yield Finding(place(name), "is not in the audit's checksums")
+    if build.sample is None:
+        for name in sorted(claimed.keys() - there.keys()):
+            yield Finding(place(name), "is in the audit's checksums but missing")
+        yield from check_folder(build, root)
+    names = sorted(there.keys() & claimed.keys())
+    with ThreadPoolExecutor() as pool:
+        for name, found in zip(names, pool.map(digest_of, names), strict=True):
+            if found != claimed[name]:
+                yield Finding(place(name), f"sha256: expected {claimed[name]}, found {found}")
+
+
+def _geotiffs_of(build: Build, root: Path, claimed: dict[str, str]) -> dict[str, Callable[[], str]]:
+    """What gives the SHA-256 of a few patches' GeoTIFFs: to list millions would take long."""
+    store = patch_reader(root)
+    prefix = len(patch_id(root.name, 0, 0))
+    patches = set(build.pick({name[:prefix] for name in claimed}))
+
+    def of(name: str) -> Callable[[], str]:
+        data = partial(store.read, name[:prefix], name[prefix + 1 :])
+        return lambda: hashlib.sha256(data()).hexdigest()
+
+    return {name: of(name) for name in claimed if name[:prefix] in patches}
+
+
+def check_folder(build: Build, root: Path) -> Iterator[Finding]:
+    """What else is in a tile's folder: GeoTIFFs and patches where none should be."""
+    strays = []
+    if (root / TAR).exists():
+        if damage := TarReader(root).damage():
+            yield Finding(root / TAR, damage)
+        strays = [name for name in files_below(root) if name not in (TAR, INDEX)]
+    else:
+        for name in sorted(files_below(root)):
+            if name.endswith(".tif") and not in_place(name):
+                yield Finding(root / name, "is in the folder of no patch, or of another one")
+            elif not name.endswith(".tif"):
+                strays.append(name)
+        for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+            if not any(folder.iterdir()):
+                yield Finding(folder, "is empty; no patch of that name was audited")
+    note_strays(build, root, strays)
+
+
+def note_strays(build: Build, folder: Path, strays: list[str]) -> None:
+    """Say what lies there that no audit covers; hidden files are Snakemake's."""
+    if strays := [name for name in strays if not name.startswith(".")]:
+        build.notes.append(f"{folder}: not covered by the audit: {listed(strays)}")
+
+
+def check_files(build: Build) -> Iterator[Finding]:
+    """Tables, shards and the LMDB's file against the manifest."""
+    outputs = build.manifest["outputs"]
+    stores = {LMDB: outputs["lmdb"]} | {
+        f"encoded/{kind}/{tile}.lmdb": digests
+        for tile, entry in outputs["tiles"].items()
+        for kind, digests in entry["shards"].items()
+    }
+    claimed = dict(outputs["files"])
+    if build.sample is None:
+        claimed |= {f"{store}/data.mdb": digests["data.mdb"] for store, digests in stores.items()}
+    else:
+        build.notes.append(
+            f"only {build.sample} patches of each tile were looked at; LMDB and shards were "
+            "not digested as a whole"
+        )
+    for name in set(table_paths(build.results, build.config, build.tiles)) - set(claimed):
+        build.note_absent(build.results / name, "nor when the audit was made")
+    for name, expected in sorted(claimed.items()):
+        path = build.results / name
+        if not path.is_file():
+            if name.startswith("dataset/"):
+                yield Finding(path, "is in the manifest but missing")
+            else:
+                build.note_absent(path.parent if path.name == "data.mdb" else path)
+        elif (found := sha256_file(path)) != expected:
+            text = f"sha256: expected {expected}, found {found}"
+            if path.name == "data.mdb" and _same_entries(path, stores[str(Path(name).parent)]):
+                text += "; but its entries are those of the manifest, laid out in another way"
+            yield Finding(path, text)
+    for store in stores:
+        path = build.results / store / "data.mdb"
+        try:
+            if path.is_file() and (hidden := trailing_bytes(path.parent)):
+                yield Finding(path, f"holds {hidden} bytes behind its last page")
+        except StoreError as error:
+            yield Finding(path, str(error))
+    known = {Path(name) for name in claimed} | {Path(store) for store in stores}
+    known |= {Path(layer, tile) for layer in LAYERS for tile in build.tiles}
+    for pattern in _FOLDERS:
+        for folder in sorted(path for path in build.results.glob(pattern) if path.is_dir()):
+            inside = folder.relative_to(build.results)
+            parents = {path.parent for path in known} | {Path("encoded")}
+            strays = [
+                path.name
+                for path in folder.iterdir()
+                if inside / path.name not in known and inside / path.name not in parents
+            ]
+            note_strays(build, folder, strays)
+
+
+def _same_entries(path: Path, claimed: dict[str, str]) -> bool:
+    try:
+        return content_digest(path.parent) == claimed["content"]
+    except RebenError:
+        return False
+
+
+def check_audit(build: Build) -> Iterator[Finding]:
+    """The files of the audit against each other."""
+    audit, outputs = build.results / "audit", build.manifest["outputs"]
+    for name, found in global_digests(audit, outputs).items():
+        if found != outputs["global"][name]:
+            path = audit / HASH_FILES.get(name, "manifest.json")
+            claimed = outputs["global"][name]
+            yield Finding(path, f"global digest of {name}: expected {claimed}, found {found}")
+    for layer, name in HASH_FILES.items():
+        joined = to_csv(
+            {k: v for tile in build.tiles for k, v in claimed_hashes(build, tile, layer).items()}
+        )
+        if joined.encode() != (audit / name).read_bytes():
+            yield Finding(audit / name, f"is not what the tables in {TILES}/ give together")
+        digest = (audit / f"{name}.sha256").read_text(encoding="utf-8")
+        if digest != sha256_file(audit / name):
+            yield Finding(audit / f"{name}.sha256", f"is not the SHA-256 of {name}")
+    for tile in build.tiles:
+        path = audit / TILES / f"{tile}.json"
+        if read_record(path) != outputs["tiles"][tile]:
+            yield Finding(path, "is not what the manifest says of the tile")
+    if read_record(audit / CONFIG) != build.config:
+        yield Finding(audit / CONFIG, "is not the config in the manifest")
+    nomenclature = build.manifest["inputs"]["files"]["labels.nomenclature"]["sha256"]
+    if sha256_file(audit / NOMENCLATURE) != nomenclature:
+        yield Finding(audit / NOMENCLATURE, "is not the nomenclature that the manifest names")
+    yield from check_crate(build)
+
+
+def check_crate(build: Build) -> Iterator[Finding]:
+    """The RO-Crate against the files in it and against the manifest."""
+    path = build.results / "audit" / METADATA
+    for entity in read_record(path)["@graph"]:
+        if entity["@id"] == "#dataset":
+            claimed = f"{build.manifest['dataset']['patches']} patches"
+            if entity["size"] != claimed:
+                yield Finding(path, f"size: expected {claimed}, found {entity['size']}")
+        if "sha256" in entity:
+            file = path.parent / entity["@id"]
+            if not file.is_file():
+                yield Finding(file, "is in the crate but missing")
+            elif sha256_file(file) != entity["sha256"]:
+                yield Finding(file, f"its SHA-256 is not the one in {METADATA}")

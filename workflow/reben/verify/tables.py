@@ -1,0 +1,332 @@
+"""The tables of a build, derived again by the functions that made them.
+
+Each from what lies before it: places from the grids in the manifest, labels from the
+pixels of the reference maps, splits from the places, flags and countries from lists and
+outlines where these are at hand, and so on to the metadata and the counts.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from reben.alignment import align_patches, read_pairs
+from reben.audit.outputs import NOMENCLATURE
+from reben.bands import S2_BANDS
+from reben.countries import assign_country, read_countries
+from reben.funnel import funnel_table, quality_table
+from reben.labels import label_patches
+from reben.metadata import build_metadata, count_classes, divide
+from reben.names import PatchName
+from reben.nomenclature import read_nomenclature
+from reben.patches import TilePatches, patch_table
+from reben.quality import ACCEPTED, REJECTED, judge
+from reben.selection import select_patches
+from reben.snow_cloud import flag, read_names
+from reben.split import assign_split
+from reben.tables import (
+    ALIGNMENT,
+    CODE_COUNTS,
+    COUNTRIES,
+    LABELS,
+    PATCHES,
+    SELECTION,
+    SENTINEL1,
+    SNOW_CLOUD,
+    SPLIT,
+    read_tables,
+)
+from reben.verify.claims import Build, Finding, read_record
+from reben.verify.metadata import Metadata
+
+_PLACE = PATCHES.names[: PATCHES.names.index("valid")]
+
+
+def compare(
+    path: Path, stated: pl.DataFrame, derived: pl.DataFrame, where: str, *, whole: bool = True
+) -> Iterator[Finding]:
+    """A table against what it should be.
+
+    Args:
+        path: of the table, or the folder of those of all tiles.
+        stated: its rows, by patch_id.
+        derived: the same as they should be; columns that it lacks are not compared.
+        where: they were derived from.
+        whole: both should have the same patches; otherwise those of both are compared.
+    """
+
+    def file(patch: str) -> Path:
+        return path if path.suffix else path / f"{PatchName.parse(patch).tile}.parquet"
+
+    if not stated["patch_id"].is_sorted():
+        yield Finding(path, "the rows are not sorted by patch_id")
+    for name in stated.filter(stated["patch_id"].is_duplicated())["patch_id"].unique().sort():
+        yield Finding(file(name), f"{name} has several rows")
+    if whole:
+        for name in derived.join(stated, on="patch_id", how="anti")["patch_id"].sort():
+            yield Finding(file(name), f"{name} has no row; by {where} it should have one")
+        for name in stated.join(derived, on="patch_id", how="anti")["patch_id"].sort():
+            yield Finding(file(name), f"{name} has a row; by {where} it should have none")
+    columns = [name for name in derived.columns[1:] if name in stated.columns]
+    both = stated.join(derived.select("patch_id", *columns), on="patch_id", suffix="_derived")
+    for name in columns:
+        wrong = both.filter(pl.col(name).ne_missing(pl.col(f"{name}_derived")))
+        for patch, found, expected in wrong.select("patch_id", name, f"{name}_derived").rows():
+            text = f"{patch}: {name} is {found}, by {where} it is {expected}"
+            yield Finding(file(patch), text)
+
+
+@dataclass
+class Tables:
+    """The tables of a build under check.
+
+    Args:
+        build: under check.
+        metadata: its metadata.
+        counts: rows of `tables.CODE_COUNTS`, from the reference maps that were looked at.
+    """
+
+    build: Build
+    metadata: Metadata
+    counts: pl.DataFrame
+    _read: dict[str, pl.DataFrame | None] = field(default_factory=dict)
+
+    def table(self, name: str, schema: pa.Schema) -> pl.DataFrame | None:
+        """A table of all tiles, or of each tile together; None where it is gone."""
+        if name not in self._read:
+            names = [
+                file
+                for file in self.build.manifest["outputs"]["files"]
+                if file == f"tables/{name}.parquet" or file.startswith(f"tables/{name}/")
+            ]
+            paths = [self.build.results / file for file in names]
+            there = bool(paths) and all(path.is_file() for path in paths)
+            self._read[name] = read_tables(paths, schema, sort=False) if there else None
+        return self._read[name]
+
+    @cached_property
+    def verdicts(self) -> dict[Path, dict[str, Any]]:
+        """The verdicts on the products that are there, by file."""
+        files = [self.build.results / f"quality/{tile}.json" for tile in self.build.tiles]
+        return {path: read_record(path) for path in files if path.is_file()}
+
+    @cached_property
+    def places(self) -> pl.DataFrame:
+        """Where all patches lie, by the grids of their tiles."""
+        frames = [read_tables([], PATCHES).select(_PLACE)]
+        for tile, grid in self.build.grids.items():
+            nowhere = np.zeros((grid.count, grid.count), bool)
+            found = TilePatches(dict.fromkeys(S2_BANDS, nowhere), None)
+            frames.append(patch_table(tile, grid, found).select(_PLACE))
+        return pl.concat(frames, how="vertical_relaxed")
+
+    @property
+    def valid_places(self) -> pl.DataFrame:
+        """Those of patches that the audit lists."""
+        return self.places.filter(pl.col("patch_id").is_in(self.metadata.audited.implode()))
+
+    @property
+    def classes(self) -> dict[int, str]:
+        """The nomenclature, as the audit keeps it."""
+        return read_nomenclature(self.build.results / "audit" / NOMENCLATURE)
+
+    def path(self, name: str) -> Path:
+        """Where a table of all tiles is."""
+        return self.build.results / f"tables/{name}.parquet"
+
+    def check_verdicts(self) -> Iterator[Finding]:
+        """Verdicts by the quality indicators, and grids as in the manifest."""
+        products = self.build.manifest["inputs"]["products"]
+        required = sorted(self.build.config["quality"]["required"])
+        for path, verdict in self.verdicts.items():
+            reasons = judge(verdict["indicators"], required)
+            expected = {key: products[path.stem][key] for key in ("verdict", "grid")}
+            expected["reasons"] = reasons
+            if (verdict["verdict"] == REJECTED) != bool(reasons):
+                expected["verdict"] = REJECTED if reasons else ACCEPTED
+            for key, value in expected.items():
+                if verdict[key] != value:
+                    yield Finding(path, f"{key}: expected {value}, found {verdict[key]}")
+
+    def check_patches(self) -> Iterator[Finding]:
+        """Patches by their tiles' grids; those valid are those that have GeoTIFFs."""
+        if (patches := self.table("patches", PATCHES)) is not None:
+            folder = self.build.results / "tables/patches"
+            valid = pl.col("patch_id").is_in(self.metadata.audited.implode())
+            derived = self.places.with_columns(valid=valid)
+            yield from compare(folder, patches, derived, "the grid of its tile and the audit")
+
+    def check_labels(self) -> Iterator[Finding]:
+        """Labels from the pixels of the reference maps."""
+        labels = self.build.config["labels"]
+        options = (
+            self.classes,
+            labels["min_labelled_fraction"],
+            labels["threshold"],
+        )
+        derived = label_patches(self.counts, *options)
+        for path, frame in self.metadata.both():
+            yield from compare(path, frame, derived.drop("kept"), "its reference map", whole=False)
+        counted = self.table("code_counts", CODE_COUNTS)
+        if counted is not None:
+            folder = self.build.results / "tables/code_counts"
+            one_a_patch = pl.struct("code", "pixels").sort_by("code")
+            stated, pixels = (
+                frame.group_by("patch_id").agg(codes=one_a_patch).sort("patch_id")
+                for frame in (counted, self.counts)
+            )
+            yield from compare(folder, stated, pixels, "its reference map", whole=False)
+            audited = pl.DataFrame({"patch_id": self.metadata.audited})
+            yield from compare(folder, stated, audited, "the audit")
+            derived = label_patches(counted, *options)
+        if (stated_labels := self.table("labels", LABELS)) is not None:
+            where = "the pixels of its codes"
+            yield from compare(
+                self.path("labels"), stated_labels, derived, where, whole=counted is not None
+            )
+
+    def check_split(self) -> Iterator[Finding]:
+        """Splits by the places that the names tell."""
+        shares = self.build.config["split"]
+        derived = assign_split(self.places, shares["p"], shares["q"])
+        where = "its place in the tile"
+        for path, frame in self.metadata.both():
+            yield from compare(path, frame, derived, where, whole=False)
+        if (split := self.table("split", SPLIT)) is not None:
+            valid = derived.filter(pl.col("patch_id").is_in(self.metadata.audited.implode()))
+            yield from compare(self.path("split"), split, valid, where)
+
+    def check_flags(self) -> Iterator[Finding]:
+        """Flags from the lists, or from the scene classification."""
+        patches = self.table("patches", PATCHES)
+        settings = self.build.config["snow_cloud"]
+        named = self.metadata.frame.select("patch_id", "s2v1_name")
+        if patches is not None:
+            named = patches.filter("valid").join(
+                self._aligned().select("patch_id", "s2v1_name"), on="patch_id", how="left"
+            )
+        stated = self.table("snow_cloud", SNOW_CLOUD)
+        covered = pl.col("cloud_fraction") + pl.col("shadow_fraction")
+        for key, column, fraction in (
+            ("seasonal_snow", "contains_seasonal_snow", pl.col("snow_fraction")),
+            ("cloud_or_shadow", "contains_cloud_or_shadow", covered),
+        ):
+            names, where = None, "the scene classification"
+            if settings[key] is not None:
+                path = self.build.input_at_hand(f"snow_cloud.{key}", f"{column} was not checked")
+                if path is None:
+                    continue
+                aligned = self.build.config["alignment"]["pairs"] is not None
+                names, where = read_names(path, aligned=aligned), str(path)
+            elif patches is None:
+                continue
+            flags = flag(named, names, fraction, settings["scl_cover_fraction"])
+            derived = named.select("patch_id").with_columns(flags.alias(column))
+            for path, frame in self.metadata.both():
+                yield from compare(path, frame, derived, where, whole=False)
+            if stated is not None:
+                yield from compare(self.path("snow_cloud"), stated, derived, where, whole=False)
+
+    def _aligned(self) -> pl.DataFrame:
+        """What is known of v1 names: the table of the alignment, else the metadata."""
+        if (aligned := self.table("alignment", ALIGNMENT)) is not None:
+            return aligned
+        return self.metadata.frame.filter(pl.col("s2v1_name").is_not_null())
+
+    def check_countries(self) -> Iterator[Finding]:
+        """Countries from their outlines."""
+        settings = self.build.config["countries"]
+        path = self.build.input_at_hand("countries.path", "the countries were not checked")
+        if path is None:
+            return
+        outlines = read_countries(path, settings["name_column"], settings["names"])
+        derived = assign_country(self.valid_places, outlines)
+        for table, frame in self.metadata.both():
+            yield from compare(table, frame, derived, str(path), whole=False)
+        if (stated := self.table("countries", COUNTRIES)) is not None:
+            yield from compare(self.path("countries"), stated, derived, str(path))
+
+    def check_alignment(self) -> Iterator[Finding]:
+        """Names in v1 from the table of pairs."""
+        path = self.build.input_at_hand("alignment.pairs", "names of v1 were not checked")
+        if path is None:
+            return
+        derived = align_patches(self.valid_places, read_pairs(path))
+        names = derived.select("patch_id", "s2v1_name")
+        for table, frame in self.metadata.both():
+            yield from compare(table, frame, names, str(path), whole=False)
+        if (stated := self.table("alignment", ALIGNMENT)) is not None:
+            yield from compare(self.path("alignment"), stated, derived, str(path))
+
+    def _required_pairs(self) -> pl.DataFrame | None:
+        settings = self.build.config["sentinel1"]
+        required = settings["root"] and settings["missing"] == "drop"
+        return self.table("sentinel1", SENTINEL1) if required else None
+
+    def check_selection(self) -> Iterator[Finding]:
+        """Which patches are kept, and why the others are not."""
+        patches = self.table("patches", PATCHES)
+        stated, labels = self.table("selection", SELECTION), self.table("labels", LABELS)
+        if stated is None or patches is None or labels is None:
+            return
+        aligned = self.table("alignment", ALIGNMENT)
+        derived = select_patches(patches, labels, aligned, self._required_pairs())
+        where = "the tables of patches, labels and names"
+        yield from compare(self.path("selection"), stated, derived, where)
+
+    def check_metadata(self) -> Iterator[Finding]:
+        """Both metadata tables from the tables of the steps."""
+        selection, labels = self.table("selection", SELECTION), self.table("labels", LABELS)
+        split, flags = self.table("split", SPLIT), self.table("snow_cloud", SNOW_CLOUD)
+        if selection is None or labels is None or split is None or flags is None:
+            return
+        derived = build_metadata(
+            selection,
+            labels,
+            split,
+            flags,
+            self.table("countries", COUNTRIES),
+            self.table("alignment", ALIGNMENT),
+            self.table("sentinel1", SENTINEL1),
+        )
+        for (path, frame), expected in zip(self.metadata.both(), divide(derived), strict=True):
+            yield from compare(path, frame, expected, "the tables of the steps")
+
+    def check_counts(self) -> Iterator[Finding]:
+        """The counts for people, from what they count."""
+        verdicts = list(self.verdicts.values())
+        classes = list(self.classes.values())
+        tables = {"class_counts.csv": count_classes(self.metadata.clear, classes)}
+        if len(verdicts) == len(self.build.tiles):
+            tables["quality.csv"] = quality_table(verdicts)
+            if (selection := self.table("selection", SELECTION)) is not None:
+                obscured, patch_m = self.metadata.obscured, self.build.patch_m
+                tables["funnel.csv"] = funnel_table(verdicts, selection, obscured, patch_m)
+        for name, derived in tables.items():
+            path = self.build.results / "dataset" / name
+            lines = zip_longest(
+                path.read_text("utf-8").splitlines(), derived.write_csv().splitlines()
+            )
+            for found, expected in lines:
+                if found != expected:
+                    yield Finding(path, f"expected {expected!r}, found {found!r}")
+
+    #: The checks by table, in the order in which the tables are made.
+    checks: ClassVar[dict[str, Callable[["Tables"], Iterator[Finding]]]] = {
+        "verdicts": check_verdicts,
+        "patches": check_patches,
+        "labels": check_labels,
+        "split": check_split,
+        "snow_cloud": check_flags,
+        "countries": check_countries,
+        "alignment": check_alignment,
+        "selection": check_selection,
+        "metadata": check_metadata,
+        "counts": check_counts,
+    }
