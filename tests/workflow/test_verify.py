@@ -23,11 +23,11 @@ from reben.audit import __main__ as audit
 from reben.audit import digests, provenance
 from reben.files import read_json, write_json, write_text
 from reben.patch_tar import patch_writer
-from reben.results import OBSCURED_TABLE
 from reben.tables import (
     COUNTRIES,
     LABELS,
     METADATA,
+    OBSCURED_TABLE,
     SELECTION,
     SENTINEL1,
     SNOW_CLOUD,

@@ -13,7 +13,8 @@ from reben import cli
 from reben.frames import SPLITS
 from reben.palette import DROPPED_COLOURS, OBSCURED
 from reben.quality import ACCEPTED
-from reben.results import OBSCURED_TABLE, Build, read_build
+from reben.results import Build, read_build
+from reben.tables import OBSCURED_TABLE
 
 #: What stands in the dataset folder, in the order in which a person wants it.
 _FILES = {

@@ -26,7 +26,7 @@ from reben.metadata import build_metadata, count_classes, divide
 from reben.names import PatchName
 from reben.nomenclature import read_nomenclature
 from reben.patches import TilePatches, patch_table
-from reben.quality import ACCEPTED, REJECTED, judge
+from reben.quality import ACCEPTED, REJECTED, failed
 from reben.selection import select_patches
 from reben.snow_cloud import flag, read_names
 from reben.split import assign_split
@@ -145,7 +145,7 @@ class Tables:
         products = self.build.manifest["inputs"]["products"]
         required = sorted(self.build.config["quality"]["required"])
         for path, verdict in self.verdicts.items():
-            reasons = judge(verdict["indicators"], required)
+            reasons = failed(verdict["indicators"], required)
             expected = {key: products[path.stem][key] for key in ("verdict", "grid")}
             expected["reasons"] = reasons
             if (verdict["verdict"] == REJECTED) != bool(reasons):
