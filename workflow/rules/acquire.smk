@@ -57,6 +57,7 @@ rule acquire:
     params:
         product=lambda wildcards: PRODUCTS[wildcards.tile].product,
         source=lambda wildcards: PRODUCTS[wildcards.tile].source,
+        failure=last_failure("acquire"),
     shell:
         'python -m reben.acquire --products "$REBEN_PRODUCTS" --tile {wildcards.tile}'
         " --out {output:q} 2> {log:q}"
