@@ -44,7 +44,7 @@ validate(config, "../schemas/config.schema.json")
 find_shipped(config, HOME)
 
 # The memory that rules ask for holds, beside the step that was measured, Snakemake itself:
-# on a cluster's node it runs twice around the step, 260 MB together.
+# on a cluster's node it runs twice around the step, 350 MB together (ps: 174 MB each).
 RESULTS = os.path.normpath(config["results"])  # `results/` is no other folder
 LOGS = f"{RESULTS}/logs"
 TABLES = f"{RESULTS}/tables"

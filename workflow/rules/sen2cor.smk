@@ -23,7 +23,8 @@ rule check_sen2cor:
         "../../envs/sen2cor.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        # 17 MB seen beside sen2cor, whose own start could not be tried.
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=10,
     params:
         version=config["sen2cor"]["version"],
