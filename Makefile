@@ -35,7 +35,6 @@ demo/demo.yaml: | .venv/run
 
 demo: .venv/run demo/demo.yaml  ## generate small products and build a dataset of them
 	$(RUN) --configfile demo/demo.yaml -- all draw_overview
-	@$(BIN)/python -m reben.summary --results demo/results
 
 test: .venv/dev  ## unit and workflow tests
 	$(BIN)/python -m pytest

@@ -14,7 +14,8 @@ from reben.files import write_json
 from reben.report import __main__ as report
 from reben.report import counts, distances
 from reben.report.pages import share
-from reben.results import OBSCURED_TABLE, read_build
+from reben.results import read_build
+from reben.tables import OBSCURED_TABLE
 from tests.builds import CLASSES, NOMENCLATURE, TILES, write_build
 
 CHROMIUM = Path(os.environ.get("REBEN_CHROMIUM", "/usr/bin/chromium"))

@@ -24,12 +24,12 @@ from reben.audit import __main__ as audit
 from reben.audit import digests, provenance
 from reben.files import read_json, write_json, write_text
 from reben.patch_tar import patch_writer
-from reben.results import OBSCURED_TABLE
 from reben.tables import (
     ALIGNMENT,
     COUNTRIES,
     LABELS,
     METADATA,
+    OBSCURED_TABLE,
     PATCHES,
     SELECTION,
     SENTINEL1,
@@ -85,7 +85,7 @@ def forge(results: Path) -> None:
         )
     audit.main(
         ["--results", str(results), "--config", json.dumps(manifest["config"])]
-        + ["--snakemake", "9", "--snakefile", "Snakefile"]
+        + ["--snakemake", "9"]
     )
 
 
