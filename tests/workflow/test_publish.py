@@ -9,17 +9,26 @@ from pathlib import Path
 from tests.workflow.builds import Build
 
 
-def test_report_archives_and_catalogue_are_made_once(audited: Build, tmp_path: Path) -> None:
+def test_report_archives_and_catalogue_are_made_once_and_may_move(
+    audited: Build, tmp_path: Path
+) -> None:
     build = audited.copy(tmp_path / "project")
     targets = ("report", "archive", "catalogue", "audit")
-    assert build.jobs(*targets) == {name: set() for name in targets[:-1]}
+    assert build.jobs(*targets) == {name: set() for name in targets[:-1]}, "the audit is there"
     page = (build.results / "report/index.html").read_text(encoding="utf-8")
     assert 'id="provenance"' in page
     assert "inputs/corine.gpkg" in page
-    archives = {path.name for path in (build.results / "archives").iterdir()}
+    archives = {path.name for path in (build.results / "archives").glob("[!.]*")}
     assert archives == {
         "BigEarthNet-S1.tar.zst", "BigEarthNet-S2.tar.zst", "Reference_Maps.tar.zst", "SHA256SUMS"
     }  # fmt: skip
+    assert build.jobs(*targets) == {}
+    for file in ("report/templates/style.css", "publish/card.md"):
+        path = build.root / "workflow/reben" / file
+        path.write_text(path.read_text() + "\n")
+    assert build.jobs(*targets) == {"report": set(), "catalogue": set()}
+    build.results.rename(build.root / "moved")
+    build.config["results"] = "moved"
     assert build.jobs(*targets) == {}
 
 
