@@ -18,7 +18,8 @@ rule digest_tile:
         "../../envs/raster.yaml"
     threads: 2
     resources:
-        mem_mb=500,
+        # 1.5 GB seen, full-size tile: the shard, mapped. A cgroup would give it back.
+        mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,  # 100,000 files, 4 GB
     params:
         product=product_at_hand,

@@ -23,7 +23,8 @@ rule check_sen2cor:
         "../../envs/sen2cor.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        # 17 MB seen beside sen2cor, whose own start could not be tried.
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=10,
     params:
         version=config["sen2cor"]["version"],
@@ -35,8 +36,8 @@ rule check_sen2cor:
 rule run_sen2cor:
     """Process an L1C product to L2A."""
 
-    # Its parameters are sen2cor's version and the digest of its GIPP and nothing else: 40
-    # minutes a tile are spent again only if the outcome can differ.
+    # Its parameters are sen2cor's version, the digest of its GIPP and its own last failure:
+    # 40 minutes a tile are spent again only if the outcome can differ.
     input:
         l1c=f"{RESULTS}/l1c/{{tile}}",
     output:
@@ -55,6 +56,7 @@ rule run_sen2cor:
     params:
         version=config["sen2cor"]["version"],
         gipp_digest=sha256_file(GIPP) if GIPP and Path(GIPP).is_file() else "",
+        failure=last_failure("sen2cor"),
     shell:
         "python -m reben.sen2cor --l1c {input.l1c:q} --out {output:q}"
         ' --command "$REBEN_SEN2COR" --gipp "$REBEN_GIPP" --version {params.version:q}'
