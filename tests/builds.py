@@ -19,7 +19,6 @@ from reben.grid import TileGrid
 from reben.metadata import build_metadata, count_classes, divide
 from reben.names import PatchName, ProductName
 from reben.nomenclature import read_nomenclature
-from reben.results import OBSCURED_TABLE
 from reben.selection import select_patches
 from reben.split import assign_split
 from reben.synthetic.raster import write_raster
@@ -27,6 +26,7 @@ from reben.tables import (
     COUNTRIES,
     LABELS,
     METADATA,
+    OBSCURED_TABLE,
     PATCHES,
     SELECTION,
     SENTINEL1,

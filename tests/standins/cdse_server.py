@@ -48,14 +48,20 @@ def well(kind: str, number: int) -> str | None:
 
 
 def bad_night(seed: int, share: float = 0.3) -> Plan:
-    """A plan by which a share of all requests fails, in all ways."""
-    rng, lock = random.Random(seed), threading.Lock()
+    """A plan by which a share of all requests fails at random, in all ways before one recurs."""
+    lock = threading.Lock()
+    rngs: dict[str, random.Random] = {}
+    ways: dict[str, list[str]] = {}
 
     def plan(kind: str, number: int) -> str | None:
         with lock:
+            rng = rngs.setdefault(kind, random.Random(f"{kind} {seed}"))
             if rng.random() >= share:
                 return None
-            return rng.choice(MISHAPS if kind == "download" else MISHAPS[:4])
+            if not ways.get(kind):
+                possible = MISHAPS if kind == "download" else MISHAPS[:4]
+                ways[kind] = rng.sample(possible, len(possible))
+            return ways[kind].pop()
 
     return plan
 

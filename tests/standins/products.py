@@ -6,6 +6,8 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from reben.cdse.catalogue import Entry
+from reben.product_table import Product
 from reben.synthetic import ProductSpec, write_product
 from tests.standins.cdse_server import Archive
 
@@ -52,3 +54,10 @@ def archive(safe: Path, **changes: object) -> Archive:
     """A product as the stand-in offers it."""
     identity = str(uuid.uuid5(uuid.NAMESPACE_URL, safe.stem))
     return Archive(safe.stem, identity, zipped(safe), **changes)  # type: ignore[arg-type]
+
+
+def listed(archive: Archive, *, bare: bool = False) -> Product:
+    """The product's row in a table: as `reben.products` writes it, or its name and id alone."""
+    if bare:
+        return Product(archive.name, archive.name[7:10], "cdse", id=archive.id)
+    return Entry.parse(archive.entry()).to_product()

@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from unittest import mock
 
 import boto3
 import pytest
@@ -21,10 +22,10 @@ from moto.server import ThreadedMotoServer
 from reben import acquire
 from reben.cdse import credentials, object_store
 from reben.cdse.service import Service
-from reben.errors import ConfigError, DownloadError, ProductError
+from reben.errors import ConfigError, DownloadError, ProductError, SpaceError
 from reben.product_table import Product, write_products
 from tests.standins import products
-from tests.standins.cdse_server import Archive, CdseServer
+from tests.standins.cdse_server import CdseServer
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +155,15 @@ def test_a_damaged_local_folder_leaves_nothing(safe: Path, tmp_path: Path) -> No
     assert only(tmp_path / "out") == []
 
 
+def test_a_disk_without_room_is_found_before_copying(
+    safe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: mock.Mock(free=10_000))
+    with pytest.raises(SpaceError, match=rf"GB of free disk for a copy of .*{safe.name}, found"):
+        run(tmp_path, local(safe))
+    assert only(tmp_path / "out") == []
+
+
 def test_a_local_folder_with_a_link_is_refused(safe: Path, tmp_path: Path) -> None:
     damaged = Path(shutil.copytree(safe, tmp_path / safe.name))
     (damaged / "AUX_DATA" / "link").symlink_to("/etc/passwd")
@@ -180,23 +190,10 @@ def server(safe: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CdseServer]:
         yield running
 
 
-def remote(archive: Archive, *, bare: bool = False) -> Product:
-    entry = archive.entry()
-    return Product(
-        archive.name,
-        archive.name[7:10],
-        "cdse",
-        id=archive.id,
-        size="" if bare else str(entry["ContentLength"]),
-        checksum="" if bare else f"blake3:{entry['Checksum'][1]['Value']}",
-        s3_path="" if bare else entry["S3Path"],
-    )
-
-
 @pytest.mark.parametrize("bare", [False, True])
 def test_a_product_is_fetched(server: CdseServer, tmp_path: Path, bare: bool) -> None:
     [archive] = server.archives.values()
-    out = run(tmp_path, remote(archive, bare=bare))
+    out = run(tmp_path, products.listed(archive, bare=bare))
     assert only(out) == [f"{archive.name}.SAFE"]
     assert only(out.parent) == [out.name]
     assert server.counts.requests["catalogue"] == (1 if bare else 0)
@@ -209,8 +206,8 @@ def test_a_fetched_archive_is_kept_until_it_is_unpacked(
     with monkeypatch.context() as patch:
         patch.setattr("reben.safe.archive.unpack", lambda *_: os.kill(os.getpid(), 2))
         with pytest.raises(KeyboardInterrupt):
-            run(tmp_path, remote(archive))
-    run(tmp_path, remote(archive))
+            run(tmp_path, products.listed(archive))
+    run(tmp_path, products.listed(archive))
     assert server.counts.completed[archive.id] == 1
     assert server.counts.after_completion[archive.id] == 0
 
@@ -221,15 +218,15 @@ def test_an_archive_that_is_no_good_is_not_trusted_again(
     [archive] = server.archives.values()
     good, archive.content = archive.content, b"PK but nothing else"
     with pytest.raises(ProductError, match="expected a whole zip"):
-        run(tmp_path, remote(archive))
+        run(tmp_path, products.listed(archive))
     assert only(tmp_path / "out") == []
     archive.content = good
-    run(tmp_path, remote(archive))
+    run(tmp_path, products.listed(archive))
 
 
 def test_an_id_of_another_product_is_an_error(server: CdseServer, tmp_path: Path) -> None:
     [archive] = server.archives.values()
-    product = remote(archive, bare=True)
+    product = products.listed(archive, bare=True)
     other = Product(product.product.replace("UUP", "UVP"), "L1C", "cdse", id=product.id)
     with pytest.raises(ConfigError, match=f"its id .* is that of {archive.name}"):
         run(tmp_path, other)

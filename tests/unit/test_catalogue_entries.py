@@ -15,12 +15,13 @@ import pytest
 import shapely
 from pystac.extensions.eo import EOExtension
 from pystac.extensions.projection import ProjectionExtension
+from pystac.extensions.version import VersionExtension
 from stac_geoparquet import arrow
 
 from reben.errors import TableError
 from reben.publish import __main__ as publish
 from reben.results import Build, read_build
-from tests.builds import NOMENCLATURE, TILES, write_build
+from tests.builds import CLASSES, NOMENCLATURE, TILES, write_build
 
 VERSION, LICENCE = "2.0.0", "CDLA-Permissive-1.0"
 
@@ -64,6 +65,30 @@ def test_pystac_validates_collection_and_items(results: Path, build: Build) -> N
 def core(value: dict[str, Any]) -> dict[str, Any]:
     """Without extensions, whose schemas would have to be fetched."""
     return value | {"stac_extensions": []}
+
+
+def test_fields_of_extensions_are_as_their_schemas_ask(results: Path) -> None:
+    """EO 1.1, Projection 2.0 and Version 1.2, whose schemas cannot be fetched here."""
+    stac = read(results, "collection.json")
+    assert stac["stac_extensions"] == [VersionExtension.get_schema_uri()]
+    assert isinstance(stac["version"], str)
+    assert stac["summaries"]["labels"] == CLASSES
+    table = pq.read_table(results / "dataset" / "items.parquet")
+    for item in arrow.stac_table_to_items(table):
+        assert item["stac_extensions"] == [
+            EOExtension.get_schema_uri(), ProjectionExtension.get_schema_uri()
+        ]  # fmt: skip
+        properties = item["properties"]
+        for name in ("eo:cloud_cover", "eo:snow_cover"):
+            assert 0 <= properties.pop(name) <= 100
+        assert re.fullmatch(r"EPSG:32[67]\d\d", properties.pop("proj:code"))
+        x_min, y_min, x_max, y_max = properties.pop("proj:bbox")
+        height, width = properties.pop("proj:shape")
+        assert {type(height), type(width)} == {int}
+        a, b, c, d, e, f = properties.pop("proj:transform")
+        assert (c, f, c + a * width, f + e * height) == (x_min, y_max, x_max, y_min)
+        assert b == d == 0
+        assert not any(":" in name for name in properties), "no field of another extension"
 
 
 def test_items_say_what_the_tables_say(results: Path, build: Build) -> None:

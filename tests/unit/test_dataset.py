@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
 from reben.bands import S1_BANDS, S2_BANDS
-from reben.dataset import SNOW_CLOUD_TABLE, BigEarthNet
+from reben.dataset import BigEarthNet
 from reben.errors import ConfigError, StoreError
 from reben.lmdb_store import write_lmdb
 from reben.names import patch_id
 from reben.safetensors_value import stack_bands
-from reben.tables import METADATA, write_table
+from reben.tables import METADATA, OBSCURED_TABLE, write_table
 from tests.geotiffs import SCENE, TILE, reference_map, s1_arrays, s2_arrays
 
 IDS = [patch_id(TILE, 0, row) for row in range(6)]
@@ -59,7 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         contains_cloud_or_shadow=pl.lit(value=False),
     )
     write_table(root / "metadata.parquet", frame.filter(~pl.col("snow")), METADATA)
-    write_table(root / SNOW_CLOUD_TABLE, frame.filter("snow"), METADATA)
+    write_table(root / OBSCURED_TABLE, frame.filter("snow"), METADATA)
     entries = {}
     for i, name in enumerate(IDS):
         entries[name] = save(s2_arrays(i))

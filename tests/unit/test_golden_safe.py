@@ -13,7 +13,8 @@ from reben.bands import RESOLUTION_M
 from reben.errors import ProductError
 from reben.names import ProductName
 from reben.quality import check_quality
-from reben.safe.metadata import L2AProduct, Metadata
+from reben.safe.metadata import L2AProduct
+from reben.safe.xml_file import Metadata
 
 GOLDEN: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "data" / "golden_safe.json").read_text()

@@ -89,6 +89,12 @@ def file_limit() -> Iterator[int]:
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+def test_values_that_just_miss_a_page_fit_the_map(tmp_path: Path) -> None:
+    """Each takes twice its length, which the map must have grown for beforehand."""
+    entries = {f"{i:04}" * 10: bytes(4090) for i in range(3000)}
+    assert entries_of(write(tmp_path / "x", entries, 8 << 20)) == entries
+
+
 def test_full_disk_is_said_plainly(tmp_path: Path, file_limit: int) -> None:
     with pytest.raises(OSError, match="File too large") as error:
         write(tmp_path / "x.lmdb", {"a": bytes(2 * file_limit)}, 2 * file_limit)

@@ -1,8 +1,13 @@
 """Ground that splits share."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import polars as pl
 import pytest
 
+from reben.verify.checks import Content
+from reben.verify.claims import Build
 from reben.verify.overlap import seasons, shared_ground
 
 A = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
@@ -38,3 +43,26 @@ def test_seasons_are_meteorological() -> None:
     tiles = [A.replace("0613", f"{month:02d}01") for month in range(1, 13)]
     found = seasons(pl.DataFrame({"tile": tiles})).to_list()
     assert found == ["winter"] * 2 + ["spring"] * 3 + ["summer"] * 3 + ["fall"] * 3 + ["winter"]
+
+
+@pytest.mark.parametrize(("stated", "findings"), [("train", 0), ("test", 1)])
+def test_ground_shared_beyond_what_places_give_is_a_finding(stated: str, findings: int) -> None:
+    """Both patches lie at the edge of their tiles, where all is for training."""
+    places = patches((A, "train", 400_000), (B, "train", 400_300)).with_columns(
+        tile_x_min="x_min", tile_y_max="y_max", tile_side_m=12_000
+    )
+    build = Build(Path("results"), {"config": {"split": {"p": 0.25, "q": 0.25}}})
+    content = Content(build)
+    frame = places.with_columns(split=pl.Series([stated, "train"]))
+    content.metadata = SimpleNamespace(frame=frame, folder=Path("dataset"))  # type: ignore[assignment]
+    content.tables = SimpleNamespace(places=places.drop("split"))  # type: ignore[assignment]
+    found = [str(finding) for finding in content.check_ground()]
+    assert len(found) == findings
+    shared = 2 * findings
+    assert build.notes == [
+        f"{shared} of 2 patches ({shared / 2:.2%}) share ground with a patch of another split in "
+        "the same season"
+    ]
+    for line in found:
+        assert line.startswith(f"dataset/metadata.parquet: {A}_10_00 (test) and {B}_11_00 (train)")
+        assert line.endswith("by their places they are train and train")

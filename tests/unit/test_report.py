@@ -10,9 +10,12 @@ import polars as pl
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from reben.files import write_json
 from reben.report import __main__ as report
 from reben.report import counts, distances
-from reben.results import OBSCURED_TABLE, read_build
+from reben.report.pages import share
+from reben.results import read_build
+from reben.tables import OBSCURED_TABLE
 from tests.builds import CLASSES, NOMENCLATURE, TILES, write_build
 
 CHROMIUM = Path(os.environ.get("REBEN_CHROMIUM", "/usr/bin/chromium"))
@@ -185,15 +188,108 @@ def test_the_same_build_gives_the_same_pages(pages: Path, tmp_path: Path) -> Non
         assert file.read_bytes() == (again / file.name).read_bytes(), file.name
 
 
-def test_provenance_comes_from_the_audit(pages: Path, tmp_path: Path) -> None:
+def test_provenance_comes_from_the_audit(page: Page, pages: Path, tmp_path: Path) -> None:
     manifest = tmp_path / "manifest.json"
-    manifest.write_text('{"inputs": {"corine": "sha256:12<"}, "products": [1, 2]}')
+    write_json(manifest, MANIFEST)
     arguments = ["--results", str(pages.parent / "results"), "--nomenclature", str(NOMENCLATURE)]
     report.main([*arguments, "--manifest", str(manifest), "--out", str(tmp_path / "out")])
-    text = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
-    assert '<th scope="row">inputs.corine</th><td>sha256:12&lt;</td>' in text
-    assert '<th scope="row">products</th><td>2 entries</td>' in text
+    page.set_viewport_size({"width": 400, "height": 900})
+    page.goto((tmp_path / "out" / "index.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") == 400
+    section = page.locator("#provenance")
+    for row in (
+        ("corine.path", "data/<clc>.gpkg\nSHA-256 12ab"),
+        ("countries.path", "gone.gpkg\ngone"),
+        ("lmdb.include", "s2, s1"),
+        ("split.p", "0.25"),
+        ("reben", "git commit c0ffee, with changes that were not committed"),
+        ("gdal", "3.10"),
+        ("patches", "99ff"),
+    ):
+        found = section.locator("tr", has=page.locator(f"th:text-is('{row[0]}')"))
+        assert (row[0], found.locator("td").inner_text()) == row
+    assert "one product carries an offset" in section.inner_text()
+    assert section.locator("th", has_text="sentinel1.root").count() == 0, "it is not set"
+    assert section.locator("th", has_text="sen2cor").count() == 0, "it did not run"
     assert 'id="provenance"' not in (pages / "index.html").read_text(encoding="utf-8")
+
+
+MANIFEST = {
+    "warnings": ["one product carries an offset"],
+    "inputs": {
+        "files": {
+            "corine.path": {"path": "data/<clc>.gpkg", "sha256": "12ab", "release": None},
+            "countries.path": {"path": "gone.gpkg", "sha256": None},
+        }
+    },
+    "config": {
+        "corine": {"path": "data/<clc>.gpkg"},
+        "lmdb": {"include": ["s2", "s1"]},
+        "sentinel1": {"root": None},
+        "split": {"p": 0.25},
+    },
+    "software": dict.fromkeys(("snakemake", "python", "proj", "geos", "openjpeg"), "1")
+    | {"gdal": "3.10", "sen2cor": None, "platform": {"system": "Linux"}},
+    "code": {"git": {"commit": "c0ffee", "clean": False}},
+    "outputs": {"global": {"patches": "99ff"}},
+}
+
+
+def test_shares_are_not_rounded_to_none_or_all() -> None:
+    found = [share(number) for number in (0, 0.0001, 0.0005, 0.5, 0.9994, 0.9999, 1)]
+    assert found == ["0.0%", "< 0.1%", "0.1%", "50.0%", "99.9%", "> 99.9%", "100.0%"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_on_colours_have_contrast(page: Page, pages: Path, scheme: str) -> None:
+    """At least 4.5 between the percent and its square, 3 where the square is in between."""
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.goto((pages / "index.html").as_uri())
+    squares = page.evaluate(
+        """[...document.querySelectorAll("rect.heat")].map(rect => {
+            const text = rect.nextElementSibling;
+            const ink = text && text.matches("text.share") ? getComputedStyle(text).fill : null;
+            const body = getComputedStyle(document.body).backgroundColor;
+            const style = getComputedStyle(rect);
+            return [ink, style.fill, Number(style.fillOpacity), body];
+        }).filter(square => square[0])"""
+    )
+    assert len(squares) > 50
+    for ink, fill, opacity, paper in squares:
+        under = [
+            opacity * a + (1 - opacity) * b for a, b in zip(rgb(fill), rgb(paper), strict=True)
+        ]
+        contrast = sorted([luminance(rgb(ink)), luminance(under)])
+        least = 3 if 0.4 < opacity < 0.95 else 4.5
+        assert (contrast[1] + 0.05) / (contrast[0] + 0.05) >= least, (scheme, opacity)
+
+
+def rgb(colour: str) -> list[float]:
+    return [float(part) for part in re.findall(r"[\d.]+", colour)[:3]]
+
+
+def luminance(colour: list[float]) -> float:
+    """Relative luminance, WCAG 2."""
+    linear = np.where(
+        np.array(colour) <= 10,
+        np.array(colour) / 3294.6,
+        ((np.array(colour) / 255 + 0.055) / 1.055) ** 2.4,
+    )
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_print_keeps_the_wide_layout_and_hides_what_needs_a_mouse(page: Page, pages: Path) -> None:
+    page.set_viewport_size({"width": 700, "height": 900})  # about A4
+    page.goto((pages / "index.html").as_uri())
+    columns = "getComputedStyle(document.querySelector('.three')).gridTemplateColumns.split(' ')"
+    assert len(page.evaluate(columns)) == 1
+    page.emulate_media(media="print")
+    assert len(page.evaluate(columns)) == 3
+    assert page.locator("#class-counts tr").first.evaluate("e => getComputedStyle(e).display") == (
+        "table-row"
+    )
+    assert not page.locator(".on-screen").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 700
 
 
 def test_distances_equal_those_of_every_pair(pages: Path) -> None:

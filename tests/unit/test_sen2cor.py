@@ -145,6 +145,7 @@ def test_the_logs_of_failed_tries_are_kept(
     [
         ("fail", ToolError, "expected exit status 0, found 1; the last line was 'Traceback:"),
         ("half_fail", ToolError, "expected exit status 0, found 1"),
+        ("killed", ToolError, "killed it, as the system does when memory runs out"),
         ("empty", ProductError, "expected one L2A product, found none. sen2cor ended without"),
         ("half", ProductError, "band B08 has no image at its native 10 m"),
         ("other_name", ProductError, "expected a product of tile"),

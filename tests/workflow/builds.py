@@ -87,9 +87,20 @@ class Build:
         self, *args: str, cores: int = 2, env: Mapping[str, str] | None = None
     ) -> "subprocess.CompletedProcess[str]":
         """Run Snakemake in the copy and insist that it succeeds; stderr holds its output."""
+        return self.run([*self._command(cores), *args], env)
+
+    def failing(self, *args: str) -> str:
+        """Run Snakemake in the copy and insist that it fails; its output."""
+        done = subprocess.run(
+            [*self._command(2), *args], cwd=self.root, capture_output=True, text=True
+        )
+        assert done.returncode != 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def _command(self, cores: int) -> list[str]:
         (self.root / "build.yaml").write_text(yaml.safe_dump(self.config))
         command = [sys.executable, "-m", "snakemake", "--configfile", "build.yaml"]
-        return self.run([*command, "--cores", str(cores), *args], env)
+        return [*command, "--cores", str(cores)]
 
     def shell(
         self, command: str, env: Mapping[str, str] | None = None

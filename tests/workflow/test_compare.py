@@ -1,6 +1,7 @@
 """Two builds side by side, a build beside the published tables, and foreseen changes."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from safetensors.numpy import load, save
 
 from reben import changes, compare
+from reben.errors import RebenError
 from reben.tables import METADATA, read_table, write_table
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
@@ -51,13 +53,33 @@ def test_rows_columns_and_arrays_that_differ_are_named(
     ]
     assert result["arrays"]["only_a"] == [first]
     assert result["arrays"]["differ"] == {second: {"B01": {"pixels": 2, "of": 400, "max": 7.0}}}
-    assert f"{second}: country: {country} | Utopia" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{second}: country: A {country}, B Utopia" in said
+    assert f"{second}: B01: 2 of 400 pixels, by up to 7" in said
+    assert re.search(r"^patches only in A +1$", said, re.MULTILINE)
+    assert re.search(r"^entries, of \d+ in both +1$", said, re.MULTILINE)
+
+
+def test_nan_and_garbage_are_told_apart() -> None:
+    nan, one = np.full((2, 2), np.nan, np.float32), np.ones((2, 2), np.float32)
+    mixed = np.array([[np.nan, 1], [1, 1]], np.float32)
+    result = compare.tensor_differences(
+        save({"VH": nan, "VV": one}), save({"VH": nan, "VV": mixed})
+    )
+    assert result == {"VV": {"pixels": 1, "of": 4, "max": 0.0}}
+    assert "unreadable" in compare.tensor_differences(b"garbage", save({"VV": one}))["value"]
+    other = compare.tensor_differences(save({"VV": one}), save({"VV": one}, metadata={"a": "b"}))
+    assert "bytes" in other["value"]
 
 
 def test_the_scene_differs_from_the_published_only_in_moved_labels(
     scene_build: Path, reference: Path
 ) -> None:
     result = compare.compare(scene_build, reference / "published", restrict=True)
+    said = "\n".join(compare.show(result))
+    assert f"{TILE}_27_59: only in B" in said
+    assert f"{TILE}_27_55: labels: only A Pastures; only B Inland waters, Mixed forest" in said
+    assert "entries: not compared; one has no LMDB" in said
     assert not result["equal"]
     tables = result["tables"]
     # 27_59 is 35 % uncovered; the other moved patches have other labels; 26_57 is true.
@@ -81,8 +103,63 @@ def test_changes_of_a_corine_release_before_building(
     assert (row["appear"], row["dataset"]) == ("Pastures", None)
     assert row["vanish"] == "Moors, heathland and sclerophyllous vegetation"
     text = capsys.readouterr().out
-    assert text.startswith("1 tiles and 1 patches change; 1 patches have other labels, 0 enter")
-    assert "  Pastures: appears in 1, vanishes from 0" in text
+    assert text.startswith("Changed: 1 of 12 patches, in 1 of 1 tiles\nOther labels: 1; entering ")
+    assert f"{TILE}         1  70_40\n" in text
+    assert re.search(r"^Pastures +1 +0$", text, re.MULTILINE)
+    changes.main([str(scene_build), releases[1]])
+    assert capsys.readouterr().out == text, "the build itself is what the old release made"
+    changes.main([str(scene_build), releases[0]])
+    same = "Nothing changes: 12 patches have the same land cover and labels.\n"
+    assert capsys.readouterr().out == same
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere", "{build}"], "nowhere: expected a results folder or a CORINE file, found none"),
+        (["{build}/tables", "{build}"], "{build}/tables: expected the results of a finished build"),
+        (["{build}", "{inputs}/countries.gpkg"], "countries.gpkg: expected one code column, found"),
+        (
+            ["{build}", "{build}/dataset/funnel.csv"],
+            "funnel.csv: expected one polygon layer, found 0",
+        ),
+        (
+            ["{build}", "{inputs}/corine.gpkg", "--nomenclature", "{nomenclature}"],
+            "{build}: its labels are not those of {nomenclature} with a labelled fraction of 0.75 "
+            "(inclusive); give --nomenclature",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_said(
+    small_build: Path,
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(small_build.parent)
+    places = {"build": small_build, "inputs": small_build.parent / "inputs"}
+    places["nomenclature"] = Path("resources/nomenclature/bigearthnet_43.csv")
+    with pytest.raises(RebenError, match=re.escape(message.format(**places))):
+        changes.main([argument.format(**places) for argument in arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["{inputs}/corine.gpkg", "{inputs}/corine.gpkg"], "two CORINE files need --results"),
+        (["{inputs}/corine.gpkg", "{build}"], "give them the other way"),
+    ],
+)
+def test_a_wrong_command_says_what_to_give(
+    small_build: Path,
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    places = {"build": small_build, "inputs": small_build.parent / "inputs"}
+    with pytest.raises(SystemExit):
+        changes.main([argument.format(**places) for argument in arguments])
+    assert message in capsys.readouterr().err
 
 
 def test_changes_between_two_builds(small_build: Path, tmp_path: Path) -> None:

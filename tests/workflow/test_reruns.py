@@ -1,5 +1,6 @@
 """What runs again after a change, by name; and what does not."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -163,4 +164,23 @@ def test_results_may_lose_intermediates_and_move(build: Build) -> None:
 def test_results_on_another_machine_stay_up_to_date(small_project: Build, tmp_path: Path) -> None:
     build = small_project.copy(tmp_path / "elsewhere")
     shutil.rmtree(build.root / ".snakemake")
+    assert build.jobs() == {}
+
+
+def test_a_failed_job_runs_again_where_its_followers_are_there_from_before(build: Build) -> None:
+    """Snakemake alone would find nothing to be done, and leave labels of the old release."""
+    new = build.root / "inputs/later.gpkg"
+    new.write_text("no CORINE")
+    long_ago = 1_000_000_000
+    os.utime(new, (long_ago, long_ago))
+    build.config["corine"]["path"] = "inputs/later.gpkg"
+    for _ in range(2):
+        said = build.failing()
+        assert "results/logs/clip_corine.log\n  error: inputs/later.gpkg: expected a vector" in said
+    old = build.root / "inputs/corine.gpkg"
+    recode(old, new, a_place(old), "523")
+    os.utime(new, (long_ago, long_ago))
+    assert set(build.jobs()) == {
+        "clip_corine", "make_reference_maps", "encode_reference_maps", *AFTER_LABELS
+    }  # fmt: skip
     assert build.jobs() == {}

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 import struct
 import subprocess
@@ -23,11 +24,13 @@ from reben.audit import __main__ as audit
 from reben.audit import digests, provenance
 from reben.files import read_json, write_json, write_text
 from reben.patch_tar import patch_writer
-from reben.results import OBSCURED_TABLE
 from reben.tables import (
+    ALIGNMENT,
     COUNTRIES,
     LABELS,
     METADATA,
+    OBSCURED_TABLE,
+    PATCHES,
     SELECTION,
     SENTINEL1,
     SNOW_CLOUD,
@@ -398,6 +401,13 @@ def name_of_v1(results: Path) -> str:
     return f"{CLEAR}: {patch}: its s2v1_name is of another patch, {name}"
 
 
+def place(results: Path) -> str:
+    path = f"tables/patches/{FIRST}.parquet"
+    patch = metadata(results)["patch_id"][0]
+    rewrite(results, path, PATCHES, at(patch, "x_min", 0))
+    return f"{path}: {patch}: x_min is 0, by the grid of its tile and the audit it is 342000"
+
+
 def counted_codes(results: Path) -> str:
     path = f"tables/code_counts/{FIRST}.parquet"
     table = pq.read_table(results / path)
@@ -446,7 +456,7 @@ TAMPERINGS: list[Tampering] = [
     lmdb_sentinel1_everywhere, lmdb_trailing,
     dropped_row, dropped_everywhere, doubled_row, order_of_rows, types, added_label,
     order_of_labels, swapped_splits, country, flag, names_of_sentinel1, name_of_v1,
-    counted_codes, class_counts, funnel, verdict, clip,
+    place, counted_codes, class_counts, funnel, verdict, clip,
 ]  # fmt: skip
 #: Also tried with the audit as it was.
 PLAIN: list[Tampering] = [
@@ -482,6 +492,32 @@ def test_a_forged_audit_does_not_hide_tampering(results: Path, tamper: Tampering
     found = findings(results)
     assert [line for line in found if line.startswith(expected)], (expected, found)
     assert not any("sha256" in line for line in found), found
+
+
+def test_flags_and_names_are_held_against_those_of_v1(
+    scene_project: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = scene_project.copy(tmp_path / "project")
+    build.snakemake("audit")
+    monkeypatch.chdir(build.root)
+    results = build.results
+    assert findings(results) == []
+    row = read_table(results / OBSCURED, METADATA).row(0, named=True)
+    patch = row["patch_id"]
+    snow, cloud = "contains_seasonal_snow", "contains_cloud_or_shadow"
+    for table, schema in ((OBSCURED, METADATA), ("tables/snow_cloud.parquet", SNOW_CLOUD)):
+        rewrite(results, table, schema, at(patch, snow, row[cloud]), at(patch, cloud, row[snow]))
+    name = row["s2v1_name"].replace("T10", "T11")
+    for table, schema in ((OBSCURED, METADATA), ("tables/alignment.parquet", ALIGNMENT)):
+        rewrite(results, table, schema, at(patch, "s2v1_name", name))
+    found = "\n".join(findings(results))
+    for column, value, source in (
+        (snow, row[cloud], "patches_with_seasonal_snow.csv.bz2"),
+        (cloud, row[snow], "patches_with_cloud_and_shadow.csv.bz2"),
+        ("s2v1_name", name, "s1_s2_name_country_season.csv.bz2"),
+    ):
+        expected = rf"{OBSCURED}: {patch}: {column} is {value}, by \S*/{source} it is {row[column]}"
+        assert re.search(expected, found), (expected, found)
 
 
 def test_a_sample_looks_at_whole_tables_and_few_patches(results: Path) -> None:

@@ -19,7 +19,7 @@ from reben.cdse.download import Downloader
 from reben.cdse.service import Service
 from reben.checksum import check_file
 from reben.errors import ConfigError, ProductError
-from reben.files import atomic_directory
+from reben.files import atomic_directory, check_space
 from reben.product_table import Product, read_products
 from reben.safe import archive
 from reben.safe.manifest import check_whole
@@ -70,6 +70,7 @@ def _copy(product: Product, safe: Path) -> None:
     if path.is_dir():
         if links := [p for p in path.rglob("*") if p.is_symlink()]:
             raise ProductError(f"{path}: refused: {links[0]} is a link; expected plain files")
+        check_space(safe, sum(p.stat().st_size for p in path.rglob("*")), f"a copy of {path}")
         shutil.copytree(path, safe, dirs_exist_ok=True, copy_function=shutil.copyfile)
     elif path.is_file():
         if problem := check_file(path, int(product.size or 0), product.checksum):

@@ -268,7 +268,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     for path in (args.old, args.new):
         if not path.exists():
-            raise TableError(f"{path}: expected a results folder or a CORINE file, found nothing")
+            raise TableError(f"{path}: expected a results folder or a CORINE file, found none")
     if args.old.is_file() and args.new.is_dir():
         parser.error("the new state is a build and the old one a file; give them the other way")
     results = args.results or args.old

@@ -92,7 +92,7 @@ def compare_arrays(a: Path, b: Path, restrict: bool) -> dict[str, Any]:
         for key in sorted(keys_a & keys_b):
             x, y = bytes(one.get(key) or b""), bytes(other.get(key) or b"")
             if x != y:
-                differ[_text(key)] = _differences(x, y)
+                differ[_text(key)] = tensor_differences(x, y)
     return {
         "compared": len(keys_a & keys_b),
         "only_a": sorted(map(_text, keys_a - keys_b)),
@@ -105,7 +105,7 @@ def _text(key: bytes) -> str:
     return key.decode(errors="backslashreplace")
 
 
-def _differences(x: bytes, y: bytes) -> dict[str, Any]:
+def tensor_differences(x: bytes, y: bytes) -> dict[str, Any]:
     """By tensor, how two values differ."""
     found: dict[str, Any] = {}
     try:

@@ -140,7 +140,7 @@ def _valid(shapes: NDArray[Any]) -> NDArray[Any]:
 
 
 def assign_country(patches: pl.DataFrame, countries: dict[str, shapely.Geometry]) -> pl.DataFrame:
-    """Rows of `tables.COUNTRIES` for the patches, in their order."""
+    """Rows of `tables.COUNTRIES` for the patches, sorted by patch_id."""
     parts = []
     for (epsg,), part in patches.group_by("epsg", maintain_order=True):
         squares = part.select("x_min", "y_min", "x_max", "y_max").to_numpy()

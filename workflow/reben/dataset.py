@@ -28,9 +28,8 @@ from reben.frames import SPLITS
 from reben.lmdb_store import shared_lmdb
 from reben.names import entry_key
 from reben.safetensors_value import stack_bands
-from reben.tables import METADATA, read_tables
+from reben.tables import METADATA, OBSCURED_TABLE, read_tables
 
-SNOW_CLOUD_TABLE = "metadata_for_patches_with_snow_cloud_or_shadow.parquet"
 #: By image, its bands.
 BANDS = {"s2": S2_BANDS, "s1": S1_BANDS}
 #: By modality, which images a patch holds.
@@ -116,7 +115,7 @@ class BigEarthNet:
 
         tables = [Path(metadata)]
         if include_snow_cloud:
-            tables.append(tables[0].with_name(SNOW_CLOUD_TABLE))
+            tables.append(tables[0].with_name(OBSCURED_TABLE))
         rows = read_tables(tables, METADATA)
         found = rows["labels"].explode().drop_nulls().unique().sort().to_list()
         self.classes = tuple(classes if classes is not None else found)

@@ -19,7 +19,7 @@ def frame_widths(p: float, q: float) -> tuple[float, float]:
     Raises:
         ConfigError: p and q are no area shares that leave something for the outer frame.
     """
-    if not (0 < p < 1 and 0 <= q < 1 and p + q < 1):
+    if not (p > 0 and q >= 0 and p + q < 1):
         raise ConfigError(
             f"split.p is {p} and split.q is {q}; expected the area shares of test and "
             "validation, with p > 0, q >= 0 and p + q < 1"

@@ -22,6 +22,11 @@ ACCEPTED = "accepted"
 REJECTED = "rejected"
 
 
+def failed(indicators: dict[str, str], required: Sequence[str]) -> list[str]:
+    """The required indicators that are not PASSED, as ``NAME=VALUE``."""
+    return [f"{name}={indicators[name]}" for name in required if indicators[name] != "PASSED"]
+
+
 def judge(product: L2AProduct, required: Sequence[str]) -> list[str]:
     """The required indicators that are not PASSED, as ``NAME=VALUE``.
 
@@ -35,7 +40,7 @@ def judge(product: L2AProduct, required: Sequence[str]) -> list[str]:
             f"{product.path}: required quality indicators {absent} are absent; the product has "
             f"{sorted(indicators)}. Correct `quality.required` or fetch the product again"
         )
-    return [f"{name}={indicators[name]}" for name in required if indicators[name] != "PASSED"]
+    return failed(indicators, required)
 
 
 def check_quality(product: L2AProduct, tile: str, required: Sequence[str]) -> dict[str, Any]:

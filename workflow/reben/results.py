@@ -17,7 +17,16 @@ import polars as pl
 from reben.errors import TableError
 from reben.files import read_json
 from reben.grid import TileGrid
-from reben.tables import LABELS, METADATA, PATCHES, SELECTION, SPLIT, read_table, read_tables
+from reben.tables import (
+    LABELS,
+    METADATA,
+    OBSCURED_TABLE,
+    PATCHES,
+    SELECTION,
+    SPLIT,
+    read_table,
+    read_tables,
+)
 
 
 @dataclass(frozen=True)
@@ -113,10 +122,6 @@ def read_build(root: str | os.PathLike[str]) -> Build:
     )
     verdicts = [read_json(root / "quality" / f"{tile}.json") for tile in tiles]
     return Build(root, verdicts, metadata.sort("patch_id"))
-
-
-#: Name of the second metadata table.
-OBSCURED_TABLE = "metadata_for_patches_with_snow_cloud_or_shadow.parquet"
 
 
 def _csv_rows(path: Path) -> list[dict[str, str]]:

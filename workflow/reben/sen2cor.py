@@ -38,6 +38,10 @@ _log = logging.getLogger(__name__)
 _ROWS = 1024
 #: Scratch that sen2cor needs, as a multiple of its input: 5 GB for 800 MB.
 _SCRATCH_FACTOR = 6
+_KILLED = (
+    ". Something killed it, as the system does when memory runs out: allow fewer tiles at once "
+    "with `--resources mem_mb=`, or give the rule more `mem_mb`"
+)
 #: Of the job's time, what sen2cor may take: the rest is to say so before the scheduler ends it.
 _SHARE_OF_TIME = 0.95
 
@@ -190,6 +194,8 @@ def _process(arguments: list[str], scratch: Path, limit_min: float, threads: int
         raise ToolError(
             f"sen2cor: expected exit status 0, found {status}; the last line was {last!r}. Its "
             f"whole output is above; {free_gb:.1f} GB were free on its scratch disk"
+            + _KILLED
+            * (status in (-signal.SIGKILL, 128 + signal.SIGKILL))
         )
 
 

@@ -1,9 +1,12 @@
-"""What a build made and where it is, for a person: `python -m reben.summary --results DIR`.
+"""What a build made and where it is, or why it stopped, for a person.
 
-In: a finished build. Out: a table on the terminal.
+Printed when Snakemake is done, and by `python -m reben.summary --results DIR`.
+In: the results folder, or the logs of jobs that failed. Out: words on the terminal.
 """
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
@@ -13,47 +16,85 @@ from reben import cli
 from reben.frames import SPLITS
 from reben.palette import DROPPED_COLOURS, OBSCURED
 from reben.quality import ACCEPTED
-from reben.results import OBSCURED_TABLE, Build, read_build
+from reben.results import Build, read_build
+from reben.tables import OBSCURED_TABLE
 
-#: What stands in the dataset folder, in the order in which a person wants it.
+FUNNEL = "dataset/funnel.csv"
+#: What stands in the results folder, in the order in which a person wants it.
 _FILES = {
-    "BigEarthNet.lmdb": "all patches, by name",
-    "metadata.parquet": "labels, split and country of every patch",
-    OBSCURED_TABLE: f"the same for patches with {OBSCURED}",
-    "class_counts.csv": "patches of each class, by split",
-    "funnel.csv": "what became of every patch, by tile",
-    "quality.csv": "verdict on every product",
-    "overview.png": "the dataset in one picture",
+    "dataset/BigEarthNet.lmdb": "patches, by name",
+    "dataset/metadata.parquet": "labels, split, ...",
+    f"dataset/{OBSCURED_TABLE}": "the same, obscured",
+    "dataset/class_counts.csv": "patches by class",
+    FUNNEL: "fate of the patches",
+    "dataset/quality.csv": "fate of the products",
+    "dataset/overview.png": "a picture of it",
+    "dataset/README.md": "card, catalogue",
+    "report/index.html": "pages to look at",
+    "archives": "packed for others",
+    "audit/manifest.json": "digests, provenance",
 }
 
 
-def summarise(build: Build) -> list[Table]:
-    """The tables that `main` prints: counts, and files."""
+def made(results: str | os.PathLike[str], since: float = 0) -> list[Table]:
+    """What a build made: its counts, and its files.
+
+    Args:
+        results: folder of the build.
+        since: leave out what is older, in seconds of Unix time.
+    """
+    tables = []
+    files = Table(box=box.SIMPLE_HEAD, title=f"In {results}", title_justify="left")
+    files.add_column("", no_wrap=True)
+    files.add_column("size", justify="right", no_wrap=True)
+    files.add_column("file", overflow="fold")  # the longest is last, so that it may wrap
+    for name, holds in _FILES.items():
+        path = Path(results, name)
+        if path.exists() and path.stat().st_mtime >= since:
+            if name == FUNNEL:
+                tables.append(count_table(read_build(results)))
+            parts = path.iterdir() if path.is_dir() else [path]
+            files.add_row(holds, size_words(sum(p.stat().st_size for p in parts)), name)
+    return [*tables, files] if files.row_count else []
+
+
+def count_table(build: Build) -> Table:
+    """What became of the patches of a build."""
     counts = Table(box=box.SIMPLE_HEAD, title="The dataset", title_justify="left", min_width=52)
     counts.add_column("")
     counts.add_column("patches", justify="right")
     total = build.funnel[-1]
     accepted = sum(verdict["verdict"] == ACCEPTED for verdict in build.verdicts)
-    counts.add_row(f"in {len(build.verdicts)} products", f"{total['patches']:,}")
+    counts.add_row(f"in {_products(len(build.verdicts))}", f"{total['patches']:,}")
     for reason in DROPPED_COLOURS:
         if total[reason]:
             counts.add_row(f"  dropped: {reason}", f"-{total[reason]:,}", style="dim")
-    counts.add_row(f"kept, from {accepted} products", f"{total['kept']:,}", style="bold")
+    counts.add_row(f"kept, from {_products(accepted)}", f"{total['kept']:,}", style="bold")
     splits = dict(build.metadata["split"].value_counts().rows())
     for name in SPLITS:
         counts.add_row(f"  {name}", f"{splits.get(name, 0):,}")
     counts.add_row(f"  of these with {OBSCURED}", f"{total[OBSCURED]:,}")
+    if unknown := build.metadata["contains_cloud_or_shadow"].null_count():
+        counts.add_row("  of these not known whether", f"{unknown:,}")
+    return counts
 
-    files = Table(box=box.SIMPLE_HEAD, title=f"In {build.dataset}", title_justify="left")
-    files.add_column("file", overflow="fold")
-    files.add_column("size", justify="right")
-    files.add_column("holds")
-    for name, holds in _FILES.items():
-        path = build.dataset / name
-        if path.exists():
-            parts = path.iterdir() if path.is_dir() else [path]
-            files.add_row(name, size_words(sum(p.stat().st_size for p in parts)), holds)
-    return [counts, files]
+
+def last_words(log: str | os.PathLike[str]) -> str:
+    """A job's log and the last line of it."""
+    path = Path(log)
+    said = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    return f"{path}\n  {said.strip().rpartition(chr(10))[2] or '(empty)'}"
+
+
+def words(tables: Sequence[Table], console: Console) -> str:
+    """Tables as text, for a logger."""
+    with console.capture() as capture:
+        console.print(*tables)
+    return capture.get()
+
+
+def _products(count: int) -> str:
+    return f"{count} product{'s' if count != 1 else ''}"
 
 
 def size_words(size: float) -> str:
@@ -70,9 +111,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--results", required=True, help="results folder of a finished build")
     args = parser.parse_args(argv)
-    console = Console()
-    for table in summarise(read_build(args.results)):
-        console.print(table)
+    Console().print(*made(args.results))
 
 
 if __name__ == "__main__":

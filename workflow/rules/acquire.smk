@@ -54,10 +54,11 @@ rule acquire:
         cdse=lambda wildcards: int(PRODUCTS[wildcards.tile].source == "cdse"),
         # 66 MB seen over S3, 53 over HTTPS, 48 of a zip, each a product of 650 MB.
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=240,  # minutes at 1 MB/s and more; patience with a dead service is 120
+        runtime=240,  # minutes, at 100 kB/s and more; a job ended by it goes on where it was
     params:
         product=lambda wildcards: PRODUCTS[wildcards.tile].product,
         source=lambda wildcards: PRODUCTS[wildcards.tile].source,
+        failure=last_failure("acquire"),
     shell:
         'python -m reben.acquire --products "$REBEN_PRODUCTS" --tile {wildcards.tile}'
         " --out {output:q} 2> {log:q}"

@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import shlex
 import sys
+import time
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +21,7 @@ sys.path.insert(0, str(PACKAGES))
 from reben.code_version import code_version as step_version
 from reben.code_version import environment_version
 from reben.errors import ConfigError, RebenError
-from reben.files import read_json
+from reben.files import read_json, write_json
 from reben.names import TILE_PATTERN
 from reben.quality import judge
 from reben.safe.metadata import L2AProduct
@@ -55,6 +57,7 @@ ALIGNED = config["alignment"]["pairs"] is not None
 SENTINEL1 = config["sentinel1"]["root"] is not None
 COUNTRIES = config["countries"]["path"] is not None
 
+STARTED = time.time()
 CONFIG_JSON = json.dumps(config, sort_keys=True)
 SNAKEMAKE_VERSION = version("snakemake")
 
@@ -74,12 +77,56 @@ onstart:
         raise ConfigError(ABSENT)
 
 
-def code_version(module):
-    """The version of a step's code, as a parameter: worked out only for rules with a job.
+onsuccess:
+    from rich.console import Console
+    from reben.summary import made, words
 
-    So a cluster's node, where Snakemake runs one job, does not read the code of all steps.
+    if tables := made(RESULTS, since=STARTED):
+        logger.info(words(tables, Console(stderr=True, no_color=True)))
+
+
+onerror:
+    from reben.summary import last_words
+
+    jobs = sorted(workflow.scheduler.failed, key=str)  # what no retry made up for
+    FAILED.update(
+        {failure_key(step_of(job), job.wildcards): STARTED for job in jobs}
+    )
+    write_json(FAILURES, FAILED)
+    if listed := "\n".join(last_words(log) for job in jobs for log in job.log):
+        logger.info(f"Mend this and give the same command again:\n{listed}")
+
+
+# When jobs last failed. Snakemake records a failed job and its new parameters like a finished
+# one, and does not miss its outputs where those that follow are there from before: it would
+# find nothing to be done, and leave a dataset of the old settings. So a failure is a parameter.
+FAILURES = Path(".snakemake", "reben_failures.json")
+FAILED = read_json(FAILURES) if FAILURES.exists() else {}
+
+
+def step_of(job):
+    """The step that a job runs, what follows `python -m reben.`"""
+    return re.search(r"-m reben\.(\S+)", job.shellcmd)[1]
+
+
+def failure_key(step, wildcards):
+    """What tells a step's jobs apart."""
+    return f"{step} {wildcards.get('tile', '')}"
+
+
+def last_failure(step):
+    """When a step's job last failed, as a parameter; nothing for most."""
+    return lambda wildcards: FAILED.get(failure_key(step, wildcards), "")
+
+
+def code_version(step):
+    """The version of a step's code, and when its job last failed, as a parameter.
+
+    Worked out only for rules with a job: a cluster's node, where Snakemake runs one job, does
+    not read the code of all steps.
     """
-    return lambda wildcards: step_version(module)
+    failure = last_failure(step)
+    return lambda wildcards: f"{step_version(step)} {failure(wildcards)}".strip()
 
 
 def at_hand(path):

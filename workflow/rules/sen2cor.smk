@@ -36,8 +36,8 @@ rule check_sen2cor:
 rule run_sen2cor:
     """Process an L1C product to L2A."""
 
-    # Its parameters are sen2cor's version and the digest of its GIPP and nothing else: 40
-    # minutes a tile are spent again only if the outcome can differ.
+    # Its parameters are sen2cor's version, the digest of its GIPP and its own last failure:
+    # 40 minutes a tile are spent again only if the outcome can differ.
     input:
         l1c=f"{RESULTS}/l1c/{{tile}}",
     output:
@@ -56,6 +56,7 @@ rule run_sen2cor:
     params:
         version=config["sen2cor"]["version"],
         gipp_digest=sha256_file(GIPP) if GIPP and Path(GIPP).is_file() else "",
+        failure=last_failure("sen2cor"),
     shell:
         "python -m reben.sen2cor --l1c {input.l1c:q} --out {output:q}"
         ' --command "$REBEN_SEN2COR" --gipp "$REBEN_GIPP" --version {params.version:q}'

@@ -39,16 +39,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     named = {key: args.config["dataset"][key] for key in ("name", "version", "licence")}
     build = read_build(args.results)
     facts = gather_facts(build, **named)
+    inputs = provenance.inputs(args.config, build.verdicts)
+    corrected = any(product["level"] == "L1C" for product in inputs["products"].values())
     manifest = {
         "warnings": offset_warnings(build.verdicts, args.config["patches"]["harmonise_offset"]),
         "dataset": named
         | {"licence_url": facts.licence_url, "summary": facts.summary}
         | {"patches": facts.patches, "patches_by_split": facts.by_split},
         "config": provenance.public(args.config),
-        "inputs": provenance.inputs(args.config, build.verdicts),
+        "inputs": inputs,
         "software": {
             **provenance.software(),
-            "sen2cor": args.config["sen2cor"]["version"],
+            "sen2cor": args.config["sen2cor"]["version"] if corrected else None,
             "snakemake": args.snakemake,
         },
         "code": {**provenance.code(), "git": provenance.git_state(args.snakefile.parent)},

@@ -8,7 +8,7 @@ from typing import Any
 
 from reben.audit.digests import HEADER, LAYERS, digest_store
 from reben.files import atomic_file, read_json, sha256_file, write_text
-from reben.results import OBSCURED_TABLE
+from reben.tables import OBSCURED_TABLE
 
 #: Checksums of all GeoTIFFs, by class; the names are those of the published build.
 HASH_FILES = {"patches": "patch_hashes.csv", "reference_maps": "reference_maps_hashes.csv"}

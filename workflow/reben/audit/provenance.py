@@ -115,6 +115,7 @@ def inputs(config: dict[str, Any], verdicts: Sequence[dict[str, Any]]) -> dict[s
     products = {
         tile: {
             "product": product.product,
+            "level": product.level,
             "source": product.source,
             "path": public(product.path) or None,
             "id": product.id or None,

@@ -6,7 +6,8 @@ from datetime import date, datetime
 from reben.files import sha256_file
 from reben.frames import SPLITS
 from reben.names import PLACE_IN_TILE, ProductName, parse_time
-from reben.results import OBSCURED_TABLE, Build
+from reben.results import Build
+from reben.tables import OBSCURED_TABLE
 
 #: Where the text of a licence is, by its SPDX name.
 LICENCE_URL = "https://spdx.org/licenses/{}.html"

@@ -55,7 +55,7 @@ def collection(facts: Facts, polygons: NDArray[np.object_], classes: list[str]) 
                 "split": list(SPLITS),
                 "labels": classes,
             },
-            maxcount=len(classes),
+            maxcount=len(classes) + 1,  # of so many, pystac would leave out the list
         ),
         extra_fields={
             "version": facts.version,
@@ -89,7 +89,7 @@ def items(
     times = {tile: sensing_time(tile) for tile in patches["tile"].unique()}
     for row, ring, box in zip(patches.iter_rows(named=True), rings, bounds, strict=True):
         size = (row["x_max"] - row["x_min"]) // REFERENCE_MAP_M
-        cloud = row["cloud_fraction"]
+        cloud, snow = row["cloud_fraction"], row["snow_fraction"]
         properties = {
             "datetime": times[row["tile"]].strftime("%Y-%m-%dT%H:%M:%SZ"),
             "platform": f"sentinel-{row['tile'][1:3].lower()}",
@@ -97,6 +97,7 @@ def items(
             "instruments": ["msi"],
             "gsd": 10,
             "eo:cloud_cover": None if cloud is None else round(100 * cloud, 2),
+            "eo:snow_cover": None if snow is None else round(100 * snow, 2),
             "proj:code": f"EPSG:{row['epsg']}",
             "proj:bbox": [row["x_min"], row["y_min"], row["x_max"], row["y_max"]],
             "proj:shape": [size, size],

@@ -18,7 +18,7 @@ def records(manifest: dict[str, Any]) -> list[tuple[str, Rows]]:
         for key, entry in sorted(files.items())
     ]
     code = ("reben", f"git commit {git['commit']}{state}" if git["commit"] else "no git commit")
-    versions = [(name, str(software[name])) for name in _SOFTWARE]
+    versions = [(name, str(software[name])) for name in _SOFTWARE if software[name]]
     machine = " ".join(str(value) for _, value in sorted(software["platform"].items()))
     return [
         ("Inputs", inputs),

@@ -11,7 +11,7 @@ from reben.bands import BAND_IDS, RESOLUTION_M
 from reben.checksum import check_file
 from reben.errors import ProductError
 from reben.names import ProductName
-from reben.safe.metadata import Metadata
+from reben.safe.xml_file import Metadata
 
 _ALGORITHMS = {"MD5": "md5", "SHA-256": "sha256", "SHA3-256": "sha3_256"}
 #: For people with a browser; CDSE drops it from downloads, and nothing reads it.

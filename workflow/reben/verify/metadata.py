@@ -13,8 +13,7 @@ from reben.audit.outputs import CLEAR_TABLE, LMDB
 from reben.frames import SPLITS
 from reben.lmdb_store import read_lmdb
 from reben.names import PatchName, ProductName, Sentinel1Name, entry_key
-from reben.results import OBSCURED_TABLE
-from reben.tables import METADATA, read_table
+from reben.tables import METADATA, OBSCURED_TABLE, read_table
 from reben.verify.claims import Build, Finding
 from reben.verify.files import claimed_hashes
 

@@ -26,7 +26,7 @@ from reben.metadata import build_metadata, count_classes, divide
 from reben.names import PatchName
 from reben.nomenclature import read_nomenclature
 from reben.patches import TilePatches, patch_table
-from reben.quality import ACCEPTED, REJECTED, judge
+from reben.quality import ACCEPTED, REJECTED, failed
 from reben.selection import select_patches
 from reben.snow_cloud import flag, read_names
 from reben.split import assign_split
@@ -145,7 +145,7 @@ class Tables:
         products = self.build.manifest["inputs"]["products"]
         required = sorted(self.build.config["quality"]["required"])
         for path, verdict in self.verdicts.items():
-            reasons = judge(verdict["indicators"], required)
+            reasons = failed(verdict["indicators"], required)
             expected = {key: products[path.stem][key] for key in ("verdict", "grid")}
             expected["reasons"] = reasons
             if (verdict["verdict"] == REJECTED) != bool(reasons):
@@ -206,11 +206,10 @@ class Tables:
         """Flags from the lists, or from the scene classification."""
         patches = self.table("patches", PATCHES)
         settings = self.build.config["snow_cloud"]
-        named = self.metadata.frame.select("patch_id", "s2v1_name")
+        known = self.aligned.select("patch_id", "s2v1_name")
+        named = self.metadata.frame.select("patch_id").join(known, on="patch_id", how="left")
         if patches is not None:
-            named = patches.filter("valid").join(
-                self._aligned().select("patch_id", "s2v1_name"), on="patch_id", how="left"
-            )
+            named = patches.filter("valid").join(known, on="patch_id", how="left")
         stated = self.table("snow_cloud", SNOW_CLOUD)
         covered = pl.col("cloud_fraction") + pl.col("shadow_fraction")
         for key, column, fraction in (
@@ -233,8 +232,16 @@ class Tables:
             if stated is not None:
                 yield from compare(self.path("snow_cloud"), stated, derived, where, whole=False)
 
-    def _aligned(self) -> pl.DataFrame:
-        """What is known of v1 names: the table of the alignment, else the metadata."""
+    @cached_property
+    def pairs(self) -> Path | None:
+        """The table of pairs of v1, if it is at hand."""
+        return self.build.input_at_hand("alignment.pairs", "names of v1 were not checked")
+
+    @cached_property
+    def aligned(self) -> pl.DataFrame:
+        """What v1 calls the patches, by its pairs, else as the build has it."""
+        if self.pairs is not None:
+            return align_patches(self.valid_places, read_pairs(self.pairs))
         if (aligned := self.table("alignment", ALIGNMENT)) is not None:
             return aligned
         return self.metadata.frame.filter(pl.col("s2v1_name").is_not_null())
@@ -254,15 +261,13 @@ class Tables:
 
     def check_alignment(self) -> Iterator[Finding]:
         """Names in v1 from the table of pairs."""
-        path = self.build.input_at_hand("alignment.pairs", "names of v1 were not checked")
-        if path is None:
+        if self.pairs is None:
             return
-        derived = align_patches(self.valid_places, read_pairs(path))
-        names = derived.select("patch_id", "s2v1_name")
+        names, where = self.aligned.select("patch_id", "s2v1_name"), str(self.pairs)
         for table, frame in self.metadata.both():
-            yield from compare(table, frame, names, str(path), whole=False)
+            yield from compare(table, frame, names, where, whole=False)
         if (stated := self.table("alignment", ALIGNMENT)) is not None:
-            yield from compare(self.path("alignment"), stated, derived, str(path))
+            yield from compare(self.path("alignment"), stated, self.aligned, where)
 
     def _required_pairs(self) -> pl.DataFrame | None:
         settings = self.build.config["sentinel1"]

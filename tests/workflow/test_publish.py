@@ -1,0 +1,66 @@
+"""The targets beside the dataset: pages, archives, catalogue, and Snakemake's own report."""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.workflow.builds import Build
+
+
+def test_report_archives_and_catalogue_are_made_once(audited: Build, tmp_path: Path) -> None:
+    build = audited.copy(tmp_path / "project")
+    targets = ("report", "archive", "catalogue", "audit")
+    assert build.jobs(*targets) == {name: set() for name in targets[:-1]}
+    page = (build.results / "report/index.html").read_text(encoding="utf-8")
+    assert 'id="provenance"' in page
+    assert "inputs/corine.gpkg" in page
+    archives = {path.name for path in (build.results / "archives").iterdir()}
+    assert archives == {
+        "BigEarthNet-S1.tar.zst", "BigEarthNet-S2.tar.zst", "Reference_Maps.tar.zst", "SHA256SUMS"
+    }  # fmt: skip
+    assert build.jobs(*targets) == {}
+
+
+def test_the_report_makes_the_audit_that_it_shows(small_project: Build, tmp_path: Path) -> None:
+    done = small_project.copy(tmp_path / "project").snakemake("report", "--dry-run")
+    assert "rule audit:" in done.stdout + done.stderr
+
+
+def test_snakemakes_own_report_has_the_tables_and_their_captions(
+    small_project: Build, tmp_path: Path
+) -> None:
+    build = small_project.copy(tmp_path / "project")
+    build.snakemake("--report", "report.html")
+    page = (build.root / "report.html").read_text(encoding="utf-8")
+    for words in (
+        "What became of every whole patch",
+        "table I of the",
+        "RADIOMETRIC_QUALITY",
+        "built by reben from products.tsv",
+        "class_counts.csv",
+    ):
+        assert words in page, words
+
+
+def test_a_person_sees_a_bar_and_a_file_does_not(audited: Build) -> None:
+    command = [sys.executable, "-m", "reben.verify", str(audited.results), "--sample", "1"]
+    done = subprocess.run(command, cwd=audited.root, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    terminal, ours = pty.openpty()
+    subprocess.run(command, cwd=audited.root, stdout=subprocess.DEVNULL, stderr=ours, check=True)
+    os.close(ours)
+    said = b""
+    while chunk := _read(terminal):
+        said += chunk
+    os.close(terminal)
+    assert b"verifying" in said
+    assert b"100%" in said
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # the other side is closed and all is read
+        return b""
