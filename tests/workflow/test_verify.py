@@ -85,7 +85,7 @@ def forge(results: Path) -> None:
         )
     audit.main(
         ["--results", str(results), "--config", json.dumps(manifest["config"])]
-        + ["--snakemake", "9", "--snakefile", "Snakefile"]
+        + ["--snakemake", "9"]
     )
 
 

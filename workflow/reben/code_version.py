@@ -39,6 +39,15 @@ def environment_version(name: str, folder: Path = ENVIRONMENTS) -> str:
     return hashlib.sha256(_plain(folder / f"{name}.yaml").encode()).hexdigest()[:12]
 
 
+def data_version(name: str, package: Path = PACKAGE) -> str:
+    """Twelve hexadecimal digits over a file of the package that is no code, or a folder of them."""
+    path = package / name
+    digest = hashlib.sha256()
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        digest.update(f"{file.name}\0".encode() + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
 def closure(module: str, package: Path = PACKAGE) -> set[str]:
     """The modules of the package that ``python -m`` runs and imports, directly or not."""
     found: set[str] = set()

@@ -19,7 +19,7 @@ PACKAGES = HOME / "workflow"
 sys.path.insert(0, str(PACKAGES))
 
 from reben.code_version import code_version as step_version
-from reben.code_version import environment_version
+from reben.code_version import data_version, environment_version
 from reben.errors import ConfigError, RebenError
 from reben.files import read_json, write_json
 from reben.names import TILE_PATTERN
@@ -58,7 +58,10 @@ SENTINEL1 = config["sentinel1"]["root"] is not None
 COUNTRIES = config["countries"]["path"] is not None
 
 STARTED = time.time()
-CONFIG_JSON = json.dumps(config, sort_keys=True)
+# Without where the results lie: moved, they are the same.
+CONFIG_JSON = json.dumps(
+    {key: value for key, value in config.items() if key != "results"}, sort_keys=True
+)
 SNAKEMAKE_VERSION = version("snakemake")
 
 

@@ -37,11 +37,10 @@ rule draw_overview:
         mem_mb=2000,
         runtime=15,
     params:
-        results=lambda wildcards, output: Path(output[0]).parents[1],
         code=code_version("overview"),
         environment=environment_version("report"),
     shell:
-        "python -m reben.overview --results {params.results:q}"
+        "python -m reben.overview --results {RESULTS:q}"
         " --nomenclature {input.nomenclature:q} --out {output:q} 2> {log:q}"
 
 
@@ -57,7 +56,6 @@ rule report:
         nomenclature=config["labels"]["nomenclature"],
         countries=at_hand(config["countries"]["path"]),
         manifest=f"{RESULTS}/audit/manifest.json",
-        templates=sorted((PACKAGES / "reben/report/templates").iterdir()),
     output:
         directory(f"{RESULTS}/report"),
     log:
@@ -69,7 +67,6 @@ rule report:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,  # see tests/benchmarks
         runtime=30,
     params:
-        results=lambda wildcards, output: Path(output[0]).parent,
         facts=options(
             name=config["dataset"]["name"],
             version=config["dataset"]["version"],
@@ -79,8 +76,9 @@ rule report:
         inputs=lambda wildcards, input: options(
             countries=input.countries or None, manifest=input.manifest
         ),
+        templates=data_version("report/templates"),
         code=code_version("report"),
         environment=environment_version("report"),
     shell:
-        "python -m reben.report --results {params.results:q} {params.facts} {params.inputs}"
+        "python -m reben.report --results {RESULTS:q} {params.facts} {params.inputs}"
         " --nomenclature {input.nomenclature:q} --out {output:q} 2> {log:q}"

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from reben import cli
 from reben.audit import provenance
-from reben.audit.crate import write_crate
+from reben.audit.crate import SNAKEFILE, write_crate
 from reben.audit.outputs import MANIFEST, NOMENCLATURE, output_digests
+from reben.code_version import PACKAGE
 from reben.files import write_json
 from reben.publish.facts import gather_facts
 from reben.quality import offset_warnings
@@ -32,7 +33,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--config", type=json.loads, required=True, help="as resolved (JSON)")
     parser.add_argument("--snakemake", required=True, help="its version")
-    parser.add_argument("--snakefile", type=Path, required=True)
     args = parser.parse_args(argv)
 
     audit = args.results / "audit"
@@ -53,12 +53,12 @@ def main(argv: Sequence[str] | None = None) -> None:
             "sen2cor": args.config["sen2cor"]["version"] if corrected else None,
             "snakemake": args.snakemake,
         },
-        "code": {**provenance.code(), "git": provenance.git_state(args.snakefile.parent)},
+        "code": {**provenance.code(), "git": provenance.git_state()},
         "outputs": output_digests(args.results, args.config, build.tiles),
     }
     write_json(audit / MANIFEST, manifest)
     shutil.copyfile(args.config["labels"]["nomenclature"], audit / NOMENCLATURE)
-    write_crate(audit, manifest, args.snakefile)
+    write_crate(audit, manifest, PACKAGE.parents[1] / SNAKEFILE)
     log.info("%s: %d tiles, %d tables", audit, len(build.tiles), len(manifest["outputs"]["files"]))
 
 
