@@ -17,12 +17,12 @@ install: .venv/run  ## the environment of the workflow, in .venv
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12 ..."; exit 1; }
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }  # Debian wants python3-venv
 
 # The lock files hold exact versions and hashes; reben itself is found by its path.
 .venv/run: requirements.lock | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	$(BIN)/python -c 'import pathlib, site; \
+	@$(BIN)/python -c 'import pathlib, site; \
 	  pathlib.Path(site.getsitepackages()[0], "reben.pth").write_text("$(CURDIR)/workflow\n")'
 	@touch $@
 

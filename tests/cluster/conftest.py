@@ -1,7 +1,5 @@
 """One cluster, one set of inputs and their local builds for all tests of this folder."""
 
-import os
-import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -16,14 +14,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("cluster")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def activate() -> Iterator[None]:
-    """Rules run the `python` of PATH, here and on the nodes: let it be this one."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", os.path.dirname(sys.executable), prepend=os.pathsep)  # noqa: PTH120
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -239,6 +239,12 @@ class _Base(BaseHTTPRequestHandler):
         self.close_connection = True
         if mishap == "drop":
             self.connection.shutdown(socket.SHUT_RDWR)
+        elif mishap == "redirect":
+            # Another host by name, so that a careful client takes its token off.
+            where = f"http://localhost:{self.standin.foreign.server_port}"
+            self.answer(
+                302, {}, Location=f"{where}/{self.path.partition('(')[2].partition(')')[0]}"
+            )
         elif mishap == "429":
             self.answer(429, {"detail": "too many"}, Retry_After="0")
         else:
@@ -344,13 +350,9 @@ class _Handler(_Base):
             mishap = standin.mishap("download")
             if mishap == "expired":
                 return self.answer(401, {"detail": "Expired signature"})
-            if mishap == "redirect":
-                # Another host by name, so that a careful client takes its token off.
-                where = f"http://localhost:{standin.foreign.server_port}/{product_id}"
-                return self.answer(302, {}, Location=where)
             if mishap == "page":
                 return self.answer(200, {"detail": "maintenance"})
-            if mishap in ("429", "500", "503", "drop"):
+            if mishap in ("429", "500", "503", "drop", "redirect"):
                 return self.fail(mishap)
             self.send_archive(archive, mishap)
 
@@ -396,7 +398,11 @@ def _matches(archive: Archive, question: str) -> bool:
 
 
 class _ForeignHandler(_Base):
-    """A host that has the archives but no business with tokens."""
+    """A host that has the archives but no business with tokens and passwords."""
+
+    def do_POST(self) -> None:
+        self.standin.counts.leaked.append("a form")
+        self.answer(200, {})
 
     def do_GET(self) -> None:
         with self.standin.download():

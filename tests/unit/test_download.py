@@ -155,6 +155,14 @@ def test_a_refused_account_stops_at_once(
     assert server.counts.requests["token"] == 1
 
 
+def test_a_login_under_maintenance_is_waited_for(server: CdseServer, tmp_path: Path) -> None:
+    """It sends elsewhere, where the password does not go."""
+    server.plan = lambda kind, number: "redirect" if kind == "token" and number < 2 else None
+    fetch(server, tmp_path / "product.zip")
+    assert server.counts.requests["token"] == 3
+    assert server.counts.leaked == []
+
+
 def test_an_account_that_may_not_download_stops(server: CdseServer, tmp_path: Path) -> None:
     server.plan = lambda kind, number: "expired" if kind == "download" else None
     with pytest.raises(DownloadError, match="refused 5 fresh access tokens"):
@@ -242,7 +250,7 @@ def test_pauses_grow_and_progress_shortens_them(monkeypatch: pytest.MonkeyPatch)
         ("", 0),
     ],
 )
-@pytest.mark.parametrize("status", [429, 509, 599])
+@pytest.mark.parametrize("status", [302, 429, 509, 599])
 def test_the_pause_that_a_server_asks_for(status: int, text: str, pause_s: float) -> None:
     answer = httpx.Response(
         status,

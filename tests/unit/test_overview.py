@@ -1,5 +1,6 @@
 """The picture of the dataset and its summary."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import polars as pl
 import pytest
 import rasterio
 from PIL import Image
+from rich.console import Console
 
 from reben import overview, summary
 from reben.errors import TableError
@@ -64,7 +66,32 @@ def test_summary_counts_as_the_tables_do(
     words = capsys.readouterr().out.split()
     kept = len(read_build(results).metadata)
     assert words[words.index("kept,") + 4] == str(kept)
-    assert "metadata.parquet" in words
+    assert "dataset/metadata.parquet" in words
+
+
+def test_summary_leaves_out_what_is_older(results: Path) -> None:
+    path = results / "report/index.html"
+    path.parent.mkdir()
+    path.write_text("pages")
+    after = max(p.stat().st_mtime for p in (results / "dataset").iterdir()) + 1
+    os.utime(path, (after, after))
+    said = summary.words(summary.made(results, since=after), Console(width=100))
+    assert said.split()[-3:] == ["5", "bytes", "report/index.html"]
+    assert "metadata" not in said
+    assert summary.made(results, since=after + 1) == []
+
+
+def test_summary_counts_patches_of_which_nothing_tells_snow_or_cloud(tmp_path: Path) -> None:
+    results = write_build(tmp_path / "results", scl=False)
+    said = summary.words(summary.made(results), Console(width=100))
+    assert f"not known whether {len(read_build(results).metadata)}" in " ".join(said.split())
+
+
+def test_last_words_of_a_log(tmp_path: Path) -> None:
+    log = tmp_path / "step.log"
+    assert summary.last_words(log) == f"{log}\n  (empty)"
+    log.write_bytes(b"INFO one\nerror: \xff two\n\n")
+    assert summary.last_words(log) == f"{log}\n  error: \ufffd two"
 
 
 def test_an_unfinished_build_is_named(tmp_path: Path) -> None:

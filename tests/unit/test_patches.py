@@ -55,9 +55,24 @@ def test_patches_hold_the_product_pixels_and_only_valid_ones_exist(
                     with rasterio.open(path) as dataset:
                         np.testing.assert_array_equal(dataset.read(1), window)
             assert found.valid[row, col] == expected_valid
-            assert (tmp_path / "out" / name).exists() == expected_valid
+            assert len(list((tmp_path / "out" / name).glob("*"))) == 12 * expected_valid
             written += expected_valid
     assert 0 < written < grid.count**2, "the wedge must leave some patches and take some"
+
+
+def test_internal_tiles_need_not_fit_the_patches(tmp_path, monkeypatch):
+    """Strips of two patch rows, whose last internal tiles reach into the next strip."""
+    monkeypatch.setattr("reben.synthetic.product.JP2_TILE_PX", {10: 256, 20: 128, 60: 64})
+    spec = ProductSpec(f"{TILE}_20240101T000000", 32733, 300_000, 6_000_000, side_m=6060)
+    product = write_product(tmp_path, spec)
+    cut(product, tmp_path / "out", threads=3)
+    for band, res in RESOLUTION_M.items():
+        image, px = whole(product, band), 1200 // res
+        for row in range(5):
+            name = f"{TILE}_03_{row:02d}"
+            with rasterio.open(tmp_path / "out" / name / f"{name}_{band}.tif") as dataset:
+                window = image[row * px : (row + 1) * px, 3 * px : 4 * px]
+                np.testing.assert_array_equal(dataset.read(1), window)
 
 
 def test_files_are_those_of_rasterio_byte_for_byte(pristine_product, tmp_path):
@@ -132,10 +147,21 @@ def test_table_names_bands_and_shares(pristine_product, tmp_path, spec):
     first = frame.row(by_predicate=pl.col("patch_id") == f"{TILE}_01_02", named=True)
     assert (first["x_min"], first["y_max"]) == (301_200, 5_397_600)
     assert (first["x_max"], first["y_min"]) == (302_400, 5_396_400)
-    scl = L2AProduct.open(pristine_product).image("SCL", 20)
-    with rasterio.open(scl) as dataset:
-        window = dataset.read(1)[120:180, 60:120]
-    assert first["cloud_fraction"] == np.isin(window, (8, 9, 10)).mean()
+
+
+def test_shares_of_every_scene_class(product, tmp_path):
+    path = L2AProduct.open(product).image("SCL", 20)
+    with rasterio.open(path) as dataset:
+        profile = dataset.profile
+    classes = np.arange(210 * 210, dtype=np.uint8).reshape(210, 210) % 12
+    path.unlink()
+    with rasterio.open(path, "w", **profile, QUALITY=100, REVERSIBLE="YES") as dataset:
+        dataset.write(classes, 1)
+    frame = patches.patch_table(TILE, *cut(product, tmp_path / "out"))
+    row = frame.row(by_predicate=pl.col("patch_id") == f"{TILE}_01_02", named=True)
+    window = classes[120:180, 60:120]
+    for name, hidden in {"snow": [11], "cloud": [8, 9, 10], "shadow": [3]}.items():
+        assert row[f"{name}_fraction"] == np.isin(window, hidden).mean() > 0
 
 
 def test_without_scl_the_shares_are_null(product, tmp_path):

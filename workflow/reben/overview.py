@@ -215,7 +215,8 @@ def _draw_states(page: Page, y: float, build: Build) -> None:
     dropped = [(name, colour, total[name]) for name, colour in DROPPED_COLOURS.items()]
     for row, (title, entries) in enumerate((("Kept", kept), ("Dropped", dropped))):
         x, line = _MARGIN + 0.9, y + 0.3 * row
-        page.text(_MARGIN, line - 0.015, title, 10, weight="bold")
+        if any(count for _, _, count in entries):
+            page.text(_MARGIN, line - 0.015, title, 10, weight="bold")
         for name, colour, count in entries:
             if count:
                 page.swatch(x, line, colour, 0.16)

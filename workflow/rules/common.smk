@@ -96,8 +96,8 @@ onerror:
         {failure_key(step_of(job), job.wildcards): STARTED for job in jobs}
     )
     write_json(FAILURES, FAILED)
-    listed = "\n".join(last_words(log) for job in jobs for log in job.log)
-    logger.info(f"Mend this and give the same command again:\n{listed}")
+    if listed := "\n".join(last_words(log) for job in jobs for log in job.log):
+        logger.info(f"Mend this and give the same command again:\n{listed}")
 
 
 # When jobs last failed. Snakemake records a failed job and its new parameters like a finished

@@ -31,8 +31,9 @@ _PROGRESS = 1 << 20
 _MAX_PAUSE_S = 300
 #: Longest pause that the server may ask for, seconds.
 _MAX_ASKED_S = 3600
-#: Answers below 500 that may be different on the next try; from 500 on all may.
-_TRANSIENT = {408, 423, 425, 429}
+#: Answers below 500 that may be different on the next try; from 500 on all may. Logins and
+#: catalogues that send elsewhere for the moment (302 …) are under maintenance.
+_TRANSIENT = {302, 303, 307, 408, 423, 425, 429}
 
 
 class TransientError(Exception):
