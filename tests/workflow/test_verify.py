@@ -618,6 +618,15 @@ def test_what_no_audit_covers_is_said(results: Path) -> None:
         assert line in remarks
 
 
+def test_a_build_by_other_code_is_said_to_be_that(results: Path) -> None:
+    path = results / "audit/manifest.json"
+    manifest = read_json(path)
+    manifest["code"]["steps"]["labels"] = "0" * 12
+    write_json(path, manifest)
+    remarks = look(results)[1]
+    assert any(line.startswith("built by other code than this for labels;") for line in remarks)
+
+
 def test_tars_are_looked_into_and_held_together(results: Path) -> None:
     for stage in ("patches", "reference_maps"):
         for tile in TILES:

@@ -111,6 +111,7 @@ def verify(build: Build) -> list[Finding]:
     """Run all checks; a check that breaks is a finding of its own, said once."""
     findings: list[Finding] = []
     broken: set[str] = set()
+    build.note_other_code()
     for name, check in progress(checks(build), "verifying"):
         try:
             for finding in check():  # one by one: what was found before it broke, counts

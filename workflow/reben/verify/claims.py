@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from reben.audit import provenance
 from reben.audit.outputs import MANIFEST
 from reben.errors import TableError
 from reben.files import read_json, sha256_file
@@ -23,6 +24,7 @@ _PARTS = {
     "outputs": ("tiles", "files", "lmdb", "global"),
     "dataset": ("patches", "patches_by_split"),
     "software": ("gdal",),
+    "code": ("steps",),
 }
 
 
@@ -137,6 +139,15 @@ class Build:
         if self.sample is None or self.sample >= len(ordered):
             return ordered
         return sorted(random.sample(ordered, self.sample))
+
+    def note_other_code(self) -> None:
+        """Say which steps ran by other code than this, which derives by its own."""
+        built, here = self.manifest["code"]["steps"], provenance.code()["steps"]
+        if other := {step for step in built | here if built.get(step) != here.get(step)}:
+            self.notes.append(
+                f"built by other code than this for {listed(other)}; what that made otherwise is "
+                "a finding"
+            )
 
     def note_absent(self, path: Path, consequence: str = "not checked") -> None:
         """Say of something that later steps do not need that it is not there."""
