@@ -49,7 +49,7 @@ rule catalogue:
         tables=BUILD_TABLES,
         patch_tables=PATCH_TABLES,
         nomenclature=config["labels"]["nomenclature"],
-        text=f"{PACKAGES}/reben/publish/card.md",
+        text=f"{HOME}/workflow/reben/publish/card.md",
     output:
         f"{RESULTS}/dataset/collection.json",
         f"{RESULTS}/dataset/items.parquet",

@@ -57,7 +57,7 @@ rule report:
         nomenclature=config["labels"]["nomenclature"],
         countries=at_hand(config["countries"]["path"]),
         manifest=f"{RESULTS}/audit/manifest.json",
-        templates=sorted((PACKAGES / "reben/report/templates").iterdir()),
+        templates=sorted((HOME / "workflow/reben/report/templates").iterdir()),
     output:
         directory(f"{RESULTS}/report"),
     log:
