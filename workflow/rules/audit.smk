@@ -23,12 +23,13 @@ rule digest_tile:
         runtime=lambda wildcards, attempt: 30 * attempt,  # 100,000 files, 4 GB
     params:
         product=product_at_hand,
+        out=lambda wildcards, output: Path(output.digest).parent,
         code=code_version("audit.digests"),
         environment=environment_version("raster"),
     shell:
         "python -m reben.audit.digests --tile {wildcards.tile} --patches {input.patches:q}"
         " --reference-maps {input.reference_maps:q} --shards {input.shards:q}"
-        " {params.product} --threads {threads} --out {RESULTS:q}/audit/tiles 2> {log:q}"
+        " {params.product} --threads {threads} --out {params.out:q} 2> {log:q}"
 
 
 rule audit:
@@ -53,10 +54,11 @@ rule audit:
         mem_mb=1000,
         runtime=lambda wildcards, attempt: 120 * attempt,  # reads the LMDB twice
     params:
+        results=lambda wildcards, output: Path(output.manifest).parents[1],
         config=CONFIG_JSON,
         snakemake=SNAKEMAKE_VERSION,
         code=code_version("audit"),
         environment=environment_version("audit"),
     shell:
-        "python -m reben.audit --results {RESULTS:q} --config {params.config:q}"
+        "python -m reben.audit --results {params.results:q} --config {params.config:q}"
         " --snakemake {params.snakemake} 2> {log:q}"

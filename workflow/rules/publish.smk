@@ -29,6 +29,7 @@ rule archive:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 720 * attempt,  # 7 million files in the whole of v2
     params:
+        results=lambda wildcards, output: Path(output[0]).parent,
         sentinel1=lambda wildcards, input: options(
             s1=input.sentinel1 or None,
             pairs=ALL_SENTINEL1_TABLES if input.sentinel1 else None,
@@ -37,7 +38,7 @@ rule archive:
         environment=environment_version("publish"),
     shell:
         "python -m reben.publish.archives --metadata {input.metadata:q}"
-        " --s2 {RESULTS:q}/patches --reference-maps {RESULTS:q}/reference_maps"
+        " --s2 {params.results:q}/patches --reference-maps {params.results:q}/reference_maps"
         " {params.sentinel1} --threads {threads} --out {output:q} 2> {log:q}"
 
 
@@ -63,10 +64,11 @@ rule catalogue:
         mem_mb=lambda wildcards, attempt: 6000 * attempt,  # see tests/benchmarks
         runtime=60,
     params:
+        results=lambda wildcards, output: Path(output[0]).parents[1],
         facts=options(**config["dataset"]),
         text=data_version("publish/card.md"),
         code=code_version("publish"),
         environment=environment_version("publish"),
     shell:
-        "python -m reben.publish --results {RESULTS:q} {params.facts}"
-        " --nomenclature {input.nomenclature:q} --out {RESULTS:q}/dataset 2> {log:q}"
+        "python -m reben.publish --results {params.results:q} {params.facts}"
+        " --nomenclature {input.nomenclature:q} --out {params.results:q}/dataset 2> {log:q}"

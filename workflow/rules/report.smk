@@ -37,10 +37,11 @@ rule draw_overview:
         mem_mb=2000,
         runtime=15,
     params:
+        results=lambda wildcards, output: Path(output[0]).parents[1],
         code=code_version("overview"),
         environment=environment_version("report"),
     shell:
-        "python -m reben.overview --results {RESULTS:q}"
+        "python -m reben.overview --results {params.results:q}"
         " --nomenclature {input.nomenclature:q} --out {output:q} 2> {log:q}"
 
 
@@ -67,6 +68,7 @@ rule report:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,  # see tests/benchmarks
         runtime=30,
     params:
+        results=lambda wildcards, output: Path(output[0]).parent,
         facts=options(
             name=config["dataset"]["name"],
             version=config["dataset"]["version"],
@@ -80,5 +82,5 @@ rule report:
         code=code_version("report"),
         environment=environment_version("report"),
     shell:
-        "python -m reben.report --results {RESULTS:q} {params.facts} {params.inputs}"
+        "python -m reben.report --results {params.results:q} {params.facts} {params.inputs}"
         " --nomenclature {input.nomenclature:q} --out {output:q} 2> {log:q}"
