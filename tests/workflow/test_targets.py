@@ -38,9 +38,10 @@ def sums(build: Build) -> dict[str, str]:
 
 
 def names(archive: Path) -> list[str]:
-    with archive.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as plain:
-        with tarfile.open(fileobj=io.BytesIO(plain.read())) as tar:
-            return tar.getnames()
+    packed = archive.read_bytes()
+    plain = zstandard.ZstdDecompressor().decompressobj().decompress(packed)
+    with tarfile.open(fileobj=io.BytesIO(plain)) as tar:
+        return tar.getnames()
 
 
 def test_archives_hold_the_patches_of_the_dataset(looked_at: Build) -> None:
