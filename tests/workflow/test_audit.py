@@ -94,8 +94,8 @@ def test_crate_stac_and_croissant_say_the_same_of_the_dataset(
     audited: Build, tmp_path: Path
 ) -> None:
     publish.main(
-        ["--results", str(audited.results), "--name", "BigEarthNet", "--version", "2.0.0"]
-        + ["--licence", "CDLA-Permissive-1.0", "--out", str(tmp_path)]
+        ["--results", str(audited.results), "--name", "BigEarthNet-style dataset"]
+        + ["--version", "1.0.0", "--licence", "CDLA-Permissive-1.0", "--out", str(tmp_path)]
         + ["--nomenclature", "resources/nomenclature/bigearthnet_19.csv"]
     )
     graph = read_json(audited.results / "audit/ro-crate-metadata.json")["@graph"]

@@ -13,9 +13,10 @@ from pathlib import Path
 from snakemake.logging import logger
 from snakemake.utils import validate
 
-# The clone that this file lies in, also where another workflow uses it as a module.
-HOME = Path(str(workflow.current_basedir)).parents[1]
-PACKAGES = HOME / "workflow"
+# The clone that this file lies in, also where another workflow uses it as a module. Seen from
+# here: a clone that is moved with its results has nothing to do.
+HOME = Path(os.path.relpath(Path(str(workflow.current_basedir)).parents[1]))
+PACKAGES = Path(HOME, "workflow").absolute()
 sys.path.insert(0, str(PACKAGES))
 
 from reben.code_version import code_version as step_version
