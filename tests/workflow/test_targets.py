@@ -77,8 +77,9 @@ def test_tars_make_no_difference_to_what_is_made_of_them(looked_at: Build, in_ta
     for file in ("overview.png", "collection.json", "croissant.json", "README.md", "items.parquet"):
         same = [(build.results / "dataset" / file).read_bytes() for build in (looked_at, in_tars)]
         assert same[0] == same[1], file
-    for page in (looked_at.results / "report").iterdir():
-        assert page.read_bytes() == (in_tars.results / "report" / page.name).read_bytes(), page
+    for tile in TILES:  # the index shows the config, which differs
+        pages = [(b.results / f"report/{tile}.html").read_bytes() for b in (looked_at, in_tars)]
+        assert pages[0] == pages[1], tile
 
 
 def test_verify_reads_tars(in_tars: Build, capsys: pytest.CaptureFixture[str]) -> None:
