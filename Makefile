@@ -37,7 +37,7 @@ demo: .venv/run demo/demo.yaml  ## generate small products and build a dataset o
 	$(RUN) --configfile demo/demo.yaml -- all draw_overview
 
 test: .venv/dev  ## unit and workflow tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-cluster: .venv/dev  ## the workflow on a Slurm that the test starts by itself (root, Debian)
 	$(BIN)/python -m pytest tests/cluster
