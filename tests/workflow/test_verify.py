@@ -563,7 +563,7 @@ def test_elsewhere_inputs_are_not_at_hand_and_labels_are_checked_all_the_same(
         (f"{LMDB}/data.mdb", b"garbage", "cannot be opened as an LMDB"),
         (f"{LMDB}/data.mdb", b"", "cannot be opened as an LMDB"),
         (f"encoded/s2/{FIRST}.lmdb/data.mdb", b"garbage", "cannot be opened as an LMDB"),
-        (f"quality/{FIRST}.json", b"{", "expected a JSON file"),
+        (f"quality/{FIRST}.json", b"{", "expected JSON"),
         (f"audit/tiles/{FIRST}.patches.csv", b"\xff", "expected a table of checksums"),
         (f"audit/tiles/{FIRST}.patches.csv", b"name,sha256\nx\n", "expected lines of name,sha256"),
         ("audit/patch_hashes.csv.sha256", b"0", "is not the SHA-256 of patch_hashes.csv"),
