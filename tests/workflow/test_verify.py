@@ -4,7 +4,6 @@ import json
 import random
 import re
 import shutil
-import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,40 +11,36 @@ from functools import cache
 from pathlib import Path
 
 import lmdb
-import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-import rasterio
-from safetensors.numpy import load, save
 
 from reben.audit import __main__ as audit
 from reben.audit import digests, provenance
-from reben.files import read_json, write_json, write_text
-from reben.patch_tar import patch_writer
+from reben.files import read_json, write_json
 from reben.tables import (
     ALIGNMENT,
-    COUNTRIES,
-    LABELS,
     METADATA,
-    OBSCURED_TABLE,
-    PATCHES,
-    SELECTION,
-    SENTINEL1,
     SNOW_CLOUD,
-    SPLIT,
     read_table,
-    write_table,
 )
 from reben.verify.checks import verify
 from reben.verify.claims import Build as Claimed
+from tests.workflow import tamper_images as images
+from tests.workflow import tamper_tables as tables
 from tests.workflow.builds import TILES, Build
-
-CLEAR, OBSCURED = "dataset/metadata.parquet", f"dataset/{OBSCURED_TABLE}"
-LMDB = "dataset/BigEarthNet.lmdb"
-FIRST, SECOND = TILES
-KINDS = ("s2", "s1", "reference_maps")
+from tests.workflow.edits import (
+    CLEAR,
+    FIRST,
+    KINDS,
+    LMDB,
+    OBSCURED,
+    at,
+    flip,
+    metadata,
+    pack,
+    rewrite,
+    tiff,
+)
 
 SOFTWARE = cache(provenance.software)
 
@@ -89,379 +84,11 @@ def forge(results: Path) -> None:
     )
 
 
-def metadata(results: Path) -> pl.DataFrame:
-    """The rows of the first tile in the first table."""
-    frame = read_table(results / CLEAR, METADATA)
-    return frame.filter(pl.col("patch_id").str.starts_with(FIRST))
-
-
-def rewrite(results: Path, table: str, schema: pa.Schema, *changes: pl.Expr) -> None:
-    """Change columns of a table."""
-    frame = read_table(results / table, schema)
-    write_table(results / table, frame.with_columns(*changes), schema)
-
-
-def at(patch: str, column: str, value: object) -> pl.Expr:
-    """A column with another value at one patch."""
-    new = pl.lit(value, dtype=pl.List(pl.String)) if isinstance(value, list) else pl.lit(value)
-    return pl.when(pl.col("patch_id") == patch).then(new).otherwise(column).alias(column)
-
-
-def tiff(results: Path, patch: str, layer: str) -> Path:
-    stage = "reference_maps" if layer == "reference_map" else "patches"
-    return results / stage / patch[:-6] / patch / f"{patch}_{layer}.tif"
-
-
-def flip(path: Path, place: int = -1) -> None:
-    data = bytearray(path.read_bytes())
-    data[place] ^= 1
-    path.write_bytes(data)
-
-
-def exchange(one: Path, other: Path) -> None:
-    first, second = one.read_bytes(), other.read_bytes()
-    one.write_bytes(second)
-    other.write_bytes(first)
-
-
-def put(store: Path, key: str, value: bytes | None) -> None:
-    """Write an entry into an LMDB behind the workflow's back, or take it out."""
-    with lmdb.open(str(store), map_size=1 << 30, lock=False) as env, env.begin(write=True) as txn:
-        txn.delete(key.encode()) if value is None else txn.put(key.encode(), value)
-
-
-def entry(store: Path, key: str) -> bytes:
-    with lmdb.open(str(store), readonly=True, lock=False) as env, env.begin() as txn:
-        return bytes(txn.get(key.encode()))
-
-
-def geotiff(results: Path) -> str:
-    patch = metadata(results)["patch_id"][0]
-    flip(tiff(results, patch, "B05"))
-    return f"patches/{FIRST}/{patch}: the entry {patch!r} differs in B05 from encoded/s2/"
-
-
-def bands(results: Path) -> str:
-    patch = metadata(results)["patch_id"][0]
-    exchange(tiff(results, patch, "B02"), tiff(results, patch, "B03"))
-    return f"patches/{FIRST}/{patch}: the entry {patch!r} differs in B02 B03 from encoded/s2/"
-
-
-def crs(results: Path) -> str:
-    path = tiff(results, metadata(results)["patch_id"][0], "B02")
-    data = path.read_bytes()
-    path.write_bytes(data.replace(struct.pack("<H", 32633), struct.pack("<H", 32632), 1))
-    return f"{path.relative_to(results)}: CRS: expected EPSG:32633, found EPSG:32632"
-
-
-def tie_point(results: Path) -> str:
-    path = tiff(results, metadata(results)["patch_id"][0], "B02")
-    with rasterio.open(path, "r+") as dataset:
-        dataset.transform = rasterio.Affine(10, 0, 0, 0, -10, 0)
-    return f"{path.relative_to(results)}: transform: expected (10.0, 0.0, "
-
-
-def nodata(results: Path) -> str:
-    path = tiff(results, metadata(results)["patch_id"][0], "B02")
-    with rasterio.open(path, "r+") as dataset:
-        dataset.nodata = 7
-    return f"{path.relative_to(results)}: nodata: expected 0, found 7"
-
-
-def trailing(results: Path) -> str:
-    path = tiff(results, metadata(results)["patch_id"][0], "B02")
-    path.write_bytes(path.read_bytes() + b"hidden")
-    return f"{path.relative_to(results)}: tags or bytes that no build writes"
-
-
-def added_layer(results: Path) -> str:
-    patch = metadata(results)["patch_id"][0]
-    shutil.copy(tiff(results, patch, "B02"), tiff(results, patch, "B10"))
-    return f"patches/{FIRST}: {patch}_B10.tif is in the audit, but no layer"
-
-
-def misplaced(results: Path) -> str:
-    one, other = metadata(results)["patch_id"][:2]
-    path = tiff(results, other, "B01").with_name(f"{one}_B01.tif")
-    shutil.copy(tiff(results, one, "B01"), path)
-    return f"{path.relative_to(results)}: is in the folder of no patch, or of another one"
-
-
-def empty_folder(results: Path) -> str:
-    (results / f"patches/{FIRST}/{FIRST}_99_99").mkdir()
-    return f"patches/{FIRST}/{FIRST}_99_99: is empty; no patch of that name was audited"
-
-
-def whole_patch(results: Path) -> str:
-    one, other = metadata(results)["patch_id"][:2]
-    for path in (results / f"patches/{FIRST}/{one}").iterdir():
-        exchange(path, tiff(results, other, path.stem.rpartition("_")[2]))
-    return f"patches/{FIRST}/{one}: the entry {one!r} differs in B01 "
-
-
-def reference_map(results: Path) -> str:
-    one, other = metadata(results).unique("labels", maintain_order=True)["patch_id"][:2]
-    shutil.copy(tiff(results, other, "reference_map"), tiff(results, one, "reference_map"))
-    key = f"{one}_reference_map"
-    return f"reference_maps/{FIRST}/{one}: the entry {key!r} differs in Data from encoded/"
-
-
-def one_pixel_of_a_map_everywhere(results: Path) -> str:
-    """In GeoTIFF, shard and LMDB alike; only the polygons know."""
-    patch = metadata(results)["patch_id"][0]
-    path, key = tiff(results, patch, "reference_map"), f"{patch}_reference_map"
-    with rasterio.open(path) as dataset:
-        profile, pixels = dataset.profile, dataset.read(1)
-    pixels[0, 0] = 111 if pixels[0, 0] != 111 else 112
-    with rasterio.open(path, "w", **profile) as dataset:
-        dataset.write(pixels, 1)
-    for store in (LMDB, f"encoded/reference_maps/{FIRST}.lmdb"):
-        put(results / store, key, save({"Data": pixels}))
-    return f"reference_maps/{FIRST}/{patch}: {key}: 1 of 14400 pixels are not what the polygons"
-
-
-def nodata_everywhere(results: Path) -> str:
-    patch = metadata(results)["patch_id"][0]
-    data = bytearray(tiff(results, patch, "B03").read_bytes())
-    data[-2:] = b"\0\0"
-    tiff(results, patch, "B03").write_bytes(data)
-    for store in (LMDB, f"encoded/s2/{FIRST}.lmdb"):
-        value = {name: array.copy() for name, array in load(entry(results / store, patch)).items()}
-        value["B03"][-1, -1] = 0
-        put(results / store, patch, save(value))
-    return f"patches/{FIRST}/{patch}: {patch}: expected a valid patch, found nodata in B03"
-
-
-def shard_byte(results: Path) -> str:
-    patch = metadata(results)["patch_id"][0]
-    path = results / f"encoded/s2/{FIRST}.lmdb"
-    value = bytearray(entry(path, patch))
-    data = bytearray((path / "data.mdb").read_bytes())
-    data[data.find(bytes(value[-2000:])) + 1999] ^= 1
-    (path / "data.mdb").write_bytes(data)
-    return f"encoded/s2/{FIRST}.lmdb: the entry {patch!r} differs in B8A from patches/"
-
-
-def shard_byte_order(results: Path) -> str:
-    patch = metadata(results)["patch_id"][0]
-    store = results / f"encoded/s2/{FIRST}.lmdb"
-    put(store, patch, save({k: v.byteswap() for k, v in load(entry(store, patch)).items()}))
-    return f"encoded/s2/{FIRST}.lmdb: the entry {patch!r} differs in B01 B02 "
-
-
-def shard_extra_key(results: Path) -> str:
-    put(results / f"encoded/s2/{FIRST}.lmdb", "zebra", b"x")
-    return f"encoded/s2/{FIRST}.lmdb: the entry 'zebra' belongs to no patch of the tile"
-
-
-def lmdb_byte(results: Path) -> str:
-    patch = metadata(results)["patch_id"][0]
-    path = results / LMDB / "data.mdb"
-    data = bytearray(path.read_bytes())
-    data[data.find(bytes(entry(results / LMDB, patch)[-2000:])) + 1999] ^= 1
-    path.write_bytes(data)
-    return f"{LMDB}: the entry {patch!r} differs in B8A from patches/"
-
-
-def lmdb_other_key(results: Path) -> str:
-    one, other = metadata(results)["patch_id"][:2]
-    put(results / LMDB, one, entry(results / LMDB, other))
-    return f"{LMDB}: the entry {one!r} differs in B01 "
-
-
-def lmdb_extra_key(results: Path) -> str:
-    put(results / LMDB, "zebra", b"x")
-    return f"{LMDB}: the entry 'zebra' belongs to no row of the metadata"
-
-
-def lmdb_odd_key(results: Path) -> str:
-    store = lmdb.open(str(results / LMDB), map_size=1 << 30, lock=False)
-    with store as env, env.begin(write=True) as txn:
-        txn.put(b"\xff\xfe", b"x")
-    return f"{LMDB}: the entry '\\\\xff\\\\xfe' belongs to no row of the metadata"
-
-
-def lmdb_missing_key(results: Path) -> str:
-    patch = metadata(results)["patch_id"][0]
-    put(results / LMDB, patch, None)
-    return f"{LMDB}: the entry {patch!r} is missing, which the metadata lists"
-
-
-def lmdb_shape(results: Path) -> str:
-    patch = metadata(results)["patch_id"][0]
-    put(results / LMDB, patch, save({"B01": np.zeros((20, 20), np.uint16)}))
-    return f"{LMDB}: the entry {patch!r}: expected {{'B01': ((20, 20), 'uint16')"
-
-
-def lmdb_sentinel1_everywhere(results: Path) -> str:
-    """Shard and LMDB alike; only the folder of Sentinel-1 knows."""
-    name = metadata(results)["s1_name"][0]
-    value = save({k: v + 1 for k, v in load(entry(results / LMDB, name)).items()})
-    for store in (LMDB, f"encoded/s1/{FIRST}.lmdb"):
-        put(results / store, name, value)
-    folder = f"inputs/BigEarthNet-S1/{name.rsplit('_', 3)[0]}/{name}"
-    return f"{folder}: the entry {name!r} differs in VH VV from encoded/s1/"
-
-
-def lmdb_trailing(results: Path) -> str:
-    with (results / LMDB / "data.mdb").open("ab") as file:
-        file.write(b"hidden")
-    return f"{LMDB}/data.mdb: holds 6 bytes behind its last page"
-
-
-def dropped_row(results: Path) -> str:
-    frame = read_table(results / CLEAR, METADATA)
-    write_table(results / CLEAR, frame[1:], METADATA)
-    return f"{CLEAR}: {frame['patch_id'][0]} has no row; by the tables of the steps it should"
-
-
-def dropped_everywhere(results: Path) -> str:
-    row = metadata(results).row(0, named=True)
-    patch = row["patch_id"]
-    frame = read_table(results / CLEAR, METADATA)
-    write_table(results / CLEAR, frame.filter(pl.col("patch_id") != patch), METADATA)
-    for key in (patch, row["s1_name"], f"{patch}_reference_map"):
-        put(results / LMDB, key, None)
-    reason = "too few labelled pixels"
-    rewrite(results, "tables/selection.parquet", SELECTION, at(patch, "dropped_for", reason))
-    return f"tables/selection.parquet: {patch}: dropped_for is {reason}, by "
-
-
-def doubled_row(results: Path) -> str:
-    frame = read_table(results / CLEAR, METADATA)
-    write_table(results / CLEAR, pl.concat([frame[:1], frame]), METADATA)
-    return f"{CLEAR}: {frame['patch_id'][0]} has several rows"
-
-
-def order_of_rows(results: Path) -> str:
-    write_table(results / CLEAR, read_table(results / CLEAR, METADATA).reverse(), METADATA)
-    return f"{CLEAR}: the rows are not sorted by patch_id"
-
-
-def types(results: Path) -> str:
-    table = pq.read_table(results / CLEAR)
-    column = table["labels"].cast(pa.large_list(pa.large_string()))
-    pq.write_table(table.set_column(1, "labels", column), results / CLEAR)
-    return f"{CLEAR}: expected the column pyarrow.Field<labels: list<item: string>>, found "
-
-
-def added_label(results: Path) -> str:
-    patch, labels = metadata(results).row(0)[:2]
-    more = sorted({*labels, "Agro-forestry areas", "Beaches, dunes, sands"})
-    rewrite(results, CLEAR, METADATA, at(patch, "labels", more))
-    rewrite(results, "tables/labels.parquet", LABELS, at(patch, "labels", more))
-    return f"{CLEAR}: {patch}: labels is {more}, by its reference map it is {labels}"
-
-
-def order_of_labels(results: Path) -> str:
-    patch, labels = metadata(results).filter(pl.col("labels").list.len() > 1).row(0)[:2]
-    rewrite(results, CLEAR, METADATA, at(patch, "labels", labels[::-1]))
-    return f"{CLEAR}: {patch}: labels is {labels[::-1]}, by its reference map it is {labels}"
-
-
-def swapped_splits(results: Path) -> str:
-    first = metadata(results).unique("split", keep="first", maintain_order=True)
-    (one, split), (other, other_split) = first.select("patch_id", "split").rows()[:2]
-    for table, schema in ((CLEAR, METADATA), ("tables/split.parquet", SPLIT)):
-        rewrite(results, table, schema, at(one, "split", other_split))
-        rewrite(results, table, schema, at(other, "split", split))
-    return f"{CLEAR}: {one}: split is {other_split}, by its place in the tile it is {split}"
-
-
-def country(results: Path) -> str:
-    patch = metadata(results)["patch_id"][0]
-    rewrite(results, CLEAR, METADATA, at(patch, "country", "Utopia"))
-    rewrite(results, "tables/countries.parquet", COUNTRIES, at(patch, "country", "Utopia"))
-    return f"{CLEAR}: {patch}: country is Utopia, by inputs/countries.gpkg it is "
-
-
-def flag(results: Path) -> str:
-    frame = read_table(results / OBSCURED, METADATA)
-    patch, column = frame["patch_id"][0], "contains_seasonal_snow"
-    moved = frame[:1].with_columns(pl.lit(False).alias(column))
-    clear = pl.concat([read_table(results / CLEAR, METADATA), moved]).sort("patch_id")
-    write_table(results / CLEAR, clear, METADATA)
-    write_table(results / OBSCURED, frame[1:], METADATA)
-    rewrite(results, "tables/snow_cloud.parquet", SNOW_CLOUD, at(patch, column, False))
-    return f"{CLEAR}: {patch}: {column} is False, by the scene classification it is True"
-
-
-def names_of_sentinel1(results: Path) -> str:
-    (one, first), (other, second) = metadata(results).select("patch_id", "s1_name").rows()[:2]
-    for table, schema in ((CLEAR, METADATA), (f"tables/sentinel1/{FIRST}.parquet", SENTINEL1)):
-        rewrite(results, table, schema, at(one, "s1_name", second))
-        rewrite(results, table, schema, at(other, "s1_name", first))
-    return f"{CLEAR}: {one}: its s1_name is of another place, {second}"
-
-
-def name_of_v1(results: Path) -> str:
-    patch = metadata(results)["patch_id"][1]
-    name = "S2A_MSIL2A_20170613T101031_0_0"
-    rewrite(results, CLEAR, METADATA, at(patch, "s2v1_name", name))
-    return f"{CLEAR}: {patch}: its s2v1_name is of another patch, {name}"
-
-
-def place(results: Path) -> str:
-    path = f"tables/patches/{FIRST}.parquet"
-    patch = metadata(results)["patch_id"][0]
-    rewrite(results, path, PATCHES, at(patch, "x_min", 0))
-    return f"{path}: {patch}: x_min is 0, by the grid of its tile and the audit it is 342000"
-
-
-def counted_codes(results: Path) -> str:
-    path = f"tables/code_counts/{FIRST}.parquet"
-    table = pq.read_table(results / path)
-    column = table.column_names.index("pixels")
-    more = pa.array([n + 1 for n in table["pixels"].to_pylist()], pa.int32())
-    pq.write_table(table.set_column(column, "pixels", more), results / path)
-    patch = metadata(results)["patch_id"][0]
-    return f"{path}: {patch}: codes is [{{'code': "
-
-
-def class_counts(results: Path) -> str:
-    path = results / "dataset/class_counts.csv"
-    header, first, *others = path.read_text().splitlines()
-    write_text(path, "\n".join([header, f"{first}7", *others]) + "\n")
-    return f"dataset/class_counts.csv: expected {first!r}, found '{first}7'"
-
-
-def funnel(results: Path) -> str:
-    path = results / "dataset/funnel.csv"
-    write_text(path, path.read_text().replace(f"{FIRST},9,0", f"{FIRST},9,1"))
-    return f"dataset/funnel.csv: expected '{FIRST},9,0"
-
-
-def verdict(results: Path) -> str:
-    path = results / f"quality/{FIRST}.json"
-    value = read_json(path)
-    value["indicators"]["GENERAL_QUALITY"] = "FAILED"
-    write_json(path, value)
-    return f"quality/{FIRST}.json: reasons: expected ['GENERAL_QUALITY=FAILED'], found []"
-
-
-def clip(results: Path) -> str:
-    (path,) = (results / "corine").glob(f"{FIRST}-*.parquet")
-    table = pq.read_table(path)
-    codes = pa.array([211] * len(table), table["code"].type)
-    kept = table.set_column(0, "code", codes).replace_schema_metadata(table.schema.metadata)
-    pq.write_table(kept, path)
-    return f"{path.relative_to(results)}: its content has the digest "
-
-
-TAMPERINGS: list[Tampering] = [
-    geotiff, bands, crs, tie_point, nodata, trailing, added_layer, misplaced, empty_folder,
-    whole_patch, reference_map, one_pixel_of_a_map_everywhere, nodata_everywhere,
-    shard_byte, shard_byte_order, shard_extra_key,
-    lmdb_byte, lmdb_other_key, lmdb_extra_key, lmdb_odd_key, lmdb_missing_key, lmdb_shape,
-    lmdb_sentinel1_everywhere, lmdb_trailing,
-    dropped_row, dropped_everywhere, doubled_row, order_of_rows, types, added_label,
-    order_of_labels, swapped_splits, country, flag, names_of_sentinel1, name_of_v1,
-    place, counted_codes, class_counts, funnel, verdict, clip,
-]  # fmt: skip
+TAMPERINGS: list[Tampering] = [*images.ALL, *tables.ALL]
 #: Also tried with the audit as it was.
 PLAIN: list[Tampering] = [
-    geotiff, shard_byte, lmdb_byte, dropped_row, added_label, swapped_splits, lmdb_extra_key,
-    reference_map,
+    images.geotiff, images.shard_byte, images.lmdb_byte, tables.dropped_row,
+    tables.added_label, tables.swapped_splits, images.lmdb_extra_key, images.reference_map,
 ]  # fmt: skip
 
 
@@ -527,7 +154,7 @@ def test_a_sample_looks_at_whole_tables_and_few_patches(results: Path) -> None:
     seen = [any(path.name in line for line in findings(results, 3)) for _ in range(4)]
     assert True in seen, "of nine patches, other ones every time"
     assert False in seen
-    assert country(results).partition(":")[0] in "".join(findings(results, 1))
+    assert tables.country(results).partition(":")[0] in "".join(findings(results, 1))
     remarks = look(results, 2)[1]
     assert any("only 2 patches of each tile were looked at" in line for line in remarks)
 
@@ -552,7 +179,7 @@ def test_elsewhere_inputs_are_not_at_hand_and_labels_are_checked_all_the_same(
     countries = "inputs/countries.gpkg: countries.path is not at hand as it was, the countries"
     assert any(line.startswith(countries) for line in remarks)
     assert any(line.startswith("inputs: not there, entries of Sentinel-1") for line in remarks)
-    expected = added_label(results)
+    expected = tables.added_label(results)
     assert any(line.startswith(expected) for line in findings(results))
 
 
@@ -650,18 +277,6 @@ def test_tars_are_looked_into_and_held_together(results: Path) -> None:
         path.write_bytes(whole)
     path.with_name("patches.index.parquet").write_bytes(b"garbage")
     assert any("patches.index.parquet: not a readable table" in line for line in findings(results))
-
-
-def pack(folder: Path) -> None:
-    """Keep the GeoTIFFs of a tile in a tar, as the workflow can."""
-    rows: dict[int, list[tuple[str, list[tuple[str, list[bytes]]]]]] = {0: [], 1: [], 2: []}
-    for patch in sorted(folder.glob("S2*")):
-        files = [(f.stem[len(patch.name) + 1 :], [f.read_bytes()]) for f in sorted(patch.iterdir())]
-        rows[int(patch.name[-2:])].append((patch.name, files))
-        shutil.rmtree(patch)
-    with patch_writer(folder, "tar") as writer:
-        for row, patches in rows.items():
-            writer.add_row(row, patches)
 
 
 def test_verify_exits_with_1_and_lists_the_culprit(results: Path, audited: Build) -> None:
