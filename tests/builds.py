@@ -12,17 +12,10 @@ import numpy as np
 import polars as pl
 from pyproj import Transformer
 
-from reben.bands import RESOLUTION_M, S1_BANDS
-from reben.files import write_json, write_text
-from reben.funnel import funnel_table, quality_table
-from reben.grid import TileGrid
-from reben.metadata import build_metadata, count_classes, divide
-from reben.names import PatchName, ProductName
-from reben.nomenclature import read_nomenclature
-from reben.selection import select_patches
-from reben.split import assign_split
-from reben.synthetic.raster import write_raster
-from reben.tables import (
+from reben.domain.bands import RESOLUTION_M, S1_BANDS
+from reben.domain.grid import TileGrid
+from reben.domain.names import PatchName, ProductName
+from reben.domain.tables import (
     COUNTRIES,
     LABELS,
     METADATA,
@@ -34,6 +27,13 @@ from reben.tables import (
     read_tables,
     write_table,
 )
+from reben.funnel import funnel_table, quality_table
+from reben.land_cover.nomenclature import read_nomenclature
+from reben.metadata import build_metadata, count_classes, divide
+from reben.runtime.files import write_json, write_text
+from reben.selection import select_patches
+from reben.split import assign_split
+from reben.synthetic.raster import write_raster
 
 NOMENCLATURE = Path(__file__).parents[1] / "resources" / "nomenclature" / "bigearthnet_19.csv"
 CLASSES = list(dict.fromkeys(read_nomenclature(NOMENCLATURE).values()))

@@ -8,8 +8,8 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
-from reben.bands import RESOLUTION_M, S1_BANDS
-from reben.geotiff.writer import Profile, gdal_options
+from reben.domain.bands import RESOLUTION_M, S1_BANDS
+from reben.storage.geotiff_writer import Profile, gdal_options
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 SCENE = "S1A_IW_GRDH_1SDV_20170613T165043"

@@ -18,14 +18,14 @@ import rasterio
 from safetensors.numpy import save
 
 from reben import build_lmdb, encode
-from reben.bands import RESOLUTION_M, S1_BANDS, S2_BANDS
 from reben.dataset import BigEarthNet
-from reben.geotiff.writer import Profile, template
-from reben.grid import TileGrid
-from reben.names import patch_id
-from reben.patch_store import PatchWriter
-from reben.safetensors_value import repeat_pixels
-from reben.tables import METADATA, read_table, write_table
+from reben.domain.bands import RESOLUTION_M, S1_BANDS, S2_BANDS
+from reben.domain.grid import TileGrid
+from reben.domain.names import patch_id
+from reben.domain.tables import METADATA, read_table, write_table
+from reben.storage.geotiff_writer import Profile, template
+from reben.storage.patch_files import PatchWriter
+from reben.storage.safetensors_value import repeat_pixels
 from tests.benchmarks.harness import Action, Row, measured
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"

@@ -8,10 +8,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from reben.names import ProductName
-from reben.product_table import read_products
+from reben.config.product_table import read_products
+from reben.domain.names import ProductName
 from reben.report import __main__ as report
-from reben.results import read_build
+from reben.results.finished import read_build
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import rasterio
 
 from reben import corine, labels, patches, quality, reference_maps
-from reben.bands import S2_BANDS
+from reben.domain.bands import S2_BANDS
 from reben.safe.metadata import L2AProduct
 from reben.synthetic import ProductSpec, write_corine, write_product
 from tests.benchmarks.harness import Row, measured, plain

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from reben.files import write_json
-from reben.product_table import Product, write_products
+from reben.config.product_table import Product, write_products
+from reben.runtime.files import write_json
 from tests.benchmarks.harness import Row, measured, plain
 
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from reben.names import ProductName
+from reben.domain.names import ProductName
 from tests.cluster.slurm import Slurm
 from tests.cluster.workspace import ROOT, SITE, TILES, Workspace, wait_for, wait_for_step
 from tests.standins import products

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import yaml
 
-from reben.files import sha256_file
+from reben.runtime.files import sha256_file
 from reben.synthetic.corine import write_corine, write_countries
 from reben.synthetic.product import write_product
 from reben.synthetic.sentinel1 import write_sentinel1

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from reben.cdse.catalogue import Entry
-from reben.product_table import Product
+from reben.config.product_table import Product
 from reben.synthetic import ProductSpec, write_product
 from tests.standins.cdse_server import Archive
 

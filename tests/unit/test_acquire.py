@@ -23,8 +23,8 @@ from moto.server import ThreadedMotoServer
 from reben import acquire
 from reben.cdse import credentials, object_store
 from reben.cdse.service import Service
-from reben.errors import ConfigError, DownloadError, ProductError, SpaceError
-from reben.product_table import Product, write_products
+from reben.config.product_table import Product, write_products
+from reben.runtime.errors import ConfigError, DownloadError, ProductError, SpaceError
 from tests.standins import products
 from tests.standins.cdse_server import CdseServer
 

@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-from reben.errors import ProductError, SpaceError
+from reben.runtime.errors import ProductError, SpaceError
 from reben.safe import archive
 
 PRODUCT = "S2A_MSIL1C_20170613T101031_N0205_R022_T33UUP_20170613T101608"

@@ -10,13 +10,14 @@ import polars as pl
 import pytest
 import zstandard
 
-from reben import encode, pictures
-from reben.errors import RasterError
-from reben.lmdb_store import read_lmdb
-from reben.patch_store import PatchReader
-from reben.patch_tar import patch_writer
+from reben import encode
+from reben.pictures.patch_images import true_colour
 from reben.publish import archives
-from reben.results import read_build
+from reben.results.finished import read_build
+from reben.runtime.errors import RasterError
+from reben.storage.lmdb_store import read_lmdb
+from reben.storage.patch_files import PatchReader
+from reben.storage.patch_tar import patch_writer
 from tests.builds import TILES, write_build
 
 NAMES = ["BigEarthNet-S1.tar.zst", "BigEarthNet-S2.tar.zst", "Reference_Maps.tar.zst"]
@@ -146,7 +147,7 @@ def test_patches_kept_in_tars_give_the_same_archives(
         assert (made / name).read_bytes() == (again / name).read_bytes(), name
     patch = read_build(copy).metadata["patch_id"][0]
     folder = Path("patches") / patch[:-6] / patch
-    assert (pictures.true_colour(copy / folder) == pictures.true_colour(results / folder)).all()
+    assert (true_colour(copy / folder) == true_colour(results / folder)).all()
 
 
 def read_all(store: PatchReader, folder: Path) -> list[tuple[str, list[bytes]]]:

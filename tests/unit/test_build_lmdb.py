@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from reben import build_lmdb
 from reben.build_lmdb import main
-from reben.errors import SpaceError, StoreError
-from reben.lmdb_store import content_digest, write_lmdb
-from reben.names import patch_id
-from reben.tables import SELECTION, SENTINEL1, write_table
+from reben.domain.names import patch_id
+from reben.domain.tables import SELECTION, SENTINEL1, write_table
+from reben.runtime.errors import SpaceError, StoreError
+from reben.storage.lmdb_store import content_digest, write_lmdb
 
 TILES = [f"S2A_MSIL2A_{day}T101031_N9999_R022_T33UU{letter}" for day, letter in
          ((20170611, "P"), (20170612, "Q"), (20170613, "R"))]  # fmt: skip

@@ -18,9 +18,9 @@ from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.version import VersionExtension
 from stac_geoparquet import arrow
 
-from reben.errors import TableError
 from reben.publish import __main__ as publish
-from reben.results import Build, read_build
+from reben.results.finished import Build, read_build
+from reben.runtime.errors import TableError
 from tests.builds import CLASSES, NOMENCLATURE, TILES, write_build
 
 VERSION, LICENCE = "2.0.0", "CDLA-Permissive-1.0"

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from reben import cli
-from reben.errors import ConfigError
+from reben.runtime import cli
+from reben.runtime.errors import ConfigError
 
 
 def test_errors_of_ours_are_one_line_and_exit_1(capsys):

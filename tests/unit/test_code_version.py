@@ -2,7 +2,7 @@
 
 import pytest
 
-from reben.code_version import (
+from reben.runtime.code_version import (
     _essence,
     _imports,
     closure,
@@ -50,7 +50,7 @@ def test_what_counts(package, module, text, changes):
 
 
 def test_every_step_has_a_version_and_imports_what_it_uses():
-    assert {"tables", "errors", "grid", "geotiff.writer", "strips"} <= closure("patches")
+    assert {"domain.grid", "storage.geotiff_writer", "safe.jpeg2000"} <= closure("patches")
     assert len(code_version("patches")) == 12
     assert code_version("patches") != code_version("labels")
     assert {"audit.__main__", "audit.outputs"} <= closure("audit")

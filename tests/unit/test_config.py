@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 import yaml
 
-from reben.errors import ConfigError
-from reben.settings import absent_inputs, check_keys, check_settings, find_shipped
+from reben.config.check import absent_inputs, check_keys, check_settings, find_shipped
+from reben.runtime.errors import ConfigError
 
 SCHEMA_FILE = Path("workflow/schemas/config.schema.json")
 SCHEMA = json.loads(SCHEMA_FILE.read_text())
@@ -148,7 +148,7 @@ def test_reading_the_workflow_loads_no_libraries_of_its_steps():
     """Snakemake reads it on its own node twice for every job of a cluster."""
     rules = "\n".join(path.read_text() for path in Path("workflow/rules").glob("*.smk"))
     imports = re.findall(r"^(?:from reben|import reben)\b.*", rules, re.MULTILINE)
-    assert any("reben.settings" in line for line in imports)
+    assert any("reben.config.check" in line for line in imports)
     program = "\n".join([*imports, "import sys", "print(*sys.modules)"])
     ran = subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True

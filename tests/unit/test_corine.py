@@ -13,13 +13,14 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reben import corine, corine_polygons, reference_maps
+from reben import corine, reference_maps
 from reben.corine import clip_corine, remove_old_clips
-from reben.corine_polygons import Layer, read_clip
-from reben.errors import TableError, VectorError
-from reben.grid import TileGrid
-from reben.nomenclature import NO_POLYGON
-from reben.patch_store import PatchWriter
+from reben.domain.grid import TileGrid
+from reben.land_cover import corine_polygons
+from reben.land_cover.corine_polygons import Layer, read_clip
+from reben.land_cover.nomenclature import NO_POLYGON
+from reben.runtime.errors import TableError, VectorError
+from reben.storage.patch_files import PatchWriter
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 GRID = TileGrid(32633, 300_000, 5_400_000, 2400)
@@ -327,7 +328,7 @@ def test_the_published_reference_map(reference, tmp_path):
 
 def test_command_lines(layer_file, tmp_path, pristine_product):
     from reben import patches, quality
-    from reben.tables import CODE_COUNTS, read_table
+    from reben.domain.tables import CODE_COUNTS, read_table
 
     q, table = tmp_path / "q.json", tmp_path / "p.parquet"
     quality.main(["--product", str(pristine_product), "--tile", TILE, "--out", str(q)])

@@ -8,7 +8,7 @@ import shapely
 from pyproj import Transformer
 
 from reben.countries import assign_country, nearest_country, read_countries
-from reben.errors import VectorError
+from reben.runtime.errors import VectorError
 
 
 @pytest.fixture

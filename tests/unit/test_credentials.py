@@ -9,7 +9,7 @@ import pytest
 from reben.cdse import credentials
 from reben.cdse.credentials import Login, Secret
 from reben.cdse.service import Service
-from reben.errors import ConfigError
+from reben.runtime.errors import ConfigError
 
 URL = "https://identity.dataspace.copernicus.eu/auth/realms/CDSE/protocol/openid-connect"
 

@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
-from reben.bands import S1_BANDS, S2_BANDS
 from reben.dataset import BigEarthNet
-from reben.errors import ConfigError, StoreError
-from reben.lmdb_store import write_lmdb
-from reben.names import patch_id
-from reben.safetensors_value import stack_bands
-from reben.tables import METADATA, OBSCURED_TABLE, write_table
+from reben.domain.bands import S1_BANDS, S2_BANDS
+from reben.domain.names import patch_id
+from reben.domain.tables import METADATA, OBSCURED_TABLE, write_table
+from reben.runtime.errors import ConfigError, StoreError
+from reben.storage.lmdb_store import write_lmdb
+from reben.storage.safetensors_value import stack_bands
 from tests.geotiffs import SCENE, TILE, reference_map, s1_arrays, s2_arrays
 
 IDS = [patch_id(TILE, 0, row) for row in range(6)]

@@ -15,7 +15,7 @@ from reben.cdse.credentials import account
 from reben.cdse.download import Downloader
 from reben.cdse.retries import Patience, TransientError, check_status
 from reben.cdse.service import Service
-from reben.errors import DownloadError
+from reben.runtime.errors import DownloadError
 from tests.standins.cdse_server import MISHAPS, PASSWORD, Archive, CdseServer, Plan
 
 CONTENT = hashlib.shake_256(b"a product").digest(300_000)

@@ -9,12 +9,12 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
+from reben.domain.names import patch_id
+from reben.domain.tables import PATCHES, SENTINEL1, write_table
 from reben.encode import main
-from reben.errors import RasterError, StoreError
-from reben.lmdb_store import content_digest
-from reben.names import patch_id
-from reben.safetensors_value import ValueLayout, tensors
-from reben.tables import PATCHES, SENTINEL1, write_table
+from reben.runtime.errors import RasterError, StoreError
+from reben.storage.lmdb_store import content_digest
+from reben.storage.safetensors_value import ValueLayout, tensors
 from tests.geotiffs import SCENE, TILE, reference_map, s1_arrays, s2_arrays, write_patch
 
 Arrays = dict[str, NDArray[np.generic]]

@@ -12,7 +12,7 @@ import pytest
 import rattler
 import yaml
 
-from reben.code_version import PACKAGE, closure
+from reben.runtime.code_version import PACKAGE, closure
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))

@@ -4,13 +4,13 @@ import polars as pl
 import pytest
 
 from reben.alignment import align_patches, read_pairs
-from reben.errors import TableError
+from reben.domain.tables import ALIGNMENT, read_table, read_tables, write_table
 from reben.funnel import funnel_table, quality_table
 from reben.metadata import build_metadata, count_classes, divide
 from reben.quality import offset_warnings
+from reben.runtime.errors import TableError
 from reben.selection import NO_SENTINEL1, NODATA, NOT_ALIGNED, TOO_FEW_LABELLED, select_patches
 from reben.snow_cloud import flag_snow_cloud, read_names
-from reben.tables import ALIGNMENT, read_table, read_tables, write_table
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 IDS = [f"{TILE}_00_{row:02d}" for row in range(5)]

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from reben.errors import TableError
-from reben.files import atomic_directory, atomic_file, read_bytes, read_json, write_json
+from reben.runtime.errors import TableError
+from reben.runtime.files import atomic_directory, atomic_file, read_bytes, read_json, write_json
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
@@ -79,7 +79,7 @@ def test_what_is_no_json_is_named(tmp_path):
 def test_a_killed_job_leaves_no_target_and_the_next_try_cleans_up(tmp_path):
     code = (
         "import os, signal, sys\n"
-        "from reben.files import atomic_directory\n"
+        "from reben.runtime.files import atomic_directory\n"
         "with atomic_directory(sys.argv[1]) as part:\n"
         "    (part / 'half').write_text('x')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

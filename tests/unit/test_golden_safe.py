@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from reben.bands import RESOLUTION_M
-from reben.errors import ProductError
-from reben.names import ProductName
+from reben.domain.bands import RESOLUTION_M
+from reben.domain.names import ProductName
 from reben.quality import check_quality
+from reben.runtime.errors import ProductError
 from reben.safe.metadata import L2AProduct
 from reben.safe.xml_file import Metadata
 

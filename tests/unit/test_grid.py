@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reben.errors import ConfigError
-from reben.grid import TileGrid
+from reben.domain.grid import TileGrid
+from reben.runtime.errors import ConfigError
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reben.errors import ConfigError
 from reben.labels import label_patches
-from reben.nomenclature import CORINE_CODES, read_nomenclature
+from reben.land_cover.nomenclature import CORINE_CODES, read_nomenclature
+from reben.runtime.errors import ConfigError
 
 NINETEEN = "resources/nomenclature/bigearthnet_19.csv"
 

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reben import lmdb_store
-from reben.errors import StoreError
-from reben.lmdb_store import content_digest, read_lmdb, shared_lmdb, write_lmdb
+from reben.runtime.errors import StoreError
+from reben.storage import lmdb_store
+from reben.storage.lmdb_store import content_digest, read_lmdb, shared_lmdb, write_lmdb
 
 KEYS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=40)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reben.errors import ProductError
+from reben.runtime.errors import ProductError
 from reben.safe.manifest import check_whole
 from tests.standins import products
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reben.errors import ProductError
-from reben.names import PLACE_IN_TILE, PatchName, ProductName, Sentinel1Name, patch_id
+from reben.domain.names import PLACE_IN_TILE, PatchName, ProductName, Sentinel1Name, patch_id
+from reben.runtime.errors import ProductError
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 

@@ -11,10 +11,10 @@ from PIL import Image
 from rich.console import Console
 
 from reben import overview, summary
-from reben.errors import TableError
-from reben.palette import DROPPED_COLOURS, SPLIT_COLOURS
-from reben.pictures import choose_patches, paint_codes, rgb_of, true_colour
-from reben.results import read_build
+from reben.pictures.palette import DROPPED_COLOURS, SPLIT_COLOURS
+from reben.pictures.patch_images import choose_patches, paint_codes, rgb_of, true_colour
+from reben.results.finished import read_build
+from reben.runtime.errors import TableError
 from tests.builds import NOMENCLATURE, TILES, write_build
 
 

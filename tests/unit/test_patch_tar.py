@@ -13,12 +13,20 @@ from hypothesis import strategies as st
 
 from reben.audit.digests import hash_geotiffs
 from reben.encode import encode, sources_in_folder
-from reben.errors import RasterError, TableError
-from reben.files import atomic_directory, sha256_file
-from reben.lmdb_store import read_lmdb
-from reben.patch_store import Patch, PatchReader, PatchWriter
-from reben.patch_tar import CONTAINERS, INDEX, TAR, TarReader, TarWriter, patch_reader, patch_writer
 from reben.patches import main as make_patches
+from reben.runtime.errors import RasterError, TableError
+from reben.runtime.files import atomic_directory, sha256_file
+from reben.storage.lmdb_store import read_lmdb
+from reben.storage.patch_files import Patch, PatchReader, PatchWriter
+from reben.storage.patch_tar import (
+    CONTAINERS,
+    INDEX,
+    TAR,
+    TarReader,
+    TarWriter,
+    patch_reader,
+    patch_writer,
+)
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 ROWS = 4

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from rasterio.transform import from_origin
 
 from reben import patches
-from reben.bands import RESOLUTION_M, S2_BANDS
-from reben.errors import ConfigError, ProductError, RasterError
-from reben.geotiff.writer import Profile, gdal_options, template
-from reben.patch_store import PatchWriter
+from reben.domain.bands import RESOLUTION_M, S2_BANDS
+from reben.runtime.errors import ConfigError, ProductError, RasterError
 from reben.safe.metadata import L2AProduct
+from reben.storage.geotiff_writer import Profile, gdal_options, template
+from reben.storage.patch_files import PatchWriter
 from reben.synthetic import ProductSpec, write_product
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"

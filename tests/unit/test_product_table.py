@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from reben.errors import ConfigError
-from reben.product_table import Product, read_products, write_products
+from reben.config.product_table import Product, read_products, write_products
+from reben.runtime.errors import ConfigError
 
 L1C = "S2A_MSIL1C_20170613T101031_N0205_R022_T33UUP_20170613T101608"
 L2A = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_20240101T000000"

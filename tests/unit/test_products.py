@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import shapely
 
-from reben import product_table, products
+from reben import products
 from reben.cdse.catalogue import Catalogue, Entry
 from reben.cdse.service import Service
-from reben.errors import ConfigError, DownloadError, ProductError
+from reben.config import product_table
+from reben.runtime.errors import ConfigError, DownloadError, ProductError
 from tests.standins.cdse_server import Archive, CdseServer
 
 TILE = "S2A_MSIL1C_20170613T101031_N0205_R022_T33UUP"

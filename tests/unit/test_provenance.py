@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reben.audit import provenance
-from reben.code_version import code_version
+from reben.runtime.code_version import code_version
 
 
 def test_no_secret_and_no_place_of_this_machine(

@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from reben.alignment import align_patches, read_pairs
-from reben.frames import SPLITS
+from reben.domain.split_geometry import SPLITS
+from reben.domain.tables import METADATA, read_table, write_table
+from reben.land_cover.nomenclature import read_nomenclature
 from reben.metadata import build_metadata, count_classes, divide
-from reben.nomenclature import read_nomenclature
 from reben.snow_cloud import flag_snow_cloud, read_names
 from reben.split import assign_split
-from reben.tables import METADATA, read_table, write_table
 
 CLEAR = "metadata.parquet"
 OBSCURED = "metadata_for_patches_with_snow_cloud_or_shadow.parquet"

@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from reben.files import write_json
+from reben.domain.tables import OBSCURED_TABLE
 from reben.report import __main__ as report
 from reben.report import counts, distances
 from reben.report.pages import share
-from reben.results import read_build
-from reben.tables import OBSCURED_TABLE
+from reben.results.finished import read_build
+from reben.runtime.files import write_json
 from tests.builds import CLASSES, NOMENCLATURE, TILES, write_build
 
 CHROMIUM = Path(os.environ.get("REBEN_CHROMIUM", "/usr/bin/chromium"))

@@ -5,9 +5,9 @@ import shutil
 import pytest
 
 from reben import quality
-from reben.bands import S2_BANDS
-from reben.errors import ProductError
-from reben.files import read_json
+from reben.domain.bands import S2_BANDS
+from reben.runtime.errors import ProductError
+from reben.runtime.files import read_json
 from reben.safe.metadata import L2AProduct
 from reben.synthetic import ProductSpec, write_product
 

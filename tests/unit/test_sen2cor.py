@@ -14,9 +14,9 @@ from unittest import mock
 import pytest
 
 from reben import sen2cor, sen2cor_version
-from reben.errors import ProductError, RasterError, SpaceError, ToolError
-from reben.files import read_json
-from reben.names import ProductName
+from reben.domain.names import ProductName
+from reben.runtime.errors import ProductError, RasterError, SpaceError, ToolError
+from reben.runtime.files import read_json
 from reben.safe.metadata import L2AProduct
 from tests.standins import products
 

@@ -5,10 +5,10 @@ import polars as pl
 import pytest
 import rasterio
 
-from reben.bands import S2_BANDS
-from reben.errors import ProductError, RasterError
-from reben.grid import TileGrid
+from reben.domain.bands import S2_BANDS
+from reben.domain.grid import TileGrid
 from reben.patches import TilePatches, patch_table
+from reben.runtime.errors import ProductError, RasterError
 from reben.sentinel1 import choose, index_sentinel1, pair_sentinel1
 from reben.synthetic import ProductSpec, write_sentinel1
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from reben import show
-from reben.errors import RasterError, TableError
-from reben.results import read_build
+from reben.results.finished import read_build
+from reben.runtime.errors import RasterError, TableError
 from tests.builds import TILES, write_build
 
 

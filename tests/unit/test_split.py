@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from reben.errors import ConfigError
-from reben.frames import SPLITS, frame_widths
-from reben.grid import TileGrid
+from reben.domain.grid import TileGrid
+from reben.domain.split_geometry import SPLITS, frame_widths
+from reben.runtime.errors import ConfigError
 from reben.split import assign_split
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from reben.bands import BAND_IDS, RESOLUTION_M
-from reben.errors import ConfigError
+from reben.domain.bands import BAND_IDS, RESOLUTION_M
+from reben.runtime.errors import ConfigError
 from reben.synthetic import ProductSpec, write_product
 from reben.synthetic.__main__ import main
 from reben.synthetic.demo import demo_specs

@@ -14,7 +14,7 @@ import shapely
 import yaml
 from pyproj import Transformer
 
-from reben.names import Sentinel1Name
+from reben.domain.names import Sentinel1Name
 from reben.synthetic import (
     ProductSpec,
     write_corine,

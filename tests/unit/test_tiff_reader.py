@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.errors import RasterioError
 
-from reben.errors import RasterError
-from reben.geotiff.reader import LayerReader
-from reben.geotiff.writer import Profile, template
-from reben.patch_store import PatchReader
+from reben.runtime.errors import RasterError
+from reben.storage.geotiff_reader import LayerReader
+from reben.storage.geotiff_writer import Profile, template
+from reben.storage.patch_files import PatchReader
 from tests.geotiffs import write_patch
 
 PIXELS = np.random.default_rng(0).integers(1, 9999, (120, 120), dtype="uint16")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from reben.errors import ConfigError
-from reben.product_table import Product, read_products, write_products
-from reben.tile_paths import TilePaths
+from reben.config.product_table import Product, read_products, write_products
+from reben.results.tile_paths import TilePaths
+from reben.runtime.errors import ConfigError
 
 NAMES = [
     f"S2A_MSIL1C_20170613T101031_N0205_R022_T33U{letters}_20170613T101608"

@@ -7,13 +7,13 @@ import lmdb
 import polars as pl
 import pyarrow as pa
 
-from reben.patch_tar import patch_writer
-from reben.tables import (
+from reben.domain.tables import (
     METADATA,
     OBSCURED_TABLE,
     read_table,
     write_table,
 )
+from reben.storage.patch_tar import patch_writer
 from tests.workflow.builds import TILES
 
 CLEAR, OBSCURED = "dataset/metadata.parquet", f"dataset/{OBSCURED_TABLE}"

@@ -6,8 +6,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reben.files import read_json, write_json, write_text
-from reben.tables import (
+from reben.domain.tables import (
     COUNTRIES,
     LABELS,
     METADATA,
@@ -19,6 +18,7 @@ from reben.tables import (
     read_table,
     write_table,
 )
+from reben.runtime.files import read_json, write_json, write_text
 from tests.workflow.edits import CLEAR, FIRST, LMDB, OBSCURED, at, metadata, put, rewrite
 
 

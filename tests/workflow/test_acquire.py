@@ -16,9 +16,9 @@ import polars as pl
 import pytest
 import yaml
 
-from reben.files import read_json
-from reben.names import ProductName
-from reben.product_table import Product, write_products
+from reben.config.product_table import Product, write_products
+from reben.domain.names import ProductName
+from reben.runtime.files import read_json
 from reben.synthetic.corine import write_corine
 from tests.standins import products
 from tests.standins.cdse_server import MISHAPS, PASSWORD, USER, CdseServer, bad_night

@@ -15,8 +15,8 @@ from requests.adapters import HTTPAdapter
 from rocrate_validator import models, services
 from urllib3 import HTTPResponse
 
-from reben.files import read_json
 from reben.publish import __main__ as publish
+from reben.runtime.files import read_json
 from tests.workflow.builds import TILES, Build
 
 CLEAR = "dataset/metadata.parquet"

@@ -11,7 +11,7 @@ import rasterio
 import safetensors.numpy
 import yaml
 
-from reben.bands import RESOLUTION_M
+from reben.domain.bands import RESOLUTION_M
 from tests.workflow.builds import TILES
 
 CLEAR = "dataset/metadata.parquet"

@@ -12,8 +12,8 @@ import pytest
 from safetensors.numpy import load, save
 
 from reben import changes, compare
-from reben.errors import RebenError
-from reben.tables import METADATA, read_table, write_table
+from reben.domain.tables import METADATA, read_table, write_table
+from reben.runtime.errors import RebenError
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 CLEAR = "dataset/metadata.parquet"

@@ -11,8 +11,8 @@ import pytest
 import rasterio
 import safetensors.numpy
 
-from reben.bands import RESOLUTION_M
-from reben.tables import METADATA, PATCHES, SELECTION, read_table
+from reben.domain.bands import RESOLUTION_M
+from reben.domain.tables import METADATA, PATCHES, SELECTION, read_table
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 PLACES = [

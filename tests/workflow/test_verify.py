@@ -16,13 +16,13 @@ import pytest
 
 from reben.audit import __main__ as audit
 from reben.audit import digests, provenance
-from reben.files import read_json, write_json
-from reben.tables import (
+from reben.domain.tables import (
     ALIGNMENT,
     METADATA,
     SNOW_CLOUD,
     read_table,
 )
+from reben.runtime.files import read_json, write_json
 from reben.verify.checks import verify
 from reben.verify.claims import Build as Claimed
 from tests.workflow import tamper_images as images

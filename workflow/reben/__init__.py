@@ -1,9 +1,11 @@
 """Building BigEarthNet-style datasets, one step a module.
 
-A step is a module, or a folder with a ``__main__`` where it is several; what it shares with
-others is beside it. Every step is pure functions plus a thin ``main(argv)``, so that it runs as
-``python -m reben.<step>``, with or without Snakemake. The package never imports
-Snakemake. The order of the data is that of ``workflow/rules/``.
+A module at this level is something one runs or imports: a step, a tool for people, or the
+reader of the dataset. A step that needs several modules is a folder with a ``__main__``
+(``audit``, ``report``, ``publish``, ``verify``). Everything that they share lives in the other
+folders. Every step is pure functions plus a thin ``main(argv)``, so that it runs as
+``python -m reben.<step>``, with or without Snakemake. The package never imports Snakemake.
+The order of the data is that of ``workflow/rules/``; docs/architecture.md draws the plan.
 """
 
 __version__ = "0.1.0"

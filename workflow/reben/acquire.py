@@ -11,16 +11,16 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from reben import cli
 from reben.cdse import credentials, object_store
 from reben.cdse.access_token import TokenSource
 from reben.cdse.catalogue import Catalogue, Entry
 from reben.cdse.download import Downloader
 from reben.cdse.service import Service
-from reben.checksum import check_file
-from reben.errors import ConfigError, ProductError
-from reben.files import atomic_directory, check_space
-from reben.product_table import Product, read_products
+from reben.config.product_table import Product, read_products
+from reben.runtime import cli
+from reben.runtime.checksum import check_file
+from reben.runtime.errors import ConfigError, ProductError
+from reben.runtime.files import atomic_directory, check_space
 from reben.safe import archive
 from reben.safe.manifest import check_whole
 

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from reben import cli
-from reben.errors import TableError
-from reben.files import read_bytes
-from reben.tables import ALIGNMENT, PATCHES, read_tables, write_table
-from reben.tile_paths import TilePaths
+from reben.domain.tables import ALIGNMENT, PATCHES, read_tables, write_table
+from reben.results.tile_paths import TilePaths
+from reben.runtime import cli
+from reben.runtime.errors import TableError
+from reben.runtime.files import read_bytes
 
 log = logging.getLogger(__name__)
 

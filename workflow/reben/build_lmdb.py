@@ -14,13 +14,13 @@ from pathlib import Path
 
 import polars as pl
 
-from reben import cli
-from reben.errors import StoreError
-from reben.files import check_space
-from reben.lmdb_store import read_lmdb, write_lmdb
-from reben.names import PLACE_IN_TILE, entry_key
-from reben.tables import SELECTION, SENTINEL1, read_table, read_tables
-from reben.tile_paths import TilePaths
+from reben.domain.names import PLACE_IN_TILE, entry_key
+from reben.domain.tables import SELECTION, SENTINEL1, read_table, read_tables
+from reben.results.tile_paths import TilePaths
+from reben.runtime import cli
+from reben.runtime.errors import StoreError
+from reben.runtime.files import check_space
+from reben.storage.lmdb_store import read_lmdb, write_lmdb
 
 log = logging.getLogger(__name__)
 

@@ -14,19 +14,19 @@ import numpy as np
 import polars as pl
 import shapely
 
-from reben import cli
-from reben.bands import REFERENCE_MAP_M
-from reben.corine_polygons import Layer
-from reben.errors import TableError
-from reben.files import write_text
+from reben.domain.bands import REFERENCE_MAP_M
+from reben.domain.names import PLACE_IN_TILE
+from reben.domain.tables import CODE_COUNTS, LABELS, PATCHES, SELECTION, read_table, read_tables
 from reben.labels import THRESHOLDS, label_patches
-from reben.names import PLACE_IN_TILE
-from reben.nomenclature import read_nomenclature
+from reben.land_cover.corine_polygons import Layer
+from reben.land_cover.nomenclature import read_nomenclature
 from reben.patches import blocks
-from reben.progress import progress
 from reben.reference_maps import count_codes, grid_of, rasterise
+from reben.runtime import cli
+from reben.runtime.errors import TableError
+from reben.runtime.files import write_text
+from reben.runtime.progress import progress
 from reben.selection import TOO_FEW_LABELLED
-from reben.tables import CODE_COUNTS, LABELS, PATCHES, SELECTION, read_table, read_tables
 
 #: Of a long list, so many are shown; the table has all.
 _SHOWN = 20

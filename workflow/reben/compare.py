@@ -16,11 +16,11 @@ import polars as pl
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from reben import cli
-from reben.errors import TableError
-from reben.files import write_json
-from reben.lmdb_store import read_lmdb
-from reben.tables import METADATA, PATCHES, read_tables
+from reben.domain.tables import METADATA, PATCHES, read_tables
+from reben.runtime import cli
+from reben.runtime.errors import TableError
+from reben.runtime.files import write_json
+from reben.storage.lmdb_store import read_lmdb
 
 CLEAR = "metadata.parquet"
 OBSCURED = "metadata_for_patches_with_snow_cloud_or_shadow.parquet"

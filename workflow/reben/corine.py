@@ -1,6 +1,6 @@
 """Step clip_corine: the CORINE polygons of every tile, in the tile's own zone.
 
-In: a CORINE release (`reben.corine_polygons`) and the quality verdicts, which hold the
+In: a CORINE release (`reben.land_cover.corine_polygons`) and the quality verdicts, which hold the
 tiles' grids. Out: one GeoParquet a tile, named after its content, and a manifest that says
 which tile has which. A file whose content is unchanged is not touched, so that after a
 CORINE update only the tiles that it reaches are rasterised and labelled again.
@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from reben import cli
-from reben.corine_polygons import Clip, Layer
-from reben.errors import VectorError
-from reben.files import read_json, write_json
-from reben.grid import TileGrid
+from reben.domain.grid import TileGrid
+from reben.land_cover.corine_polygons import Clip, Layer
 from reben.quality import ACCEPTED
-from reben.tile_paths import TilePaths
+from reben.results.tile_paths import TilePaths
+from reben.runtime import cli
+from reben.runtime.errors import VectorError
+from reben.runtime.files import read_json, write_json
 
 log = logging.getLogger(__name__)
 

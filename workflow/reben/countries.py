@@ -18,10 +18,10 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
-from reben import cli
-from reben.errors import VectorError
-from reben.tables import COUNTRIES, PATCHES, read_tables, write_table
-from reben.tile_paths import TilePaths
+from reben.domain.tables import COUNTRIES, PATCHES, read_tables, write_table
+from reben.results.tile_paths import TilePaths
+from reben.runtime import cli
+from reben.runtime.errors import VectorError
 
 log = logging.getLogger(__name__)
 

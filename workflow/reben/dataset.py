@@ -22,13 +22,13 @@ import polars as pl
 from lmdb import Environment, Transaction
 from numpy.typing import NDArray
 
-from reben.bands import S1_BANDS, S2_BANDS
-from reben.errors import ConfigError, StoreError
-from reben.frames import SPLITS
-from reben.lmdb_store import shared_lmdb
-from reben.names import entry_key
-from reben.safetensors_value import stack_bands
-from reben.tables import METADATA, OBSCURED_TABLE, read_tables
+from reben.domain.bands import S1_BANDS, S2_BANDS
+from reben.domain.names import entry_key
+from reben.domain.split_geometry import SPLITS
+from reben.domain.tables import METADATA, OBSCURED_TABLE, read_tables
+from reben.runtime.errors import ConfigError, StoreError
+from reben.storage.lmdb_store import shared_lmdb
+from reben.storage.safetensors_value import stack_bands
 
 #: By image, its bands.
 BANDS = {"s2": S2_BANDS, "s1": S1_BANDS}

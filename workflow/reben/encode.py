@@ -15,16 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice, pairwise
 
-from reben import cli
-from reben.bands import REFERENCE_MAP_M, RESOLUTION_M, S1_BANDS
-from reben.errors import StoreError
-from reben.geotiff.reader import LayerReader
-from reben.lmdb_store import write_lmdb
-from reben.names import REFERENCE_MAP, entry_key
-from reben.patch_store import PatchReader
-from reben.patch_tar import patch_reader, patch_readers
-from reben.safetensors_value import ValueLayout
-from reben.tables import PATCHES, SENTINEL1, read_table
+from reben.domain.bands import REFERENCE_MAP_M, RESOLUTION_M, S1_BANDS
+from reben.domain.names import REFERENCE_MAP, entry_key
+from reben.domain.tables import PATCHES, SENTINEL1, read_table
+from reben.runtime import cli
+from reben.runtime.errors import StoreError
+from reben.storage.geotiff_reader import LayerReader
+from reben.storage.lmdb_store import write_lmdb
+from reben.storage.patch_files import PatchReader
+from reben.storage.patch_tar import patch_reader, patch_readers
+from reben.storage.safetensors_value import ValueLayout
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def sources_in_table(kind: str, root: str, table: str, patch_m: int) -> list[Sou
 def sources_in_folder(kind: str, root: str, patch_m: int) -> list[Source]:
     """All patches below `root`: ``<root>/<tile or scene>/<patch>/``, or ``<root>/<patch>/``.
 
-    The patches of ``<root>`` or ``<root>/<tile>`` may be in a tar (`reben.patch_tar`).
+    The patches of ``<root>`` or ``<root>/<tile>`` may be in a tar (`reben.storage.patch_tar`).
     """
     encoder = Encoder(kind, patch_m)
     return [

@@ -11,14 +11,14 @@ from typing import Any
 
 import polars as pl
 
-from reben import cli
-from reben.files import read_json, write_text
-from reben.grid import TileGrid
-from reben.names import PLACE_IN_TILE
+from reben.domain.grid import TileGrid
+from reben.domain.names import PLACE_IN_TILE
+from reben.domain.tables import METADATA, SELECTION, read_table
 from reben.quality import REJECTED, offset_warnings
+from reben.results.tile_paths import TilePaths
+from reben.runtime import cli
+from reben.runtime.files import read_json, write_text
 from reben.selection import REASONS
-from reben.tables import METADATA, SELECTION, read_table
-from reben.tile_paths import TilePaths
 
 log = logging.getLogger(__name__)
 

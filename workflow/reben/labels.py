@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from reben import cli
-from reben.nomenclature import read_nomenclature
-from reben.tables import CODE_COUNTS, LABELS, read_tables, write_table
-from reben.tile_paths import TilePaths
+from reben.domain.tables import CODE_COUNTS, LABELS, read_tables, write_table
+from reben.land_cover.nomenclature import read_nomenclature
+from reben.results.tile_paths import TilePaths
+from reben.runtime import cli
 
 log = logging.getLogger(__name__)
 

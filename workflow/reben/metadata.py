@@ -12,11 +12,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from reben import cli
-from reben.files import write_text
-from reben.frames import SPLITS
-from reben.nomenclature import read_nomenclature
-from reben.tables import (
+from reben.domain.split_geometry import SPLITS
+from reben.domain.tables import (
     ALIGNMENT,
     COUNTRIES,
     LABELS,
@@ -29,7 +26,10 @@ from reben.tables import (
     read_tables,
     write_table,
 )
-from reben.tile_paths import TilePaths
+from reben.land_cover.nomenclature import read_nomenclature
+from reben.results.tile_paths import TilePaths
+from reben.runtime import cli
+from reben.runtime.files import write_text
 
 log = logging.getLogger(__name__)
 

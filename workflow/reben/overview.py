@@ -16,13 +16,11 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from reben import cli
-from reben.files import atomic_file
+from reben.domain.names import PatchName, ProductName
 from reben.funnel import REJECTED_PRODUCT
-from reben.names import PatchName, ProductName
-from reben.nomenclature import read_nomenclature
-from reben.palette import DROPPED_COLOURS, OBSCURED, SPLIT_COLOURS, STATE_COLOURS
-from reben.pictures import (
+from reben.land_cover.nomenclature import read_nomenclature
+from reben.pictures.palette import DROPPED_COLOURS, OBSCURED, SPLIT_COLOURS, STATE_COLOURS
+from reben.pictures.patch_images import (
     GAMMA,
     WHITE,
     Picture,
@@ -33,7 +31,9 @@ from reben.pictures import (
     rgb_of,
     true_colour,
 )
-from reben.results import Build, read_build
+from reben.results.finished import Build, read_build
+from reben.runtime import cli
+from reben.runtime.files import atomic_file
 from reben.selection import TOO_FEW_LABELLED
 
 log = logging.getLogger(__name__)

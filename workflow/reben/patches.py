@@ -19,19 +19,19 @@ import polars as pl
 import rasterio
 from numpy.typing import NDArray
 
-from reben import cli
-from reben.bands import NODATA, RESOLUTION_M, S2_BANDS
-from reben.errors import ProductError
-from reben.files import atomic_directory
-from reben.geotiff.writer import Profile, template
-from reben.grid import TileGrid
-from reben.names import patch_id
-from reben.patch_store import File
-from reben.patch_tar import CONTAINERS, Writer, patch_writer
+from reben.domain.bands import NODATA, RESOLUTION_M, S2_BANDS
+from reben.domain.grid import TileGrid
+from reben.domain.names import patch_id
+from reben.domain.tables import PATCHES, write_table
 from reben.quality import judge
+from reben.runtime import cli
+from reben.runtime.errors import ProductError
+from reben.runtime.files import atomic_directory
+from reben.safe.jpeg2000 import GDAL_ENV, StripReader
 from reben.safe.metadata import L2AProduct
-from reben.strips import GDAL_ENV, StripReader
-from reben.tables import PATCHES, write_table
+from reben.storage.geotiff_writer import Profile, template
+from reben.storage.patch_files import File
+from reben.storage.patch_tar import CONTAINERS, Writer, patch_writer
 
 log = logging.getLogger(__name__)
 

@@ -17,12 +17,12 @@ from pathlib import Path
 import shapely
 from shapely.errors import ShapelyError
 
-from reben import cli
 from reben.cdse.catalogue import Catalogue, Entry
 from reben.cdse.service import Service
-from reben.errors import ConfigError, DownloadError, ProductError
-from reben.names import ProductName
-from reben.product_table import write_products
+from reben.config.product_table import write_products
+from reben.domain.names import ProductName
+from reben.runtime import cli
+from reben.runtime.errors import ConfigError, DownloadError, ProductError
 
 _log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from reben import cli
-from reben.errors import ProductError
-from reben.files import write_json
-from reben.names import ProductName
+from reben.domain.names import ProductName
+from reben.runtime import cli
+from reben.runtime.errors import ProductError
+from reben.runtime.files import write_json
 from reben.safe.metadata import L2AProduct
 
 log = logging.getLogger(__name__)

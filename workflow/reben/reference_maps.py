@@ -1,6 +1,7 @@
 """Step make_reference_maps: land cover at 10 m for every valid patch.
 
-In: the tile's CORINE polygons in its zone (`reben.corine_polygons`) and its table of patches.
+In: the tile's CORINE polygons in its zone (`reben.land_cover.corine_polygons`) and its table of
+patches.
 Out: ``<out>/<patch>/<patch>_reference_map.tif`` and the pixels of every code in every
 patch (`tables.CODE_COUNTS`), so that another nomenclature or threshold needs no
 rasterising. A pixel takes the code of the polygon that holds its centre; where there is
@@ -19,18 +20,18 @@ from numpy.typing import NDArray
 from rasterio.features import rasterize
 from rasterio.transform import from_origin
 
-from reben import cli
-from reben.bands import REFERENCE_MAP_M
-from reben.corine_polygons import read_clip
-from reben.errors import TableError
-from reben.files import atomic_directory
-from reben.geotiff.writer import Profile, template
-from reben.grid import TileGrid
-from reben.names import patch_id
-from reben.nomenclature import NO_POLYGON
-from reben.patch_tar import CONTAINERS, Writer, patch_writer
+from reben.domain.bands import REFERENCE_MAP_M
+from reben.domain.grid import TileGrid
+from reben.domain.names import patch_id
+from reben.domain.tables import CODE_COUNTS, PATCHES, read_table, write_table
+from reben.land_cover.corine_polygons import read_clip
+from reben.land_cover.nomenclature import NO_POLYGON
 from reben.patches import blocks
-from reben.tables import CODE_COUNTS, PATCHES, read_table, write_table
+from reben.runtime import cli
+from reben.runtime.errors import TableError
+from reben.runtime.files import atomic_directory
+from reben.storage.geotiff_writer import Profile, template
+from reben.storage.patch_tar import CONTAINERS, Writer, patch_writer
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from reben import cli
-from reben.tables import (
+from reben.domain.tables import (
     ALIGNMENT,
     LABELS,
     PATCHES,
@@ -21,7 +20,8 @@ from reben.tables import (
     read_tables,
     write_table,
 )
-from reben.tile_paths import TilePaths
+from reben.results.tile_paths import TilePaths
+from reben.runtime import cli
 
 log = logging.getLogger(__name__)
 

@@ -22,16 +22,16 @@ from types import FrameType
 
 import rasterio
 
-from reben import cli
-from reben.bands import RESOLUTION_M
-from reben.errors import ProductError, ToolError
-from reben.files import atomic_directory, check_space
-from reben.names import ProductName
-from reben.programs import run_program
+from reben.domain.bands import RESOLUTION_M
+from reben.domain.names import ProductName
+from reben.runtime import cli
+from reben.runtime.errors import ProductError, ToolError
+from reben.runtime.files import atomic_directory, check_space
+from reben.runtime.processes import run_program
 from reben.safe.archive import restore_empty_folders
+from reben.safe.jpeg2000 import GDAL_ENV, StripReader
 from reben.safe.metadata import L2AProduct
 from reben.sen2cor_version import check_version, environment
-from reben.strips import GDAL_ENV, StripReader
 
 _log = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from reben import cli
-from reben.errors import ToolError
-from reben.files import write_json
-from reben.programs import run_program
+from reben.runtime import cli
+from reben.runtime.errors import ToolError
+from reben.runtime.files import write_json
+from reben.runtime.processes import run_program
 
 _log = logging.getLogger(__name__)
 

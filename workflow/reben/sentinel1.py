@@ -15,13 +15,20 @@ from pathlib import Path
 
 import polars as pl
 
-from reben import cli
-from reben.bands import S1_BANDS
-from reben.errors import ProductError, RasterError
-from reben.image_form import FormChecker, ImageForm
-from reben.names import Sentinel1Name, parse_time
-from reben.patch_store import PatchReader
-from reben.tables import ALIGNMENT, PATCHES, SENTINEL1, SENTINEL1_INDEX, read_table, write_table
+from reben.domain.bands import S1_BANDS
+from reben.domain.names import Sentinel1Name, parse_time
+from reben.domain.tables import (
+    ALIGNMENT,
+    PATCHES,
+    SENTINEL1,
+    SENTINEL1_INDEX,
+    read_table,
+    write_table,
+)
+from reben.runtime import cli
+from reben.runtime.errors import ProductError, RasterError
+from reben.storage.image_check import FormChecker, ImageForm
+from reben.storage.patch_files import PatchReader
 
 log = logging.getLogger(__name__)
 

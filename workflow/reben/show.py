@@ -17,11 +17,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from reben import cli
-from reben.errors import TableError
-from reben.files import atomic_file
-from reben.names import PatchName
-from reben.pictures import (
+from reben.domain.names import PatchName
+from reben.domain.tables import SENTINEL1, read_table
+from reben.pictures.patch_images import (
     backscatter,
     codes_shown,
     corine_classes,
@@ -30,8 +28,10 @@ from reben.pictures import (
     reference_map,
     true_colour,
 )
-from reben.results import Build, read_build
-from reben.tables import SENTINEL1, read_table
+from reben.results.finished import Build, read_build
+from reben.runtime import cli
+from reben.runtime.errors import TableError
+from reben.runtime.files import atomic_file
 
 
 def find_patch(build: Build, patch: str) -> dict[str, Any]:

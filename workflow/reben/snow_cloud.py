@@ -12,13 +12,13 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from reben import cli
-from reben.errors import TableError
-from reben.files import read_bytes
-from reben.names import PLACE_IN_TILE, TILE_PATTERN
-from reben.tables import ALIGNMENT, PATCHES, read_table, read_tables, write_table
-from reben.tables import SNOW_CLOUD as SCHEMA
-from reben.tile_paths import TilePaths
+from reben.domain.names import PLACE_IN_TILE, TILE_PATTERN
+from reben.domain.tables import ALIGNMENT, PATCHES, read_table, read_tables, write_table
+from reben.domain.tables import SNOW_CLOUD as SCHEMA
+from reben.results.tile_paths import TilePaths
+from reben.runtime import cli
+from reben.runtime.errors import TableError
+from reben.runtime.files import read_bytes
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from reben import cli
-from reben.frames import SPLITS, frame_widths
-from reben.tables import PATCHES, SPLIT, read_tables, write_table
-from reben.tile_paths import TilePaths
+from reben.domain.split_geometry import SPLITS, frame_widths
+from reben.domain.tables import PATCHES, SPLIT, read_tables, write_table
+from reben.results.tile_paths import TilePaths
+from reben.runtime import cli
 
 log = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from reben import cli
-from reben.frames import SPLITS
-from reben.palette import DROPPED_COLOURS, OBSCURED
+from reben.domain.split_geometry import SPLITS
+from reben.domain.tables import OBSCURED_TABLE
+from reben.pictures.palette import DROPPED_COLOURS, OBSCURED
 from reben.quality import ACCEPTED
-from reben.results import Build, read_build
-from reben.tables import OBSCURED_TABLE
+from reben.results.finished import Build, read_build
+from reben.runtime import cli
 
 FUNNEL = "dataset/funnel.csv"
 #: What stands in the results folder, in the order in which a person wants it.

@@ -19,21 +19,21 @@ HOME = Path(os.path.relpath(Path(str(workflow.current_basedir)).parents[1]))
 PACKAGES = Path(HOME, "workflow").absolute()
 sys.path.insert(0, str(PACKAGES))
 
-from reben.code_version import code_version as step_version
-from reben.code_version import data_version, environment_version
-from reben.errors import ConfigError, RebenError
-from reben.files import read_json, write_json
-from reben.names import TILE_PATTERN
+from reben.runtime.code_version import code_version as step_version
+from reben.runtime.code_version import data_version, environment_version
+from reben.runtime.errors import ConfigError, RebenError
+from reben.runtime.files import read_json, write_json
+from reben.domain.names import TILE_PATTERN
 from reben.quality import judge
 from reben.safe.metadata import L2AProduct
-from reben.settings import absent_inputs, check_keys, check_settings, find_shipped
+from reben.config.check import absent_inputs, check_keys, check_settings, find_shipped
 
 # Rules run `python -m reben.<step>` in this environment, activated or not, in a conda
 # environment or on a cluster node alike: the package is found by its path, it is not installed.
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
 )
-# A step ends when Snakemake, the parent of its shell, does (`reben.cli`).
+# A step ends when Snakemake, the parent of its shell, does (`reben.runtime.cli`).
 shell.prefix(
     f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(PACKAGES))}"
     " REBEN_SNAKEMAKE=$PPID; "
@@ -148,7 +148,7 @@ def of_tiles(pattern):
     return expand(pattern, tile=TILES)
 
 
-# For a command line, which has no room for the paths of thousands of tiles (reben.tile_paths).
+# For a command line, which has no room for the paths of thousands of tiles (reben.results.tile_paths).
 ALL_VERDICTS = f"{RESULTS}/quality/*.json"
 
 

@@ -1,6 +1,6 @@
 """L1C to L2A with ESA's sen2cor, which the user installs."""
 
-from reben.files import sha256_file
+from reben.runtime.files import sha256_file
 
 GIPP = config["sen2cor"]["gipp"]
 SEN2COR_VERSION = f"{RESULTS}/sen2cor/version.json"

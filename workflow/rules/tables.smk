@@ -20,7 +20,7 @@ localrules:
 PATCH_TABLES = of_tiles(f"{TABLES}/patches/{{tile}}.parquet")
 SENTINEL1_TABLES = given(SENTINEL1, of_tiles(f"{TABLES}/sentinel1/{{tile}}.parquet"))
 REQUIRED_SENTINEL1 = given(config["sentinel1"]["missing"] == "drop", SENTINEL1_TABLES)
-# The same for a command line, which has no room for thousands of names (reben.tile_paths).
+# The same for a command line, which has no room for thousands of names (reben.results.tile_paths).
 ALL_PATCH_TABLES = f"{TABLES}/patches/*.parquet"
 ALL_SENTINEL1_TABLES = f"{TABLES}/sentinel1/*.parquet"
 ALIGNMENT = given(ALIGNED, f"{TABLES}/alignment.parquet")

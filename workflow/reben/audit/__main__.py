@@ -14,15 +14,15 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from reben import cli
 from reben.audit import provenance
 from reben.audit.crate import SNAKEFILE, write_crate
 from reben.audit.outputs import MANIFEST, NOMENCLATURE, output_digests
-from reben.code_version import PACKAGE
-from reben.files import write_json
 from reben.publish.facts import gather_facts
 from reben.quality import offset_warnings
-from reben.results import read_build
+from reben.results.finished import read_build
+from reben.runtime import cli
+from reben.runtime.code_version import PACKAGE
+from reben.runtime.files import write_json
 
 log = logging.getLogger(__name__)
 

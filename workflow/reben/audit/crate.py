@@ -13,7 +13,7 @@ from rocrate.rocrate import ROCrate
 
 from reben import __version__
 from reben.audit.outputs import HASH_FILES, MANIFEST, NOMENCLATURE
-from reben.files import sha256_file, write_json, write_text
+from reben.runtime.files import sha256_file, write_json, write_text
 
 METADATA = "ro-crate-metadata.json"
 CONFIG, README, SNAKEFILE = "config.json", "README.md", "Snakefile"

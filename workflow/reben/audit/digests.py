@@ -16,11 +16,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reben import cli
-from reben.errors import TableError
-from reben.files import sha256_file, write_json, write_text
-from reben.lmdb_store import content_digest
-from reben.patch_tar import TarReader, patch_reader
+from reben.runtime import cli
+from reben.runtime.errors import TableError
+from reben.runtime.files import sha256_file, write_json, write_text
+from reben.storage.lmdb_store import content_digest
+from reben.storage.patch_tar import TarReader, patch_reader
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from reben.audit.digests import HEADER, LAYERS, digest_store
-from reben.files import atomic_file, read_json, sha256_file, write_text
-from reben.tables import OBSCURED_TABLE
+from reben.domain.tables import OBSCURED_TABLE
+from reben.runtime.files import atomic_file, read_json, sha256_file, write_text
 
 #: Checksums of all GeoTIFFs, by class; the names are those of the published build.
 HASH_FILES = {"patches": "patch_hashes.csv", "reference_maps": "reference_maps_hashes.csv"}

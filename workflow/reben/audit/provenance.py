@@ -14,10 +14,10 @@ import rasterio
 import shapely
 
 from reben.audit.digests import digest_tree
-from reben.code_version import ENVIRONMENTS, PACKAGE, code_version, environment_version
-from reben.files import sha256_file
-from reben.product_table import read_products
-from reben.settings import named_inputs
+from reben.config.check import named_inputs
+from reben.config.product_table import read_products
+from reben.runtime.code_version import ENVIRONMENTS, PACKAGE, code_version, environment_version
+from reben.runtime.files import sha256_file
 
 _RULES = PACKAGE.parent / "rules"
 _USER_OF_URL = re.compile(r"(?<=://)[^/@\s]+@")

@@ -13,7 +13,7 @@ import httpx
 from reben.cdse.credentials import Login, Secret
 from reben.cdse.retries import TransientError, check_status
 from reben.cdse.service import Service
-from reben.errors import DownloadError
+from reben.runtime.errors import DownloadError
 
 _log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ import httpx
 
 from reben.cdse.retries import Patience, TransientError, check_status
 from reben.cdse.service import Service
-from reben.errors import DownloadError
-from reben.names import ProductName, is_product_name
-from reben.product_table import Product
+from reben.config.product_table import Product
+from reben.domain.names import ProductName, is_product_name
+from reben.runtime.errors import DownloadError
 
 _log = logging.getLogger(__name__)
 

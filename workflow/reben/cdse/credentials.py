@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from reben.errors import ConfigError
+from reben.runtime.errors import ConfigError
 
 
 class Secret:

@@ -17,9 +17,9 @@ import httpx
 from reben.cdse.access_token import TokenSource
 from reben.cdse.retries import Pace, Patience, TransientError, check_status
 from reben.cdse.service import Service
-from reben.checksum import check_file
-from reben.errors import DownloadError
-from reben.files import read_json, write_json
+from reben.runtime.checksum import check_file
+from reben.runtime.errors import DownloadError
+from reben.runtime.files import read_json, write_json
 
 _log = logging.getLogger(__name__)
 

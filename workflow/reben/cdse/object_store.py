@@ -18,8 +18,8 @@ from boto3.s3.transfer import TransferConfig
 from reben.cdse.credentials import Login
 from reben.cdse.retries import Pace, Patience, TransientError
 from reben.cdse.service import Service
-from reben.errors import DownloadError, ProductError
-from reben.files import atomic_file
+from reben.runtime.errors import DownloadError, ProductError
+from reben.runtime.files import atomic_file
 
 #: What the service says about requests that will never succeed.
 _FINAL = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket", "403"}

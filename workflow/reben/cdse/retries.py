@@ -18,7 +18,7 @@ import httpx
 import tenacity
 
 from reben.cdse.service import Service
-from reben.errors import DownloadError
+from reben.runtime.errors import DownloadError
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")

@@ -10,7 +10,7 @@ from typing import Self
 
 import httpx
 
-from reben.errors import ConfigError
+from reben.runtime.errors import ConfigError
 
 
 @dataclass(frozen=True)

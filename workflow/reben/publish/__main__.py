@@ -12,14 +12,14 @@ from pathlib import Path
 
 import polars as pl
 
-from reben import cli
-from reben.errors import TableError
-from reben.files import write_json, write_text
-from reben.nomenclature import read_nomenclature
+from reben.land_cover.nomenclature import read_nomenclature
 from reben.publish import card, croissant, stac
 from reben.publish.facts import gather_facts
 from reben.publish.footprints import footprints, write_geoparquet
-from reben.results import read_build
+from reben.results.finished import read_build
+from reben.runtime import cli
+from reben.runtime.errors import TableError
+from reben.runtime.files import write_json, write_text
 
 log = logging.getLogger(__name__)
 

@@ -18,15 +18,15 @@ from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 import zstandard
 
-from reben import cli
-from reben.bands import S1_BANDS, S2_BANDS
-from reben.errors import TableError
-from reben.files import atomic_directory, write_text
-from reben.names import REFERENCE_MAP, PatchName, Sentinel1Name
-from reben.patch_store import PatchReader
-from reben.patch_tar import patch_reader
-from reben.tables import METADATA, SENTINEL1, read_tables
-from reben.tile_paths import TilePaths
+from reben.domain.bands import S1_BANDS, S2_BANDS
+from reben.domain.names import REFERENCE_MAP, PatchName, Sentinel1Name
+from reben.domain.tables import METADATA, SENTINEL1, read_tables
+from reben.results.tile_paths import TilePaths
+from reben.runtime import cli
+from reben.runtime.errors import TableError
+from reben.runtime.files import atomic_directory, write_text
+from reben.storage.patch_files import PatchReader
+from reben.storage.patch_tar import patch_reader
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from reben.frames import SPLITS
+from reben.domain.split_geometry import SPLITS
 from reben.publish.facts import ATTRIBUTION, METHOD, Facts
 
 #: The text, with a place for every figure.

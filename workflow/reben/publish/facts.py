@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from reben.files import sha256_file
-from reben.frames import SPLITS
-from reben.names import PLACE_IN_TILE, ProductName, parse_time
-from reben.results import Build
-from reben.tables import OBSCURED_TABLE
+from reben.domain.names import PLACE_IN_TILE, ProductName, parse_time
+from reben.domain.split_geometry import SPLITS
+from reben.domain.tables import OBSCURED_TABLE
+from reben.results.finished import Build
+from reben.runtime.files import sha256_file
 
 #: Where the text of a licence is, by its SPDX name.
 LICENCE_URL = "https://spdx.org/licenses/{}.html"

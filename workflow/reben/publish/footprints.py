@@ -11,8 +11,8 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from reben.files import atomic_file
-from reben.tables import METADATA
+from reben.domain.tables import METADATA
+from reben.runtime.files import atomic_file
 
 _NULLABLE = {pa.bool_(): pandas.BooleanDtype(), pa.large_string(): pandas.StringDtype("pyarrow")}
 

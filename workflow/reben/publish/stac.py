@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from pystac.extensions import eo, projection
 from stac_geoparquet import arrow
 
-from reben.bands import REFERENCE_MAP_M
-from reben.files import atomic_file
-from reben.frames import SPLITS
+from reben.domain.bands import REFERENCE_MAP_M
+from reben.domain.split_geometry import SPLITS
 from reben.publish.facts import ATTRIBUTION, METADATA_TABLES, Facts, sensing_time
+from reben.runtime.files import atomic_file
 
 ITEMS = "items.parquet"
 _PARQUET = "application/vnd.apache.parquet"

@@ -9,13 +9,13 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from reben import cli
 from reben.countries import read_countries
-from reben.files import atomic_directory, read_json, write_text
-from reben.nomenclature import read_nomenclature
+from reben.land_cover.nomenclature import read_nomenclature
 from reben.report.gallery import Gallery
 from reben.report.pages import Writer
-from reben.results import read_build
+from reben.results.finished import read_build
+from reben.runtime import cli
+from reben.runtime.files import atomic_directory, read_json, write_text
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from markupsafe import Markup, escape
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from reben.grid import TileGrid
+from reben.domain.grid import TileGrid
 from reben.report.counts import CoOccurrence
 from reben.report.distances import SplitDistances
-from reben.results import Build
+from reben.results.finished import Build
 
 _WIDTH = 1100
 #: Width of the map by its height, at least.

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from reben.frames import SPLITS
-from reben.palette import DROPPED_COLOURS, OBSCURED, OBSCURED_COLOUR, STATE_COLOURS
-from reben.results import Build
+from reben.domain.split_geometry import SPLITS
+from reben.pictures.palette import DROPPED_COLOURS, OBSCURED, OBSCURED_COLOUR, STATE_COLOURS
+from reben.results.finished import Build
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from reben.names import PatchName, ProductName
-from reben.palette import DROPPED_COLOURS, OBSCURED_COLOUR, SPLIT_COLOURS, STATE_COLOURS
-from reben.pictures import (
+from reben.domain.names import PatchName, ProductName
+from reben.domain.tables import SENTINEL1, read_tables
+from reben.pictures.palette import DROPPED_COLOURS, OBSCURED_COLOUR, SPLIT_COLOURS, STATE_COLOURS
+from reben.pictures.patch_images import (
     Picture,
     backscatter,
     choose_patches,
@@ -23,9 +24,8 @@ from reben.pictures import (
     rgb_of,
     true_colour,
 )
-from reben.results import Build
+from reben.results.finished import Build
 from reben.selection import TOO_FEW_LABELLED
-from reben.tables import SENTINEL1, read_tables
 
 
 @dataclass(frozen=True)

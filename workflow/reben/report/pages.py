@@ -10,13 +10,13 @@ import shapely
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reben.frames import SPLITS
-from reben.names import ProductName
-from reben.palette import DROPPED_COLOURS, OBSCURED, STATE_COLOURS
+from reben.domain.names import ProductName
+from reben.domain.split_geometry import SPLITS
+from reben.pictures.palette import DROPPED_COLOURS, OBSCURED, STATE_COLOURS
 from reben.quality import REJECTED
 from reben.report import charts, counts, distances, provenance
 from reben.report.gallery import Gallery, fates_of, map_of_patches, swatch_of_obscured
-from reben.results import Build
+from reben.results.finished import Build
 
 _TEMPLATES = Path(__file__).parent / "templates"
 #: Cards on the first page and on the page of a tile: of the dataset, and partly labelled.

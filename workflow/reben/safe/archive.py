@@ -11,8 +11,8 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from reben.errors import ProductError
-from reben.files import check_space
+from reben.runtime.errors import ProductError
+from reben.runtime.files import check_space
 
 #: A real product has about 150 entries and 1.2 GB.
 _MAX_ENTRIES = 10_000

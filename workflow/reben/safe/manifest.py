@@ -7,10 +7,10 @@ to baseline 04.00, SHA3-256 since.
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
-from reben.bands import BAND_IDS, RESOLUTION_M
-from reben.checksum import check_file
-from reben.errors import ProductError
-from reben.names import ProductName
+from reben.domain.bands import BAND_IDS, RESOLUTION_M
+from reben.domain.names import ProductName
+from reben.runtime.checksum import check_file
+from reben.runtime.errors import ProductError
 from reben.safe.xml_file import Metadata
 
 _ALGORITHMS = {"MD5": "md5", "SHA-256": "sha256", "SHA3-256": "sha3_256"}

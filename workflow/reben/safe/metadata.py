@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Self
 from xml.etree.ElementTree import Element
 
-from reben.bands import BAND_IDS, RESOLUTION_M
-from reben.errors import ConfigError, ProductError
-from reben.grid import TileGrid
-from reben.names import ProductName
+from reben.domain.bands import BAND_IDS, RESOLUTION_M
+from reben.domain.grid import TileGrid
+from reben.domain.names import ProductName
+from reben.runtime.errors import ConfigError, ProductError
 from reben.safe.xml_file import Metadata
 
 _INSPECTIONS = "Quality_Inspections"

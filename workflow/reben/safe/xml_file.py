@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 from defusedxml import DefusedXmlException
 from defusedxml import ElementTree as SafeElementTree
 
-from reben.errors import ProductError
+from reben.runtime.errors import ProductError
 
 #: Real ones have some 500 kB; parsed, XML takes many times its size.
 _MAX_BYTES = 16 * 2**20

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from reben import cli
+from reben.runtime import cli
 from reben.synthetic.demo import write_demo
 from reben.synthetic.product import write_product
 from reben.synthetic.spec import ProductSpec

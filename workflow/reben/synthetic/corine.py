@@ -11,7 +11,7 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from reben.files import atomic_file
+from reben.runtime.files import atomic_file
 from reben.synthetic.land import land_of
 from reben.synthetic.noise import generator
 from reben.synthetic.spec import ProductSpec

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from reben.files import write_text
+from reben.runtime.files import write_text
 from reben.synthetic.corine import write_corine, write_countries
 from reben.synthetic.product import write_product
 from reben.synthetic.sentinel1 import write_sentinel1

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from reben.names import parse_time
+from reben.domain.names import parse_time
 from reben.synthetic.spec import ProductSpec
 
 

@@ -6,7 +6,7 @@ scenes of Central Europe show; they need to be plausible, not exact.
 
 from typing import NamedTuple
 
-#: Surface reflectance times 10,000 in the order of `reben.bands.BAND_IDS`
+#: Surface reflectance times 10,000 in the order of `reben.domain.bands.BAND_IDS`
 #: (B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B10 B11 B12) and class of sen2cor's SCL.
 MATERIALS: dict[str, tuple[tuple[int, ...], int]] = {
     "soil": ((520, 680, 930, 1260, 1500, 1680, 1830, 1950, 2100, 2150, 12, 2700, 2250), 5),

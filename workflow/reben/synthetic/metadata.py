@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from reben.bands import BAND_IDS, RESOLUTION_M
+from reben.domain.bands import BAND_IDS, RESOLUTION_M
 from reben.synthetic.identifiers import Identifiers, iso
 from reben.synthetic.spec import QUALITY_CHECKS, ProductSpec
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reben.bands import BAND_IDS, RESOLUTION_M, S2_BANDS
-from reben.files import atomic_directory, write_text
+from reben.domain.bands import BAND_IDS, RESOLUTION_M, S2_BANDS
+from reben.runtime.files import atomic_directory, write_text
 from reben.synthetic import metadata
 from reben.synthetic.identifiers import Identifiers
 from reben.synthetic.manifest import manifest_xml

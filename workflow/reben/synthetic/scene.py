@@ -14,7 +14,7 @@ import rasterio.features
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
-from reben.bands import BAND_IDS, NODATA
+from reben.domain.bands import BAND_IDS, NODATA
 from reben.synthetic.land import land_of
 from reben.synthetic.landcover import CLOUD, COVERS, HAZE, MATERIALS, SNOW, VV_DB
 from reben.synthetic.noise import Float, SmoothNoise, generator, grain, hash32
@@ -165,7 +165,7 @@ class Scene:
         """The digital numbers of a band.
 
         Args:
-            band: any of `reben.bands.BAND_IDS`.
+            band: any of `reben.domain.bands.BAND_IDS`.
             resolution_m: 10, 20 or 60; finer pixels are averaged.
             entropy: factor on the sensor's noise, and so on the size of the file.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reben.files import atomic_directory
+from reben.runtime.files import atomic_directory
 from reben.synthetic.noise import generator, grain
 from reben.synthetic.raster import write_raster
 from reben.synthetic.scene import Scene

@@ -6,9 +6,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reben.errors import ConfigError
-from reben.grid import TileGrid
-from reben.names import ProductName
+from reben.domain.grid import TileGrid
+from reben.domain.names import ProductName
+from reben.runtime.errors import ConfigError
 
 #: Indicators of a product's quality in the order of the real XML.
 QUALITY_CHECKS = (

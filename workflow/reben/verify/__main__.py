@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reben import cli
 from reben.audit.outputs import MANIFEST
-from reben.files import sha256_file
+from reben.runtime import cli
+from reben.runtime.files import sha256_file
 from reben.verify.checks import verify
 from reben.verify.claims import Build
 

@@ -8,8 +8,8 @@ import polars as pl
 
 from reben.audit.digests import LAYERS
 from reben.audit.outputs import CLEAR_TABLE
-from reben.errors import RebenError
-from reben.progress import progress
+from reben.runtime.errors import RebenError
+from reben.runtime.progress import progress
 from reben.split import assign_split
 from reben.verify.claims import Build, Finding
 from reben.verify.entries import Count, check_clips, check_tile

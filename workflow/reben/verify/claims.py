@@ -10,10 +10,10 @@ from typing import Any
 
 from reben.audit import provenance
 from reben.audit.outputs import MANIFEST
-from reben.errors import TableError
-from reben.files import read_json, sha256_file
-from reben.grid import TileGrid
+from reben.domain.grid import TileGrid
 from reben.quality import ACCEPTED
+from reben.runtime.errors import TableError
+from reben.runtime.files import read_json, sha256_file
 
 _PARTS = {
     "config": (

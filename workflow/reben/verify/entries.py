@@ -20,20 +20,20 @@ from rasterio.io import MemoryFile
 
 from reben.audit.digests import LAYERS
 from reben.audit.outputs import LMDB
-from reben.bands import NODATA, REFERENCE_MAP_M, RESOLUTION_M, S2_BANDS
-from reben.corine_polygons import Clip, read_clip
+from reben.domain.bands import NODATA, REFERENCE_MAP_M, RESOLUTION_M, S2_BANDS
+from reben.domain.grid import TileGrid
+from reben.domain.names import REFERENCE_MAP, PatchName, entry_key, patch_id
+from reben.domain.tables import SENTINEL1, read_table
 from reben.encode import Encoder
-from reben.errors import RebenError, StoreError
-from reben.geotiff.writer import Profile, gdal_options, template
-from reben.grid import TileGrid
-from reben.lmdb_store import read_lmdb
-from reben.names import REFERENCE_MAP, PatchName, entry_key, patch_id
-from reben.nomenclature import NO_POLYGON
-from reben.patch_store import PatchReader
-from reben.patch_tar import patch_reader
+from reben.land_cover.corine_polygons import Clip, read_clip
+from reben.land_cover.nomenclature import NO_POLYGON
 from reben.reference_maps import rasterise
-from reben.safetensors_value import ValueLayout, header_of, tensors
-from reben.tables import SENTINEL1, read_table
+from reben.runtime.errors import RebenError, StoreError
+from reben.storage.geotiff_writer import Profile, gdal_options, template
+from reben.storage.lmdb_store import read_lmdb
+from reben.storage.patch_files import PatchReader
+from reben.storage.patch_tar import patch_reader
+from reben.storage.safetensors_value import ValueLayout, header_of, tensors
 from reben.verify.claims import Build, Finding, read_record
 from reben.verify.files import claimed_hashes
 

@@ -16,11 +16,11 @@ from reben.audit.outputs import (
     global_digests,
     table_paths,
 )
-from reben.errors import RebenError, StoreError
-from reben.files import sha256_file
-from reben.lmdb_store import content_digest, trailing_bytes
-from reben.names import patch_id
-from reben.patch_tar import INDEX, TAR, TarReader, patch_reader
+from reben.domain.names import patch_id
+from reben.runtime.errors import RebenError, StoreError
+from reben.runtime.files import sha256_file
+from reben.storage.lmdb_store import content_digest, trailing_bytes
+from reben.storage.patch_tar import INDEX, TAR, TarReader, patch_reader
 from reben.verify.claims import Build, Finding, listed, read_record
 
 #: Where files lie that an audit covers, a level each.

@@ -10,10 +10,10 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from reben.audit.outputs import CLEAR_TABLE, LMDB
-from reben.frames import SPLITS
-from reben.lmdb_store import read_lmdb
-from reben.names import PatchName, ProductName, Sentinel1Name, entry_key
-from reben.tables import METADATA, OBSCURED_TABLE, read_table
+from reben.domain.names import PatchName, ProductName, Sentinel1Name, entry_key
+from reben.domain.split_geometry import SPLITS
+from reben.domain.tables import METADATA, OBSCURED_TABLE, read_table
+from reben.storage.lmdb_store import read_lmdb
 from reben.verify.claims import Build, Finding
 from reben.verify.files import claimed_hashes
 

@@ -18,19 +18,10 @@ import pyarrow as pa
 
 from reben.alignment import align_patches, read_pairs
 from reben.audit.outputs import NOMENCLATURE
-from reben.bands import S2_BANDS
 from reben.countries import assign_country, read_countries
-from reben.funnel import funnel_table, quality_table
-from reben.labels import label_patches
-from reben.metadata import build_metadata, count_classes, divide
-from reben.names import PatchName
-from reben.nomenclature import read_nomenclature
-from reben.patches import TilePatches, patch_table
-from reben.quality import ACCEPTED, REJECTED, failed
-from reben.selection import select_patches
-from reben.snow_cloud import flag, read_names
-from reben.split import assign_split
-from reben.tables import (
+from reben.domain.bands import S2_BANDS
+from reben.domain.names import PatchName
+from reben.domain.tables import (
     ALIGNMENT,
     CODE_COUNTS,
     COUNTRIES,
@@ -42,6 +33,15 @@ from reben.tables import (
     SPLIT,
     read_tables,
 )
+from reben.funnel import funnel_table, quality_table
+from reben.labels import label_patches
+from reben.land_cover.nomenclature import read_nomenclature
+from reben.metadata import build_metadata, count_classes, divide
+from reben.patches import TilePatches, patch_table
+from reben.quality import ACCEPTED, REJECTED, failed
+from reben.selection import select_patches
+from reben.snow_cloud import flag, read_names
+from reben.split import assign_split
 from reben.verify.claims import Build, Finding, read_record
 from reben.verify.metadata import Metadata
 

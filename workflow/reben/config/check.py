@@ -1,0 +1,134 @@
+"""The configuration, checked when the workflow is read, before the first job.
+
+Keys and values that its JSON Schema does not allow, contradictions between keys, and inputs
+that are not there. What is wrong is said for people: by key, and all of it at once.
+"""
+
+import difflib
+import json
+import os
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from reben.config.product_table import Product, read_products
+from reben.domain.split_geometry import frame_widths
+from reben.land_cover.nomenclature import read_nomenclature
+from reben.runtime.errors import ConfigError
+
+#: Side of the patches of BigEarthNet v1, metres.
+_V1_SIDE_M = 1200
+
+
+def check_keys(config: dict[str, Any], schema: str | os.PathLike[str]) -> None:
+    """Check the configuration against its JSON Schema.
+
+    Raises:
+        ConfigError: a key is unknown, or a value is not what it must be; names all of them.
+    """
+    validator = jsonschema.Draft202012Validator(json.loads(Path(schema).read_text("utf-8")))
+    flaws = [line for error in validator.iter_errors(config) for line in _flaws(error)]
+    if flaws:
+        listed = "\n  ".join(sorted(flaws))
+        raise ConfigError(f"the config has\n  {listed}\nconfig/README.md explains every key")
+
+
+def _flaws(error: jsonschema.ValidationError) -> Iterator[str]:
+    """What one violation of the schema is, in words."""
+    where = ".".join(map(str, error.absolute_path))
+    if error.validator == "additionalProperties":
+        known = error.schema["properties"]
+        for key in sorted(set(error.instance) - set(known)):
+            name = f"{where}.{key}".lstrip(".")
+            near = difflib.get_close_matches(key, known, n=1)
+            meant = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"
+            yield f"{name}: an unknown key; {meant}"
+        return
+    message = error.message
+    wanted = error.validator_value if error.validator == "type" else ()
+    if isinstance(error.instance, date | int | float) and "string" in wanted:
+        message = f"{error.instance} is a {type(error.instance).__name__} in YAML; put it in quotes"
+    elif isinstance(error.instance, str) and wanted in ("number", "integer", "boolean"):
+        message += ", and below the first level --config gives only strings: write it in a file"
+    yield f"{where}: {message}"
+
+
+def find_shipped(config: dict[str, Any], home: Path) -> None:
+    """Point at tables that the workflow ships, where it runs in another folder than its own.
+
+    Args:
+        config: changed in place.
+        home: folder of the workflow.
+    """
+    for section, key in ((config, "products"), (config["labels"], "nomenclature")):
+        if not Path(section[key]).exists() and (home / section[key]).exists():
+            section[key] = str(home / section[key])
+
+
+def check_settings(config: dict[str, Any]) -> dict[str, Product]:
+    """Check the configuration and read the product table.
+
+    Args:
+        config: as validated by ``workflow/schemas/config.schema.json``.
+
+    Returns:
+        The products by tile.
+
+    Raises:
+        ConfigError: keys contradict each other, or a table is malformed.
+    """
+    frame_widths(config["split"]["p"], config["split"]["q"])
+    if config["patches"]["side_m"] % 60:
+        raise ConfigError(
+            f"patches.side_m is {config['patches']['side_m']}; expected a multiple of 60, so that "
+            "a patch is whole pixels in every band"
+        )
+    if config["alignment"]["pairs"] and config["patches"]["side_m"] != _V1_SIDE_M:
+        raise ConfigError(
+            f"patches.side_m is {config['patches']['side_m']}; expected {_V1_SIDE_M} with "
+            "alignment.pairs, for BigEarthNet v1 counts its columns and rows in such patches"
+        )
+    read_nomenclature(config["labels"]["nomenclature"])
+    products = read_products(config["products"])
+    for key, path in (_inputs(config, products) | {"results": config["results"]}).items():
+        if "{" in path or "}" in path:
+            raise ConfigError(
+                f"{key} is {path!r}; expected a path without braces, which Snakemake takes for "
+                "wildcards. Rename the folder, or link to it under another name"
+            )
+    return products
+
+
+def named_inputs(config: dict[str, Any]) -> dict[str, str]:
+    """The files and folders that the configuration names, by key; without the products."""
+    paths = {
+        "products": config["products"],
+        "corine.path": config["corine"]["path"],
+        "labels.nomenclature": config["labels"]["nomenclature"],
+        "countries.path": config["countries"]["path"],
+        "alignment.pairs": config["alignment"]["pairs"],
+        "sentinel1.root": config["sentinel1"]["root"],
+        "snow_cloud.seasonal_snow": config["snow_cloud"]["seasonal_snow"],
+        "snow_cloud.cloud_or_shadow": config["snow_cloud"]["cloud_or_shadow"],
+        "sen2cor.gipp": config["sen2cor"]["gipp"],
+    }
+    return {key: path for key, path in paths.items() if path}
+
+
+def absent_inputs(config: dict[str, Any], products: dict[str, Product]) -> str:
+    """Which inputs the configuration names that are not there; empty where all are."""
+    inputs = _inputs(config, products)
+    absent = [f"\n  {key}: {path}" for key, path in inputs.items() if not Path(path).exists()]
+    if not absent:
+        return ""
+    return f"these inputs are not there, seen from {Path.cwd()}:{''.join(absent)}"
+
+
+def _inputs(config: dict[str, Any], products: dict[str, Product]) -> dict[str, str]:
+    """The paths of all inputs, by key or row of the product table."""
+    return named_inputs(config) | {
+        f"{config['products']}, {p.product}": p.path for p in products.values() if p.path
+    }

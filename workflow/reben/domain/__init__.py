@@ -1,0 +1,1 @@
+"""What a BigEarthNet is: names, bands, patch grid, split geometry, columns of the tables."""

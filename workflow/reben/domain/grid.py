@@ -1,0 +1,99 @@
+"""Where a tile's patches lie on the ground.
+
+A tile is a square in a WGS 84 / UTM zone. Its patches are cut from the upper left
+corner; what is left at the right and lower edge, less than a patch, is dropped.
+Everything is in metres and derived from the raster, so small tiles work alike.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reben.domain.names import patch_id
+from reben.runtime.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """The place of a tile and of the patches in it.
+
+    Attributes:
+        epsg: code of the UTM zone, 32601 to 32760.
+        x_min: easting of the upper left corner, metres.
+        y_max: northing of the upper left corner, metres.
+        side_m: side of the tile, metres (109,800 for a real one).
+        patch_m: side of a patch, metres; a multiple of 60.
+    """
+
+    epsg: int
+    x_min: int
+    y_max: int
+    side_m: int
+    patch_m: int = 1200
+
+    def __post_init__(self) -> None:
+        if self.patch_m <= 0 or self.patch_m % 60:
+            raise ConfigError(
+                f"patches.side_m is {self.patch_m}; expected a positive multiple of 60 m, "
+                "so that a patch is whole pixels in every band"
+            )
+        if self.side_m < self.patch_m:
+            raise ConfigError(
+                f"the tile is {self.side_m} m wide, smaller than a patch of {self.patch_m} m"
+            )
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any], patch_m: int = 1200) -> Self:
+        """The grid as `to_dict` wrote it."""
+        return cls(value["epsg"], value["x_min"], value["y_max"], value["side_m"], patch_m)
+
+    def to_dict(self) -> dict[str, int]:
+        """The tile's place without the patches: ``epsg, x_min, y_max, side_m``."""
+        return {
+            "epsg": self.epsg,
+            "x_min": self.x_min,
+            "y_max": self.y_max,
+            "side_m": self.side_m,
+        }
+
+    @property
+    def crs(self) -> str:
+        """The zone as ``EPSG:32633``."""
+        return f"EPSG:{self.epsg}"
+
+    @property
+    def count(self) -> int:
+        """Whole patches along each side (91 for a real tile)."""
+        return self.side_m // self.patch_m
+
+    @property
+    def bounds(self) -> tuple[int, int, int, int]:
+        """The whole tile: (x_min, y_min, x_max, y_max)."""
+        return self.x_min, self.y_max - self.side_m, self.x_min + self.side_m, self.y_max
+
+    def patch_px(self, resolution_m: int) -> int:
+        """Pixels along a patch's side at `resolution_m`."""
+        return self.patch_m // resolution_m
+
+    def tile_px(self, resolution_m: int) -> int:
+        """Pixels along the tile's side at `resolution_m`."""
+        return self.side_m // resolution_m
+
+    def corner(self, col: int, row: int) -> tuple[int, int]:
+        """The upper left corner (x, y) of a patch."""
+        return self.x_min + col * self.patch_m, self.y_max - row * self.patch_m
+
+    def columns_and_rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Columns and rows of all patches in the order of their names: (count²,) each."""
+        # From 100 on a number is longer than others and stands among them.
+        cols = sorted(range(self.count), key=lambda col: f"{col:02d}_")
+        rows = sorted(range(self.count), key=lambda row: f"{row:02d}")
+        return np.repeat(cols, self.count), np.tile(rows, self.count)
+
+    def patch_ids(self, tile: str) -> list[str]:
+        """The names of all patches, sorted."""
+        return [
+            patch_id(tile, int(c), int(r)) for c, r in zip(*self.columns_and_rows(), strict=True)
+        ]

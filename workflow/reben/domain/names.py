@@ -1,0 +1,189 @@
+"""The names of products, tiles, patches and Sentinel-1 patches.
+
+Source: Sentinel-2 Products Specification Document, section 3.4 (compact naming);
+BigEarthNet v2 and v1 for patches.
+
+- **product**: ``S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_20240101T000000[.SAFE]``
+- **tile**: the L2A product name without its processing time, this project's only
+  wildcard: ``S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP``
+- **patch**: ``{tile}_{col:02d}_{row:02d}``; smaller patches than the published ones may
+  have columns and rows of more digits
+- **Sentinel-1 patch**: ``S1A_IW_GRDH_1SDV_20170613T165043_33UUP_70_40``, indices unpadded
+- **v1 patch**: ``S2A_MSIL2A_20170613T101031_70_40``, indices unpadded, no tile
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+from reben.runtime.errors import ProductError
+
+#: A tile, as a pattern without groups: the constraint of Snakemake's ``{tile}``.
+TILE_PATTERN = r"S2[A-D]_MSIL2A_\d{8}T\d{6}_N\d{4}_R\d{3}_T\d{2}[A-Z]{3}"
+
+#: Baseline that sen2cor writes into the names of products made outside ESA's own chain.
+SEN2COR_BASELINE = "N9999"
+
+_PRODUCT = re.compile(
+    r"(?P<mission>S2[A-D])_MSI(?P<level>L1C|L2A)_(?P<sensing>\d{8}T\d{6})"
+    r"_(?P<baseline>N\d{4})_(?P<orbit>R\d{3})_T(?P<mgrs>\d{2}[A-Z]{3})"
+    r"(?:_(?P<processing>\d{8}T\d{6}))?(?:\.SAFE)?"
+)
+_PATCH = re.compile(rf"(?P<tile>{TILE_PATTERN})_(?P<col>\d\d+)_(?P<row>\d\d+)")
+#: Behind the tile in a patch's name: for tables of names, whose tile is what is left.
+PLACE_IN_TILE = r"_\d+_\d+$"
+_SENTINEL1 = re.compile(
+    r"(?P<scene>(?P<mission>S1[A-D])_IW_GRDH_1SDV_(?P<sensing>\d{8}T\d{6}))"
+    r"_(?P<mgrs>\d{2}[A-Z]{3})_(?P<col>\d{1,4})_(?P<row>\d{1,4})"
+)
+
+
+def parse_time(text: str) -> datetime:
+    """A compact time of a product name (``20170613T101031``), in UTC.
+
+    Raises:
+        ProductError: the digits are no date or time of day.
+    """
+    try:
+        return datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise ProductError(f"{text!r} is no time of the form YYYYMMDDThhmmss") from error
+
+
+@dataclass(frozen=True)
+class ProductName:
+    """A parsed Sentinel-2 product name.
+
+    Attributes:
+        mission: ``S2A`` to ``S2D``.
+        level: ``L1C`` or ``L2A``.
+        sensing: start of the datatake, compact UTC.
+        baseline: processing baseline, ``N0205``; ``N9999`` where sen2cor ran by hand.
+        orbit: relative orbit, ``R022``.
+        mgrs: tile of the military grid, ``33UUP``.
+        processing: product discriminator, or None where the name ends before it.
+    """
+
+    mission: str
+    level: str
+    sensing: str
+    baseline: str
+    orbit: str
+    mgrs: str
+    processing: str | None
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """Parse a product name, with or without ``.SAFE``.
+
+        Raises:
+            ProductError: it is no Sentinel-2 L1C or L2A product name.
+        """
+        match = _PRODUCT.fullmatch(name)
+        if match is None:
+            raise ProductError(
+                f"{name!r} is no Sentinel-2 L1C or L2A product name; expected the form "
+                "S2A_MSIL1C_20170613T101031_N0205_R022_T33UUP_20170613T101608"
+            )
+        parsed = cls(**match.groupdict())
+        parse_time(parsed.sensing)
+        return parsed
+
+    @property
+    def tile(self) -> str:
+        """The tile that this product becomes: an L1C product is sen2cor's N9999."""
+        baseline = SEN2COR_BASELINE if self.level == "L1C" else self.baseline
+        return "_".join(
+            (self.mission, "MSIL2A", self.sensing, baseline, self.orbit, f"T{self.mgrs}")
+        )
+
+
+def is_product_name(name: str) -> bool:
+    """Whether `ProductName` can parse it."""
+    try:
+        ProductName.parse(name)
+    except ProductError:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class PatchName:
+    """A parsed patch name: its tile, and column and row from the upper left, from 0."""
+
+    tile: str
+    col: int
+    row: int
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """Parse a patch name.
+
+        Raises:
+            ProductError: it is no patch name.
+        """
+        match = _PATCH.fullmatch(name)
+        if match is None:
+            raise ProductError(f"{name!r} is no patch name; expected {{tile}}_{{col}}_{{row}}")
+        return cls(match["tile"], int(match["col"]), int(match["row"]))
+
+    def __str__(self) -> str:
+        return patch_id(self.tile, self.col, self.row)
+
+
+def patch_id(tile: str, col: int, row: int) -> str:
+    """The name of a patch: column first, both with two digits or, from 100 on, more."""
+    return f"{tile}_{col:02d}_{row:02d}"
+
+
+#: Behind a patch's name: the key of its reference map, and the layer in the file's name.
+REFERENCE_MAP = "reference_map"
+
+
+def entry_key(kind: str, patch: str) -> str:
+    """The key of a patch in the LMDB; `kind` is ``s2``, ``s1`` or ``reference_maps``."""
+    return f"{patch}_{REFERENCE_MAP}" if kind == "reference_maps" else patch
+
+
+@dataclass(frozen=True)
+class Sentinel1Name:
+    """A parsed BigEarthNet-S1 patch name.
+
+    Attributes:
+        name: as it was written; the indices are padded in some copies and not in others.
+        scene: the product part, ``S1A_IW_GRDH_1SDV_20170613T165043``.
+        sensing: start of acquisition, compact UTC.
+        mgrs: tile of the military grid of the Sentinel-2 patch, ``33UUP``.
+        col: column of the Sentinel-2 patch.
+        row: row of the Sentinel-2 patch.
+    """
+
+    name: str
+    scene: str
+    sensing: str
+    mgrs: str
+    col: int
+    row: int
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """Parse a Sentinel-1 patch name, padded or not.
+
+        Raises:
+            ProductError: it is no Sentinel-1 patch name.
+        """
+        match = _SENTINEL1.fullmatch(name)
+        if match is None:
+            raise ProductError(
+                f"{name!r} is no BigEarthNet-S1 patch name; expected the form "
+                "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_70_40"
+            )
+        return cls(
+            name,
+            match["scene"],
+            match["sensing"],
+            match["mgrs"],
+            int(match["col"]),
+            int(match["row"]),
+        )

@@ -1,0 +1,148 @@
+"""The tables that steps hand to each other: their columns, and reading and writing them.
+
+All are Parquet, sorted by patch_id, compressed with zstd; the same rows give the same
+bytes. The types of `METADATA` are those of the published BigEarthNet v2 tables.
+"""
+
+import os
+from collections.abc import Iterable
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from reben.runtime.errors import TableError
+from reben.runtime.files import atomic_file
+
+_STRING = pa.large_string()
+
+#: One row for every whole patch of a tile; see `reben.patches`.
+PATCHES = pa.schema(
+    {
+        "patch_id": _STRING,
+        "tile": _STRING,
+        "col": pa.int16(),
+        "row": pa.int16(),
+        "epsg": pa.int32(),
+        "x_min": pa.int32(),
+        "y_min": pa.int32(),
+        "x_max": pa.int32(),
+        "y_max": pa.int32(),
+        "tile_x_min": pa.int32(),
+        "tile_y_max": pa.int32(),
+        "tile_side_m": pa.int32(),
+        "valid": pa.bool_(),
+        "reason": _STRING,
+        "snow_fraction": pa.float64(),
+        "cloud_fraction": pa.float64(),
+        "shadow_fraction": pa.float64(),
+    }
+)
+#: Pixels of each CORINE code (999: no polygon) in each patch; see `reben.reference_maps`.
+CODE_COUNTS = pa.schema({"patch_id": _STRING, "code": pa.int16(), "pixels": pa.int32()})
+#: Labels by a nomenclature, and whether enough of the patch is labelled; see `reben.labels`.
+LABELS = pa.schema(
+    {
+        "patch_id": _STRING,
+        "labels": pa.list_(pa.string()),
+        "labelled_fraction": pa.float64(),
+        "kept": pa.bool_(),
+    }
+)
+#: train, validation or test; see `reben.split`.
+SPLIT = pa.schema({"patch_id": _STRING, "split": _STRING})
+#: Nearest country; see `reben.countries`.
+COUNTRIES = pa.schema({"patch_id": _STRING, "country": _STRING})
+#: The row of BigEarthNet v1 that a patch is aligned with; see `reben.alignment`.
+ALIGNMENT = pa.schema({"patch_id": _STRING, "s1_name": _STRING, "s2v1_name": _STRING})
+#: Sentinel-1 patches that were found and checked, with their folder below the root.
+SENTINEL1 = pa.schema({"patch_id": _STRING, "s1_name": _STRING, "folder": _STRING})
+#: All Sentinel-1 patches below the root, by name.
+SENTINEL1_INDEX = pa.schema(
+    {
+        "s1_name": _STRING,
+        "folder": _STRING,
+        "mgrs": _STRING,
+        "col": pa.int16(),
+        "row": pa.int16(),
+        "sensing": pa.timestamp("us", "UTC"),
+    }
+)
+#: Every patch, with why it is dropped or null; see `reben.selection`.
+SELECTION = pa.schema({"patch_id": _STRING, "tile": _STRING, "dropped_for": _STRING})
+#: Seasonal snow, and cloud or shadow; see `reben.snow_cloud`.
+SNOW_CLOUD = pa.schema(
+    {
+        "patch_id": _STRING,
+        "contains_seasonal_snow": pa.bool_(),
+        "contains_cloud_or_shadow": pa.bool_(),
+    }
+)
+#: The published tables; see `reben.metadata`.
+METADATA = pa.schema(
+    {
+        "patch_id": _STRING,
+        "labels": pa.list_(pa.string()),
+        "split": _STRING,
+        "country": _STRING,
+        "s1_name": _STRING,
+        "s2v1_name": _STRING,
+        "contains_seasonal_snow": pa.bool_(),
+        "contains_cloud_or_shadow": pa.bool_(),
+    }
+)
+#: File of the published table that holds the patches with snow, cloud or shadow.
+OBSCURED_TABLE = "metadata_for_patches_with_snow_cloud_or_shadow.parquet"
+
+Path = str | os.PathLike[str]
+
+
+def write_table(path: Path, frame: pl.DataFrame, schema: pa.Schema) -> None:
+    """Write the columns of `schema`, in its order and types.
+
+    Raises:
+        TableError: a column is missing or does not fit its type.
+    """
+    try:
+        table = frame.select(schema.names).to_arrow().cast(schema)
+    except (pl.exceptions.PolarsError, pa.ArrowInvalid) as error:
+        raise TableError(f"{path}: the rows do not fit {schema.names}: {error}") from error
+    with atomic_file(path) as part:
+        pq.write_table(table, part, compression="zstd", compression_level=9)
+
+
+def read_table(path: Path, schema: pa.Schema) -> pl.DataFrame:
+    """Read a table that another step wrote.
+
+    Raises:
+        TableError: it is missing, unreadable, or its columns are not those of `schema`.
+    """
+    try:
+        table = pq.read_table(path)
+        if table.column_names != schema.names:
+            raise TableError(
+                f"{path}: expected the columns {schema.names}, found {table.column_names}; "
+                "remove the file, so that the workflow makes it again"
+            )
+        table = table.cast(schema)
+    except FileNotFoundError as error:
+        raise TableError(
+            f"{path}: expected a table with the columns {schema.names}, found no file"
+        ) from error
+    except (pa.ArrowException, OSError) as error:  # damaged pages are an OSError
+        raise TableError(
+            f"{path}: not a readable table ({error}); remove the file, so that the workflow "
+            "makes it again"
+        ) from error
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)  # noqa: S101 - narrows the type
+    return frame
+
+
+def read_tables(paths: Iterable[Path], schema: pa.Schema, *, sort: bool = True) -> pl.DataFrame:
+    """Read the tables of several tiles as one, sorted by patch_id unless told otherwise."""
+    frames = [read_table(path, schema) for path in paths]
+    if not frames:
+        return pl.DataFrame(pl.from_arrow(schema.empty_table()))
+    frame = pl.concat(frames)
+    return frame.sort("patch_id", maintain_order=True) if sort else frame

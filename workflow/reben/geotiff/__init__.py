@@ -1,1 +1,0 @@
-"""GeoTIFFs of patches, from headers that GDAL made once, and a reader for exactly these."""

@@ -1,0 +1,261 @@
+"""CORINE polygons: from a layer of Europe to those of one tile in its own zone.
+
+In: a CORINE Land Cover GeoPackage, or any vector layer with level-3 codes. Out: the
+polygons of a tile, as a GeoParquet that depends on their codes and shapes alone.
+
+Whole polygons are reprojected, then clipped with a margin: their edges inside the tile
+are those of the reprojected originals.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyogrio
+import shapely
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+
+from reben.domain.grid import TileGrid
+from reben.domain.tables import read_table
+from reben.land_cover.nomenclature import CORINE_CODES
+from reben.runtime.errors import VectorError
+from reben.runtime.files import atomic_file
+
+log = logging.getLogger(__name__)
+
+#: Kept around the tile: far more than a pixel, far less than a polygon.
+MARGIN_M = 100
+_CODE_COLUMN = re.compile(r"code_?\d\d", re.IGNORECASE)
+_COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
+_CLIP = pa.schema({"code": pa.int16(), "geometry": pa.binary()})
+#: Kinds of layer; GeoJSON and others do not say which kind their geometries are.
+_MAY_HOLD_POLYGONS = re.compile("Polygon|Surface|Collection|Unknown")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A polygon layer with land cover codes.
+
+    Attributes:
+        path: the file.
+        name: layer in the file.
+        code_column: column of the level-3 codes.
+        crs: its coordinate reference system.
+    """
+
+    path: str
+    name: str
+    code_column: str
+    crs: CRS
+
+    @classmethod
+    def open(
+        cls, path: str | os.PathLike[str], layer: str | None = None, code_column: str | None = None
+    ) -> Self:
+        """Find the layer and column, where they are not given and only one fits.
+
+        Of several layers, the one that is named as the file is: the releases of the Copernicus
+        Land Monitoring Service hold the overseas departments of France as further layers.
+
+        Raises:
+            VectorError: unreadable, none or several fit, or the layer has no CRS.
+        """
+        path = os.fspath(path)
+        try:
+            layers = [(str(name), str(kind)) for name, kind in pyogrio.list_layers(path)]
+            names = [name for name, kind in layers if _MAY_HOLD_POLYGONS.search(kind)]
+            if layer is None and len(names) > 1:
+                stem = Path(path).stem.lower()
+                names = [name for name in names if name.lower() == stem] or names
+            every = [f"{name} ({kind})" for name, kind in layers]
+            chosen = _only(path, "polygon layer", "corine.layer", names, layer, among=every)
+            info = pyogrio.read_info(path, layer=chosen)
+        except pyogrio.errors.DataSourceError as error:
+            raise VectorError(
+                f"{path}: expected a vector file such as a GeoPackage: {error}"
+            ) from error
+        fields = [str(field) for field in info["fields"]]
+        likely = [f for f in fields if _CODE_COLUMN.fullmatch(f)] if code_column is None else fields
+        column = _only(path, "code column", "corine.code_column", likely, code_column, among=fields)
+        if info["crs"] is None:
+            raise VectorError(f"{path}, layer {chosen}: expected a CRS, found none")
+        return cls(path, chosen, column, CRS.from_user_input(info["crs"]))
+
+    def clip(self, grid: TileGrid) -> "Clip":
+        """The polygons that touch a tile, reprojected to its zone and clipped to it.
+
+        Raises:
+            VectorError: none does, a code is unknown, or a polygon cannot be repaired.
+        """
+        to_tile = Transformer.from_crs(self.crs, grid.crs, always_xy=True)
+        tile = shapely.box(*grid.bounds)
+        frame = shapely.box(*shapely.buffer(tile, MARGIN_M).bounds)
+        to_layer = Transformer.from_crs(grid.crs, self.crs, always_xy=True)
+        x_min, y_min, x_max, y_max = frame.bounds
+        window = to_layer.transform_bounds(x_min, y_min, x_max, y_max, densify_pts=101)
+        _, _, wkb, (raw_codes,) = pyogrio.raw.read(
+            self.path, layer=self.name, columns=[self.code_column], bbox=window
+        )
+        codes = self._codes(raw_codes)
+        polygons = shapely.transform(shapely.from_wkb(wkb), to_tile.transform, interleaved=False)
+        codes, polygons, repaired = self._repair(codes, polygons, grid)
+        overlaps = shapely.relate_pattern(polygons, tile, "T********")  # the insides meet
+        codes, polygons = codes[overlaps], polygons[overlaps]
+        if not len(polygons):
+            raise VectorError(
+                f"{self.path}, layer {self.name}: no polygon lies in the tile at {grid.bounds} "
+                f"({grid.crs}); expected a layer that covers it. Correct corine.path, or take the "
+                "product out of the table"
+            )
+        inside = shapely.contains_properly(frame, polygons)
+        polygons[~inside] = shapely.intersection(polygons[~inside], frame)
+        for i in np.flatnonzero(shapely.get_type_id(polygons) == _COLLECTION):
+            polygons[i] = _areas_of(polygons[i])
+        encoded = np.array([shapely.to_wkb(p, byte_order=1) for p in polygons], dtype=object)
+        # By code and shape, not by the order in the file: the same polygons, the same digest.
+        order = sorted(range(len(encoded)), key=lambda i: (codes[i], encoded[i]))
+        return Clip(grid, codes[order], [encoded[i] for i in order], repaired)
+
+    def _codes(self, raw: NDArray[Any]) -> NDArray[np.int16]:
+        known = {str(code) for code in CORINE_CODES}
+        texts = [re.sub(r"\.0$", "", str(value).strip()) for value in raw]
+        if unknown := sorted(set(texts) - known):
+            raise VectorError(
+                f"{self.path}, layer {self.name}, column {self.code_column}: expected CORINE "
+                f"level-3 codes, found {unknown[:5]}; set corine.code_column, or mend the layer"
+            )
+        return np.array(texts, dtype=np.int16)
+
+    def _repair(
+        self, codes: NDArray[np.int16], polygons: NDArray[Any], grid: TileGrid
+    ) -> tuple[NDArray[np.int16], NDArray[Any], int]:
+        """Repair what is invalid in the tile's zone and leave out what has no area.
+
+        In the zone, since a hole that touches its shell between two vertices may cross it
+        after reprojection. What has no area holds no pixel's centre.
+        """
+        if not np.isfinite(shapely.get_coordinates(polygons)).all():
+            raise VectorError(
+                f"{self.path}, layer {self.name}: a polygon reaches too far from the tile at "
+                f"{grid.bounds} to be projected to {grid.crs}; cut the layer to the surroundings "
+                "of the tiles"
+            )
+        invalid = np.flatnonzero(~shapely.is_valid(polygons))
+        if len(invalid):
+            reasons = shapely.is_valid_reason(polygons[invalid[:3]])
+            polygons[invalid] = shapely.make_valid(
+                polygons[invalid], method="structure", keep_collapsed=False
+            )
+            log.warning(
+                "%s: %d invalid polygons repaired, e.g. %s in %s",
+                self.path,
+                len(invalid),
+                "; ".join(reasons),
+                grid.crs,
+            )
+        flat = shapely.area(polygons) <= 0
+        if flat.any():
+            log.warning("%s: %d shapes without area left out", self.path, flat.sum())
+        return codes[~flat], polygons[~flat], len(invalid)
+
+
+def _areas_of(collection: shapely.Geometry) -> shapely.Geometry:
+    """The polygons in a collection: its lines would be burnt into whichever pixels they touch."""
+    parts = shapely.get_parts(shapely.get_parts(collection))
+    return shapely.multipolygons(parts[shapely.get_dimensions(parts) == 2])
+
+
+@dataclass(frozen=True)
+class Clip:
+    """The polygons of one tile.
+
+    Attributes:
+        grid: the tile.
+        codes: (n,) level-3 codes.
+        wkb: n polygons in the tile's zone.
+        repaired: how many had been invalid.
+    """
+
+    grid: TileGrid
+    codes: NDArray[np.int16]
+    wkb: list[bytes]
+    repaired: int = 0
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str], grid: TileGrid) -> "Clip":
+        """A clip as `write` wrote it.
+
+        Raises:
+            TableError: it is missing or unreadable.
+        """
+        table = read_table(path, _CLIP)
+        return cls(grid, table["code"].to_numpy(), table["geometry"].to_list())
+
+    def digest(self) -> str:
+        """16 hexadecimal digits over place, codes and shapes."""
+        content = hashlib.sha256(json.dumps(self.grid.to_dict(), sort_keys=True).encode())
+        content.update(self.codes.astype("<i2").tobytes())
+        for shape in self.wkb:
+            content.update(len(shape).to_bytes(8, "little"))
+            content.update(shape)
+        return content.hexdigest()[:16]
+
+    def write(self, path: Path) -> None:
+        """Write as GeoParquet 1.1: columns ``code`` (int16) and ``geometry`` (WKB)."""
+        geo = {
+            "version": "1.1.0",
+            "primary_column": "geometry",
+            "columns": {
+                "geometry": {
+                    "encoding": "WKB",
+                    "geometry_types": [],
+                    "crs": CRS.from_user_input(self.grid.crs).to_json_dict(),
+                }
+            },
+        }
+        table = pa.table({"code": self.codes, "geometry": self.wkb}, schema=_CLIP)
+        with atomic_file(path) as part:
+            pq.write_table(
+                table.replace_schema_metadata({"geo": json.dumps(geo)}), part, compression="zstd"
+            )
+
+
+def read_clip(path: str | os.PathLike[str]) -> tuple[NDArray[np.int16], NDArray[Any]]:
+    """The codes (n,) and polygons (n,) of a clip.
+
+    Raises:
+        TableError: it is missing or unreadable.
+    """
+    table = read_table(path, _CLIP)
+    return table["code"].to_numpy(), shapely.from_wkb(table["geometry"].to_numpy())
+
+
+def _only(
+    path: str,
+    what: str,
+    key: str,
+    candidates: list[str],
+    wanted: str | None,
+    among: list[str] | None = None,
+) -> str:
+    if wanted is not None and wanted in candidates:
+        return wanted
+    if wanted is None and len(candidates) == 1:
+        return candidates[0]
+    have = ", ".join(among or candidates) or "none"
+    if wanted is not None:
+        raise VectorError(f"{path}: {key} is {wanted!r}, but the file has: {have}")
+    if not candidates and not among:
+        raise VectorError(f"{path}: expected a {what}, found none")
+    raise VectorError(
+        f"{path}: expected one {what}, found {len(candidates)} among: {have}; set {key}"
+    )

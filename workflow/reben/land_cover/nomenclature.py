@@ -1,0 +1,58 @@
+"""Nomenclatures: which class a CORINE level-3 code belongs to.
+
+A nomenclature is a CSV with the columns ``code`` and ``class``; codes that it does not
+list are unlabelled. Those that ship are in ``resources/nomenclature/``.
+"""
+
+import csv
+import os
+from pathlib import Path
+
+from reben.runtime.errors import ConfigError
+
+#: Pixel value where no CORINE polygon lies.
+NO_POLYGON = 999
+
+#: CORINE Land Cover level-3 classes (CLC nomenclature guidelines, 2019), and the
+#: codes that its releases use for land, water and area they do not classify.
+CORINE_CODES = frozenset({
+    111, 112, 121, 122, 123, 124, 131, 132, 133, 141, 142,
+    211, 212, 213, 221, 222, 223, 231, 241, 242, 243, 244,
+    311, 312, 313, 321, 322, 323, 324, 331, 332, 333, 334, 335,
+    411, 412, 421, 422, 423, 511, 512, 521, 522, 523,
+    990, 995, NO_POLYGON,
+})  # fmt: skip
+
+
+def read_nomenclature(path: str | os.PathLike[str]) -> dict[int, str]:
+    """Read a nomenclature file: class by code, in ascending order of codes.
+
+    Raises:
+        ConfigError: unreadable, other columns, an unknown or repeated code, an empty class,
+            no class at all.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: the nomenclature cannot be read ({error})") from error
+    reader = csv.DictReader(text.splitlines(), restkey="more")
+    if sorted(reader.fieldnames or ()) != ["class", "code"]:
+        raise ConfigError(
+            f"{path}: expected the columns code,class, found {','.join(reader.fieldnames or ())}"
+        )
+    classes: dict[int, str] = {}
+    for line, row in enumerate(reader, start=2):
+        code, name = (row["code"] or "").strip(), (row["class"] or "").strip()
+        if "more" in row:
+            raise ConfigError(
+                f"{path}, line {line}: expected two cells, found {2 + len(row['more'])}; put a "
+                'class that has a comma in it into quotation marks: 323,"Heath, scrub"'
+            )
+        if not code.isdecimal() or int(code) not in CORINE_CODES - {NO_POLYGON}:
+            raise ConfigError(f"{path}, line {line}: {code!r} is no CORINE level-3 code")
+        if int(code) in classes or not name:
+            raise ConfigError(f"{path}, line {line}: code {code} is repeated or has no class")
+        classes[int(code)] = name
+    if not classes:
+        raise ConfigError(f"{path}: expected a code and its class in each line, found no line")
+    return dict(sorted(classes.items()))

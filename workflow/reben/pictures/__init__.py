@@ -1,0 +1,1 @@
+"""Patches as pictures, and the colours that all pictures share."""

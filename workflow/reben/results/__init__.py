@@ -1,0 +1,1 @@
+"""The results folder: reading a finished build, and the files of all its tiles."""

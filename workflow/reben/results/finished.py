@@ -1,0 +1,135 @@
+"""A finished build, read as one: its verdicts, and what became of every patch.
+
+In: the folder `results` of a build. What looks at a dataset (overview, summary, report,
+catalogue) starts here, so that all of them count the same rows.
+"""
+
+import csv
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from reben.runtime.errors import TableError
+from reben.runtime.files import read_json
+from reben.domain.grid import TileGrid
+from reben.domain.tables import (
+    LABELS,
+    METADATA,
+    OBSCURED_TABLE,
+    PATCHES,
+    SELECTION,
+    SPLIT,
+    read_table,
+    read_tables,
+)
+
+
+@dataclass(frozen=True)
+class Build:
+    """A finished build.
+
+    Attributes:
+        root: folder of the results.
+        verdicts: quality verdicts of all products, by tile (see `reben.quality`).
+        metadata: rows of `tables.METADATA`, both tables together, with the column
+            ``obscured``: in the table of patches with snow, cloud or shadow.
+    """
+
+    root: Path
+    verdicts: list[dict[str, Any]]
+    metadata: pl.DataFrame
+
+    @property
+    def dataset(self) -> Path:
+        """Folder of the files that are handed on."""
+        return self.root / "dataset"
+
+    @property
+    def tiles(self) -> list[str]:
+        """All tiles, sorted."""
+        return [verdict["tile"] for verdict in self.verdicts]
+
+    @cached_property
+    def patches(self) -> pl.DataFrame:
+        """Every whole patch of the tiles that were cut, sorted by patch_id.
+
+        `tables.PATCHES` with ``dropped_for`` (null where kept), ``split``, ``labels``,
+        ``labelled_fraction`` and, of those kept, ``country, s1_name, obscured``.
+        """
+        tables = self.root / "tables"
+        frame = read_tables((tables / "patches" / f"{t}.parquet" for t in self.tiles), PATCHES)
+        kept = self.metadata.select("patch_id", "country", "s1_name", "obscured")
+        for right in (
+            read_table(tables / "selection.parquet", SELECTION).select("patch_id", "dropped_for"),
+            read_table(tables / "split.parquet", SPLIT),
+            read_table(tables / "labels.parquet", LABELS).drop("kept"),
+            kept,
+        ):
+            frame = frame.join(right, on="patch_id", how="left", maintain_order="left")
+        return frame
+
+    @cached_property
+    def patch_m(self) -> int:
+        """Side of a patch, metres; that of BigEarthNet where nothing was cut."""
+        sides = self.patches.select(pl.col("x_max") - pl.col("x_min")).to_series()
+        return int(sides[0]) if len(sides) else 1200
+
+    @cached_property
+    def funnel(self) -> list[dict[str, Any]]:
+        """The rows of ``funnel.csv``: counts of every tile, the last ``total``."""
+        return [
+            {key: value if key == "tile" else int(value) for key, value in row.items()}
+            for row in _csv_rows(self.dataset / "funnel.csv")
+        ]
+
+    @cached_property
+    def class_counts(self) -> list[dict[str, Any]]:
+        """The rows of ``class_counts.csv``: class, train, validation, test, total."""
+        return [
+            {key: value if key == "class" else int(value) for key, value in row.items()}
+            for row in _csv_rows(self.dataset / "class_counts.csv")
+        ]
+
+    def grid(self, verdict: dict[str, Any]) -> TileGrid:
+        """The grid of a tile."""
+        return TileGrid.from_dict(verdict["grid"], self.patch_m)
+
+    def by_tile(self) -> Iterator[tuple[dict[str, Any], pl.DataFrame]]:
+        """Each verdict with the patches of its tile; none where the product is rejected."""
+        parts = self.patches.partition_by("tile", as_dict=True)
+        for verdict in self.verdicts:
+            yield verdict, parts.get((verdict["tile"],), self.patches.clear())
+
+
+def read_build(root: str | os.PathLike[str]) -> Build:
+    """Read what a build made.
+
+    Raises:
+        TableError: a table is missing or malformed.
+    """
+    root = Path(root)
+    dataset = root / "dataset"
+    tiles = sorted(row["tile"] for row in _csv_rows(dataset / "quality.csv"))
+    clear = read_table(dataset / "metadata.parquet", METADATA)
+    dark = read_table(dataset / OBSCURED_TABLE, METADATA)
+    metadata = pl.concat(
+        [clear.with_columns(obscured=pl.lit(False)), dark.with_columns(obscured=pl.lit(True))]
+    )
+    verdicts = [read_json(root / "quality" / f"{tile}.json") for tile in tiles]
+    return Build(root, verdicts, metadata.sort("patch_id"))
+
+
+def _csv_rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except FileNotFoundError as error:
+        raise TableError(
+            f"{path}: expected a table of a finished build, found none; run the workflow first, "
+            "and give its results folder"
+        ) from error

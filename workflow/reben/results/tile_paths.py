@@ -1,0 +1,58 @@
+"""The files of all tiles, said in one word on a command line.
+
+A command line has room for some hundred paths (Linux allows 128 KiB), a dataset may have
+thousands of tiles. So ``results/tables/patches/*.parquet`` stands for the tables of all of them.
+"""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from reben.runtime.errors import ConfigError
+from reben.runtime.files import read_cells
+from reben.domain.names import ProductName
+
+
+class TilePaths(argparse.Action):
+    """An option with paths, of which one with a ``*`` in its last part stands for all tiles'."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Keep the list of paths."""
+        named = [values] if isinstance(values, str) else values or []
+        setattr(namespace, self.dest, [path for value in named for path in tile_paths(value)])
+
+
+def tile_paths(value: str) -> list[Path]:
+    """The paths that a word stands for, sorted by tile.
+
+    The tiles are those of the product table that ``REBEN_PRODUCTS`` names, as the workflow
+    does; what an earlier, longer table left beside them is none of theirs. Without it, they
+    are those that are there.
+
+    Raises:
+        ConfigError: no file is there.
+    """
+    folder, name = os.path.split(value)
+    before, star, after = name.partition("*")
+    if not star:
+        return [Path(value)]
+    if table := os.environ.get("REBEN_PRODUCTS"):
+        return [Path(folder, f"{before}{tile}{after}") for tile in _tiles(Path(table))]
+    if found := sorted(Path(folder).glob(name)):
+        return found
+    raise ConfigError(f"{value}: expected a file for every tile, found none")
+
+
+def _tiles(table: Path) -> list[str]:
+    """The tiles of a product table that was checked before (see `reben.config.product_table`)."""
+    (_, header), *rows = read_cells(table)
+    at = header.index("product")
+    return sorted(ProductName.parse(cells[at]).tile for _, cells in rows)

@@ -1,0 +1,1 @@
+"""How a step runs: command line, errors, atomic files, processes, code version."""

@@ -1,0 +1,96 @@
+"""The frame around every step's command line: arguments, logging, exit status."""
+
+import argparse
+import errno
+import logging
+import math
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from reben.runtime.errors import RebenError
+from reben.runtime.processes import end_with
+
+Main = Callable[[Sequence[str] | None], None]
+
+
+def parser(doc: str | None, **kwargs: object) -> argparse.ArgumentParser:
+    """A parser whose description is the first line of a module's docstring."""
+    summary = (doc or "").strip().partition("\n")[0]
+    spec = sys.modules["__main__"].__spec__
+    prog = f"python -m {spec.name.removesuffix('.__main__')}" if spec else None
+    return argparse.ArgumentParser(prog, description=summary, allow_abbrev=False, **kwargs)  # type: ignore[arg-type]
+
+
+def count(text: str) -> int:
+    """A whole number of at least 1, as the type of an argument."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, found {text!r}")
+    return int(text)
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1, as the type of an argument."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, found {text!r}")
+    return value
+
+
+def run(main: Main, argv: Sequence[str] | None = None) -> None:
+    """Run a step and exit: 0 on success, 1 on a mendable error, 130 on Ctrl-C.
+
+    Logs go to stderr in UTC. A `RebenError`, or an `OSError` that says what is wrong
+    with the machine, becomes one line that starts with ``error:``; everything else
+    is a bug and keeps its traceback. Where REBEN_SNAKEMAKE names the process that runs the
+    workflow, the step ends when that does, so that it does not meet its next try.
+    """
+    if leader := os.environ.get("REBEN_SNAKEMAKE"):
+        end_with(int(leader))
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)-7s %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%SZ",
+        force=True,
+    )
+    logging.Formatter.converter = time.gmtime
+    for chatty in _CHATTY:
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    try:
+        main(argv)
+    except RebenError as error:
+        sys.exit(f"error: {error}")
+    except shutil.Error as error:
+        # Of a whole folder, every file that could not be copied, with its reason.
+        _, target, reason = error.args[0][0]
+        sys.exit(f"error: {target}: {len(error.args[0])} files could not be copied: {reason}")
+    except OSError as error:
+        if error.errno not in _MACHINE_ERRORS:
+            raise
+        sys.exit(
+            f"error: {error.strerror}: {error.filename or 'output'}. {_MACHINE_ERRORS[error.errno]}"
+        )
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+#: Of these only warnings; what the ones that speak HTTP say of a request may hold its credentials.
+_CHATTY = (
+    *("rasterio", "pyogrio", "matplotlib", "httpx", "httpcore"),
+    *("boto3", "botocore", "s3transfer", "urllib3"),
+)
+_MACHINE_ERRORS = {
+    errno.ENOSPC: "The disk is full: free some space and run the same command again; "
+    "nothing half-written was kept.",
+    errno.EDQUOT: "The quota is used up: free some space and run the same command again; "
+    "nothing half-written was kept.",
+    errno.EROFS: "The file system is read-only: choose another `results` folder.",
+    errno.EACCES: "Permission denied: check the folder's owner and mode.",
+    errno.ENOENT: "The file does not exist: check the path in the config or product table.",
+}

@@ -1,0 +1,123 @@
+"""A short digest of the code that a step runs, so that editing it makes its rules run again.
+
+Snakemake notices changed parameters but not an edited module. So every rule carries the
+digest of its step module and of all modules of this package that it imports, directly or
+not. Comments, docstrings and blank lines do not count: editing them runs nothing.
+"""
+
+import ast
+import hashlib
+import io
+import tokenize
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+ENVIRONMENTS = PACKAGE.parents[1] / "envs"
+
+
+@cache
+def code_version(module: str, package: Path = PACKAGE) -> str:
+    """Twelve hexadecimal digits over a step and its import closure inside the package.
+
+    Args:
+        module: what follows ``python -m reben.``, as ``labels``, ``audit`` or ``audit.digests``.
+        package: folder of the package.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(closure(module, package)):
+        digest.update(f"{name}\0{_essence(_file(name, package))}\0".encode())
+    return digest.hexdigest()[:12]
+
+
+def environment_version(name: str, folder: Path = ENVIRONMENTS) -> str:
+    """Twelve hexadecimal digits over a conda environment, so that editing it reruns its rules.
+
+    With ``--sdm conda`` Snakemake notices by itself; without, this does.
+    """
+    return hashlib.sha256(_plain(folder / f"{name}.yaml").encode()).hexdigest()[:12]
+
+
+def data_version(name: str, package: Path = PACKAGE) -> str:
+    """Twelve hexadecimal digits over a file of the package that is no code, or a folder of them."""
+    path = package / name
+    digest = hashlib.sha256()
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        digest.update(f"{file.name}\0".encode() + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def closure(module: str, package: Path = PACKAGE) -> set[str]:
+    """The modules of the package that ``python -m`` runs and imports, directly or not."""
+    found: set[str] = set()
+    main = f"{module}.__main__"
+    waiting = [main if _file(main, package).is_file() else module]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += _imports(_file(name, package), package)
+    return found
+
+
+def _file(name: str, package: Path) -> Path:
+    path = package.joinpath(*name.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _exists(name: str, package: Path) -> bool:
+    return bool(name) and _file(name, package).is_file()
+
+
+@cache
+def _imports(file: Path, package: Path) -> list[str]:
+    return sorted(
+        name
+        for node in ast.walk(ast.parse(file.read_bytes()))
+        for name in _imported(node, package.name)
+        if _exists(name, package)
+    )
+
+
+def _imported(node: ast.AST, package: str) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        # `from reben import cli` names a module, `from reben.runtime.cli import run` does not.
+        names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    else:
+        return
+    for name in names:
+        first, _, rest = name.partition(".")
+        if first == package:
+            yield rest
+
+
+@cache
+def _essence(file: Path) -> str:
+    """The source without comments, docstrings and blank lines; the same for every Python."""
+    source = file.read_text(encoding="utf-8")
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, col = token.start
+            lines[row - 1] = lines[row - 1][:col]
+    for node in ast.walk(ast.parse(source)):
+        body = getattr(node, "body", None)
+        for child in body if isinstance(body, list) else []:
+            # A string that stands alone is a docstring, of a module, class, function or field.
+            if (
+                isinstance(child, ast.Expr)
+                and isinstance(child.value, ast.Constant)
+                and isinstance(child.value.value, str)
+            ):
+                for row in range(child.lineno - 1, child.end_lineno or child.lineno):
+                    lines[row] = ""
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def _plain(file: Path) -> str:
+    """A YAML file without comments and blank lines."""
+    lines = (line.partition("#")[0].rstrip() for line in file.read_text("utf-8").splitlines())
+    return "\n".join(line for line in lines if line)

@@ -1,0 +1,137 @@
+"""Files that are either whole or not there.
+
+Every output is written beside its target under a temporary name and renamed when
+whole, so a killed job leaves nothing that looks finished. Leftovers of killed jobs
+start with ``.part-`` and are removed by the next try. A file is on the disk before it
+gets its name, and so are the LMDBs; to wait for each of a folder's 100,000 files would
+take longer than to make them.
+"""
+
+import bz2
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from reben.runtime.errors import SpaceError, TableError
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f".part-{path.name}")
+
+
+@contextmanager
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path; when the block ends well, it becomes `path`."""
+    path = Path(path)
+    part = _part(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield an empty temporary folder; when the block ends well, it becomes `path`.
+
+    What stood at `path` before is replaced. On the way out of a failed block the
+    temporary folder is removed.
+    """
+    path = Path(path)
+    part, old = _part(path), path.with_name(f".part-old-{path.name}")
+    _remove(part)
+    _remove(old)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        if path.is_dir():
+            # Away at once: what is being removed would still look finished.
+            path.replace(old)
+        part.replace(path)
+    finally:
+        _remove(part)
+        _remove(old)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder if it is there, or the link to one."""
+    if folder.is_symlink():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_space(folder: Path, needed_bytes: int, what: str) -> None:
+    """Check that the disk of a folder has room, before hours are spent to find out.
+
+    Raises:
+        SpaceError: it has not.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes:
+        raise SpaceError(
+            f"{folder}: expected {needed_bytes / 1e9:.1f} GB of free disk for {what}, found "
+            f"{free / 1e9:.1f} GB; free some and run the same command again"
+        )
+
+
+def read_cells(path: str | os.PathLike[str]) -> list[tuple[int, list[str]]]:
+    """The lines of a tab-separated table with their numbers, as people write them by hand.
+
+    Empty lines and those that start with ``#`` are passed over. Split, not parsed as CSV: a
+    stray quotation mark must not swallow the lines behind it.
+    """
+    lines = enumerate(Path(path).read_text(encoding="utf-8-sig").split("\n"), start=1)
+    return [
+        (number, [cell.strip() for cell in line.rstrip().split("\t")])
+        for number, line in lines
+        if line.strip() and not line.startswith("#")
+    ]
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write `value` as indented JSON with sorted keys, UTF-8."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write `text` as UTF-8 with Unix line ends."""
+    with atomic_file(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Read a JSON file that another step wrote.
+
+    Raises:
+        TableError: it holds no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise TableError(
+            f"{path}: expected JSON, found otherwise ({error}); remove the file, so that the "
+            "workflow makes it again"
+        ) from error
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """A file's content, unpacked where its name ends in ``.bz2``."""
+    data = Path(path).read_bytes()
+    return bz2.decompress(data) if os.fspath(path).endswith(".bz2") else data
+
+
+def sha256_file(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file's bytes as lower-case hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""How patches are stored: GeoTIFFs in folders and tars, safetensors in LMDBs."""

@@ -1,0 +1,221 @@
+"""The LMDBs: the one place that opens them, for writing and for reading.
+
+A store is a folder with one file, ``data.mdb``. Keys are names in UTF-8; values are
+safetensors. Readers need neither a lock file nor write access.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from weakref import WeakValueDictionary
+
+import lmdb
+
+from reben.runtime.errors import StoreError
+from reben.runtime.files import atomic_directory
+
+AnyPath = str | os.PathLike[str]
+#: Bytes of values in one write transaction, about 200 patches. LMDB keeps the pages of a
+#: transaction in memory until it is committed; larger ones were slower, since that memory
+#: is then fetched from the system anew each time.
+TRANSACTION_BYTES = 32 << 20
+_MIN_MAP_BYTES = 1 << 20
+_PAGES_BESIDE_VALUE = 2 * 4096
+
+
+class LmdbWriter:
+    """Appends entries in the order of their keys.
+
+    The map grows with the data, always one transaction ahead: a map of a fixed, huge size
+    fails on machines without overcommit.
+    """
+
+    def __init__(
+        self, env: lmdb.Environment, folder: Path, path: AnyPath, transaction_bytes: int
+    ) -> None:
+        self._env, self._folder, self._path, self._limit = env, folder, path, transaction_bytes
+        self._txn: lmdb.Transaction | None = None
+        self._room = 0
+        self._last = ""
+        self.entries = 0
+
+    def put(self, key: str, value: bytes | bytearray | memoryview) -> None:
+        """Append one entry; `value` may be reused afterwards.
+
+        Raises:
+            StoreError: `key` does not sort behind the one before it.
+        """
+        # The value's last page is not full, and its key takes part of another page.
+        nbytes = len(value) + _PAGES_BESIDE_VALUE
+        if self._txn is None or nbytes > self._room:
+            self._txn = self._begin(nbytes)
+        if not self._txn.put(key.encode(), value, append=True):
+            raise StoreError(
+                f"{self._path}: expected keys in sorted order and each once, "
+                f"found {key!r} after {self._last!r}"
+            )
+        self._room -= nbytes
+        self._last = key
+        self.entries += 1
+
+    def finish(self) -> None:
+        """Bring everything to the disk.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        self._commit()
+        self._env.sync(True)
+
+    def abort(self) -> None:
+        """Drop the running transaction, if any."""
+        if self._txn is not None:
+            self._txn.abort()
+
+    def _commit(self) -> None:
+        if self._txn is None:
+            return
+        txn, self._txn = self._txn, None
+        try:
+            txn.commit()
+        except lmdb.Error:
+            # LMDB calls a full disk or a used-up quota an input/output error; ask the
+            # system itself for so much space, and it says what is wrong.
+            with (self._folder / "probe").open("wb") as probe:
+                try:
+                    os.posix_fallocate(probe.fileno(), 0, self._limit)
+                except OSError as error:
+                    error.filename = os.fspath(self._path)
+                    raise
+            raise
+
+    def _begin(self, nbytes: int) -> lmdb.Transaction:
+        self._commit()
+        self._room = max(self._limit, nbytes)
+        info = self._env.info()
+        used = (info["last_pgno"] + 1) * self._env.stat()["psize"]
+        need = used + self._room + _MIN_MAP_BYTES
+        if need > info["map_size"]:
+            self._env.set_mapsize(need)
+        return self._env.begin(write=True)
+
+
+@contextmanager
+def write_lmdb(path: AnyPath, transaction_bytes: int = TRANSACTION_BYTES) -> Iterator[LmdbWriter]:
+    """Yield a writer; when the block ends well, its store is whole, on disk and at `path`.
+
+    Raises:
+        StoreError: keys came out of order.
+        OSError: the disk is full.
+    """
+    with (
+        atomic_directory(path) as folder,
+        # One writer and no readers, in a folder that nobody knows: no lock, and one sync
+        # at the end. Not writemap: it is no faster, and there a full disk is a SIGBUS.
+        lmdb.open(
+            os.fspath(folder), map_size=_MIN_MAP_BYTES, lock=False, sync=False, metasync=False
+        ) as env,
+    ):
+        writer = LmdbWriter(env, folder, path, transaction_bytes)
+        try:
+            yield writer
+            writer.finish()
+        finally:
+            writer.abort()
+
+
+@contextmanager
+def read_lmdb(path: AnyPath) -> Iterator[lmdb.Transaction]:
+    """Yield a read transaction whose values are views into the map, valid inside the block.
+
+    Raises:
+        StoreError: there is no LMDB at `path`, or it is damaged.
+    """
+    with _open(path) as env, env.begin(buffers=True) as txn:
+        try:
+            yield txn
+        except lmdb.Error as error:
+            raise StoreError(f"{path}: damaged LMDB ({error}); make it again") from error
+
+
+#: By device and inode: LMDB refuses to open a store that is open in the same process.
+_SHARED: WeakValueDictionary[tuple[int, int], lmdb.Environment] = WeakValueDictionary()
+_OPENING = Lock()
+
+
+def shared_lmdb(path: AnyPath) -> lmdb.Environment:
+    """Open a store for reading, once in a process; it closes when nobody refers to it.
+
+    Read-only and without locks, it can also be used by a process forked from this one.
+
+    Raises:
+        StoreError: there is no LMDB at `path`.
+    """
+    status = _data_file(path).stat()
+    key = status.st_dev, status.st_ino
+    with _OPENING:
+        env = _SHARED.get(key)
+        if env is None:
+            env = _SHARED[key] = _open(path)
+    return env
+
+
+def _data_file(path: AnyPath) -> Path:
+    file = Path(path) / "data.mdb"
+    if not file.is_file():
+        raise StoreError(f"{path}: expected an LMDB, a folder with the file data.mdb; found none")
+    return file
+
+
+def _open(path: AnyPath) -> lmdb.Environment:
+    file = _data_file(path)
+    try:
+        # Read-ahead also helps random reads: a value is some forty pages in a row.
+        env = lmdb.open(os.fspath(path), readonly=True, lock=False, readahead=True)
+    except lmdb.Error as error:
+        raise StoreError(
+            f"{path}: data.mdb cannot be opened as an LMDB ({error}); make it again"
+        ) from error
+    # Reading a page that the file lacks would kill the process.
+    expected = _used_bytes(env)
+    found = file.stat().st_size
+    if found < expected:
+        env.close()
+        raise StoreError(
+            f"{path}: data.mdb is cut off, expected {expected} bytes, found {found}; "
+            "copy or make it again"
+        )
+    return env
+
+
+def trailing_bytes(path: AnyPath) -> int:
+    """How many bytes the file holds behind its last page; none, as LMDB writes it.
+
+    Raises:
+        StoreError: there is no LMDB at `path`, or it is damaged.
+    """
+    with _open(path) as env:
+        return _data_file(path).stat().st_size - _used_bytes(env)
+
+
+def _used_bytes(env: lmdb.Environment) -> int:
+    pages: int = env.info()["last_pgno"] + 1
+    return pages * int(env.stat()["psize"])
+
+
+def content_digest(path: AnyPath) -> str:
+    """SHA-256 over all entries in the order of their keys, as hexadecimal digits.
+
+    Each key and value counts with its length (8 bytes, little-endian) before it, so the
+    digest depends on the entries alone, not on how LMDB laid them out.
+    """
+    digest = hashlib.sha256()
+    with read_lmdb(path) as txn:
+        for entry in txn.cursor():
+            for part in entry:
+                digest.update(len(part).to_bytes(8, "little"))
+                digest.update(part)
+    return digest.hexdigest()
