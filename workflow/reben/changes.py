@@ -22,6 +22,7 @@ from reben.land_cover.corine_polygons import Layer
 from reben.land_cover.nomenclature import read_nomenclature
 from reben.patches import blocks
 from reben.reference_maps import count_codes, grid_of, rasterise
+from reben.results.layout import Layout
 from reben.runtime import cli
 from reben.runtime.errors import TableError
 from reben.runtime.files import write_text
@@ -79,10 +80,10 @@ class State:
     def of_build(cls, results: Path) -> "State":
         """Read a build."""
         selection = read_selection(results)
-        counts = [results / f"tables/code_counts/{tile}.parquet" for tile in tiles_of(selection)]
+        layout, tiles = Layout(results), tiles_of(selection)
         return cls(
-            read_tables(counts, CODE_COUNTS),
-            read_table(results / "tables/labels.parquet", LABELS),
+            read_tables(map(layout.code_counts, tiles), CODE_COUNTS),
+            read_tables(map(layout.labels, tiles), LABELS),
             selection.filter(pl.col("dropped_for").is_null())["patch_id"],
         )
 

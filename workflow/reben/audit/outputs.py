@@ -48,8 +48,9 @@ def table_paths(results: Path, config: dict[str, Any], tiles: Sequence[str]) -> 
         "alignment": config["alignment"]["pairs"],
         "sentinel1_index": config["sentinel1"]["root"],
     }
-    once = ["selection", "labels", "split", "snow_cloud", *(k for k, v in optional.items() if v)]
-    by_tile = ["patches", "code_counts", *(["sentinel1"] if config["sentinel1"]["root"] else [])]
+    once = ["selection", "snow_cloud", *(k for k, v in optional.items() if v)]
+    by_tile = ["patches", "code_counts", "labels", "split"]
+    by_tile += ["sentinel1"] if config["sentinel1"]["root"] else []
     clips = results / "corine/manifest.json"
     entries = read_json(clips)["tiles"] if clips.is_file() else {}
     return sorted(

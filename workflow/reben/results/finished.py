@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 
 from reben.domain.grid import TileGrid
 from reben.domain.tables import (
@@ -25,6 +26,7 @@ from reben.domain.tables import (
     read_table,
     read_tables,
 )
+from reben.results.layout import Layout
 from reben.runtime.errors import TableError
 from reben.runtime.files import read_json
 
@@ -62,16 +64,20 @@ class Build:
         ``labelled_fraction`` and, of those kept, ``country, s1_name, obscured``.
         """
         tables = self.root / "tables"
-        frame = read_tables((tables / "patches" / f"{t}.parquet" for t in self.tiles), PATCHES)
+        frame = self._of_tiles("patches", PATCHES)
         kept = self.metadata.select("patch_id", "country", "s1_name", "obscured")
         for right in (
             read_table(tables / "selection.parquet", SELECTION).select("patch_id", "dropped_for"),
-            read_table(tables / "split.parquet", SPLIT),
-            read_table(tables / "labels.parquet", LABELS).drop("kept"),
+            self._of_tiles("split", SPLIT),
+            self._of_tiles("labels", LABELS).drop("kept"),
             kept,
         ):
             frame = frame.join(right, on="patch_id", how="left", maintain_order="left")
         return frame
+
+    def _of_tiles(self, name: str, schema: pa.Schema) -> pl.DataFrame:
+        layout = Layout(self.root)
+        return read_tables((layout.tile_table(name, tile) for tile in self.tiles), schema)
 
     @cached_property
     def patch_m(self) -> int:

@@ -16,6 +16,11 @@ IMAGE_STAGES = ("patches", "reference_maps")
 #: Kinds of entries of the LMDB; each has a shard for every tile.
 ENTRY_KINDS = ("s2", "s1", "reference_maps")
 
+#: Folders that the build makes below the results, in the order of the data.
+STAGES = (
+    *("l1c", "l2a", "sen2cor", "quality", "patches", "corine", "reference_maps", "tables"),
+    *("encoded", "dataset", "audit", "report", "archives", "logs"),
+)
 #: Names in a dataset folder, which may lie anywhere: as published or handed on.
 METADATA = "metadata.parquet"
 OBSCURED = "metadata_for_patches_with_snow_cloud_or_shadow.parquet"

@@ -137,8 +137,9 @@ class Tables:
         return read_nomenclature(self.build.results / "audit" / NOMENCLATURE)
 
     def path(self, name: str) -> Path:
-        """Where a table of all tiles is."""
-        return self.build.results / f"tables/{name}.parquet"
+        """Where a table of all tiles is, or the folder of those of each tile."""
+        tables = self.build.results / "tables"
+        return tables / name if (tables / name).is_dir() else tables / f"{name}.parquet"
 
     def check_verdicts(self) -> Iterator[Finding]:
         """Verdicts by the quality indicators, and grids as in the manifest."""
