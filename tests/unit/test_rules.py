@@ -8,7 +8,8 @@ import pytest
 RULES = re.findall(
     r"^(?:rule|checkpoint) (\w+):\n(.*)\n",
     "".join(
-        path.read_text() for path in [Path("Snakefile"), *Path("workflow/rules").glob("*.smk")]
+        path.read_text()
+        for path in [Path("workflow/Snakefile"), *Path("workflow/rules").glob("*.smk")]
     ),
     re.MULTILINE,
 )
