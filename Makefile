@@ -4,7 +4,7 @@
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
-RUN := $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/local
+RUN := $(BIN)/snakemake --cores $(CORES) --logger rich
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help install demo test test-cluster check bench products lock pin-envs clean
@@ -45,9 +45,9 @@ test-cluster: .venv/dev  ## the workflow on a Slurm that the test starts by itse
 check: .venv/dev  ## formatting, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	$(BIN)/mypy
-	$(BIN)/snakemake --lint --configfile tests/data/lint.yaml
+	$(BIN)/snakemake --lint
 
 bench: .venv/dev  ## time every step on a dense full-size tile and print a table
 	$(BIN)/python -m tests.benchmarks
