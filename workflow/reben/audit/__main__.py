@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     }
     write_json(audit / MANIFEST, manifest)
     shutil.copyfile(args.config["labels"]["nomenclature"], audit / NOMENCLATURE)
-    write_crate(audit, manifest, PACKAGE.parents[1] / SNAKEFILE)
+    write_crate(audit, manifest, PACKAGE.parent / SNAKEFILE)
     log.info("%s: %d tiles, %d tables", audit, len(build.tiles), len(manifest["outputs"]["files"]))
 
 
