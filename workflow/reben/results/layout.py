@@ -1,0 +1,257 @@
+"""The places of results: where each output of a build lies below its results folder.
+
+In: the results folder, and where asked for a tile. Out: paths. The rules write to these places
+and the tools for people read from them; a step itself is given its paths as options. Instead
+of a tile, ``{tile}`` gives the pattern for a rule and ``*`` the word that stands for the
+files of all tiles (`reben.results.tile_paths`). Only the standard library is imported: the
+Snakefile imports this module wherever it is read, on every node of a cluster.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+#: Folders of GeoTIFFs, by the stage that makes them; each has a folder for every tile.
+IMAGE_STAGES = ("patches", "reference_maps")
+#: Kinds of entries of the LMDB; each has a shard for every tile.
+ENTRY_KINDS = ("s2", "s1", "reference_maps")
+
+#: Names in a dataset folder, which may lie anywhere: as published or handed on.
+METADATA = "metadata.parquet"
+OBSCURED = "metadata_for_patches_with_snow_cloud_or_shadow.parquet"
+LMDB = "BigEarthNet.lmdb"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The places of the results of one build.
+
+    Attributes:
+        root: the results folder, as the user writes it.
+    """
+
+    root: str | os.PathLike[str]
+
+    def _at(self, *parts: str) -> Path:
+        return Path(self.root, *parts)
+
+    # Products.
+
+    def l1c(self, tile: str) -> Path:
+        """Folder that holds the L1C product of a tile."""
+        return self._at("l1c", tile)
+
+    def l2a(self, tile: str) -> Path:
+        """L2A product of a tile, a folder."""
+        return self._at("l2a", f"{tile}.SAFE")
+
+    @property
+    def sen2cor_version(self) -> Path:
+        """That the sen2cor of the config is installed (JSON)."""
+        return self._at("sen2cor", "version.json")
+
+    def verdict(self, tile: str) -> Path:
+        """Verdict on the product of a tile (JSON; `reben.quality`)."""
+        return self._at("quality", f"{tile}.json")
+
+    # GeoTIFFs, a folder for every tile.
+
+    def images(self, stage: str, tile: str) -> Path:
+        """Folder of the GeoTIFFs of a tile; `stage` is one of `IMAGE_STAGES`."""
+        return self._at(stage, tile)
+
+    def patches(self, tile: str) -> Path:
+        """Folder of the patches of a tile."""
+        return self.images("patches", tile)
+
+    def reference_maps(self, tile: str) -> Path:
+        """Folder of the reference maps of a tile."""
+        return self.images("reference_maps", tile)
+
+    # Polygons.
+
+    @property
+    def clip_manifest(self) -> Path:
+        """Which clip of CORINE each tile has (JSON); the clips lie beside it."""
+        return self._at("corine", "manifest.json")
+
+    def clip(self, name: str) -> Path:
+        """A clip of CORINE, by its name in the manifest (GeoParquet)."""
+        return self._at("corine", name)
+
+    # Tables of the steps, see `reben.domain.tables`.
+
+    def tile_table(self, name: str, tile: str) -> Path:
+        """Table of one tile: ``patches``, ``code_counts``, ``labels``, ``split``, ``sentinel1``."""
+        return self._at("tables", name, f"{tile}.parquet")
+
+    def table(self, name: str) -> Path:
+        """Table over all tiles, such as ``selection`` or ``countries``."""
+        return self._at("tables", f"{name}.parquet")
+
+    def patch_table(self, tile: str) -> Path:
+        """All patches of a tile."""
+        return self.tile_table("patches", tile)
+
+    def code_counts(self, tile: str) -> Path:
+        """Pixels of each CORINE code in each patch of a tile."""
+        return self.tile_table("code_counts", tile)
+
+    def labels(self, tile: str) -> Path:
+        """Labels of the patches of a tile."""
+        return self.tile_table("labels", tile)
+
+    def split(self, tile: str) -> Path:
+        """Split of the patches of a tile."""
+        return self.tile_table("split", tile)
+
+    def sentinel1(self, tile: str) -> Path:
+        """Sentinel-1 patches that belong to the patches of a tile."""
+        return self.tile_table("sentinel1", tile)
+
+    @property
+    def sentinel1_index(self) -> Path:
+        """All Sentinel-1 patches below the root of the config."""
+        return self.table("sentinel1_index")
+
+    @property
+    def countries(self) -> Path:
+        """Country of each patch."""
+        return self.table("countries")
+
+    @property
+    def alignment(self) -> Path:
+        """What BigEarthNet v1 calls each patch."""
+        return self.table("alignment")
+
+    @property
+    def snow_cloud(self) -> Path:
+        """Flags of snow, and of cloud or shadow."""
+        return self.table("snow_cloud")
+
+    @property
+    def selection(self) -> Path:
+        """Which patches make the dataset, and why the others do not."""
+        return self.table("selection")
+
+    # Shards.
+
+    def shard(self, kind: str, tile: str) -> Path:
+        """LMDB of one tile, a folder; `kind` is one of `ENTRY_KINDS`."""
+        return self._at("encoded", kind, f"{tile}.lmdb")
+
+    # The dataset folder, which is handed on.
+
+    @property
+    def dataset(self) -> Path:
+        """Folder of what is handed on."""
+        return self._at("dataset")
+
+    @property
+    def metadata(self) -> Path:
+        """Patches without snow, cloud or shadow."""
+        return self.dataset / METADATA
+
+    @property
+    def obscured(self) -> Path:
+        """Patches with snow, cloud or shadow."""
+        return self.dataset / OBSCURED
+
+    @property
+    def lmdb(self) -> Path:
+        """LMDB of all kept patches, a folder."""
+        return self.dataset / LMDB
+
+    @property
+    def class_counts(self) -> Path:
+        """Patches by class and split (CSV)."""
+        return self.dataset / "class_counts.csv"
+
+    @property
+    def funnel(self) -> Path:
+        """What became of the patches, by tile (CSV)."""
+        return self.dataset / "funnel.csv"
+
+    @property
+    def quality(self) -> Path:
+        """What became of the products (CSV)."""
+        return self.dataset / "quality.csv"
+
+    @property
+    def overview(self) -> Path:
+        """Picture of the dataset (PNG)."""
+        return self.dataset / "overview.png"
+
+    @property
+    def collection(self) -> Path:
+        """STAC collection (JSON)."""
+        return self.dataset / "collection.json"
+
+    @property
+    def items(self) -> Path:
+        """STAC items of all patches (stac-geoparquet)."""
+        return self.dataset / "items.parquet"
+
+    @property
+    def croissant(self) -> Path:
+        """Croissant description (JSON)."""
+        return self.dataset / "croissant.json"
+
+    @property
+    def card(self) -> Path:
+        """Card of the dataset (Markdown)."""
+        return self.dataset / "README.md"
+
+    @property
+    def footprints(self) -> Path:
+        """Metadata with the outlines of the patches (GeoParquet)."""
+        return self.dataset / "metadata_footprints.parquet"
+
+    # Audit, report, archives, logs.
+
+    @property
+    def audit(self) -> Path:
+        """Folder of the audit."""
+        return self._at("audit")
+
+    @property
+    def manifest(self) -> Path:
+        """Manifest of the build (JSON)."""
+        return self.audit / "manifest.json"
+
+    @property
+    def crate(self) -> Path:
+        """Description of the audit as an RO-Crate (JSON)."""
+        return self.audit / "ro-crate-metadata.json"
+
+    def tile_digest(self, tile: str) -> Path:
+        """Digests of all that was made of a tile (JSON)."""
+        return self.audit / "tiles" / f"{tile}.json"
+
+    def tile_hashes(self, stage: str, tile: str) -> Path:
+        """SHA-256 of the GeoTIFFs of a tile (CSV); `stage` is one of `IMAGE_STAGES`."""
+        return self.audit / "tiles" / f"{tile}.{stage}.csv"
+
+    def hashes(self, stage: str) -> Path:
+        """SHA-256 of all GeoTIFFs (CSV), named as in the published build."""
+        name = {"patches": "patch_hashes", "reference_maps": "reference_maps_hashes"}[stage]
+        return self.audit / f"{name}.csv"
+
+    @property
+    def report(self) -> Path:
+        """Folder of the report's pages."""
+        return self._at("report")
+
+    @property
+    def archives(self) -> Path:
+        """Folder of the archives for others."""
+        return self._at("archives")
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the logs."""
+        return self._at("logs")
+
+    def log(self, rule: str, tile: str | None = None) -> Path:
+        """Log of a rule's job, of one tile where the rule has a job for each."""
+        return self.logs / f"{rule}.log" if tile is None else self.logs / rule / f"{tile}.log"
