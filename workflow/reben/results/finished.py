@@ -14,8 +14,6 @@ from typing import Any
 
 import polars as pl
 
-from reben.runtime.errors import TableError
-from reben.runtime.files import read_json
 from reben.domain.grid import TileGrid
 from reben.domain.tables import (
     LABELS,
@@ -27,6 +25,8 @@ from reben.domain.tables import (
     read_table,
     read_tables,
 )
+from reben.runtime.errors import TableError
+from reben.runtime.files import read_json
 
 
 @dataclass(frozen=True)
