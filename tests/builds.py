@@ -14,6 +14,7 @@ from pyproj import Transformer
 
 from reben.domain.bands import RESOLUTION_M, S1_BANDS
 from reben.domain.grid import TileGrid
+from reben.domain.name_columns import tile_of_patch
 from reben.domain.names import PatchName, ProductName
 from reben.domain.tables import (
     COUNTRIES,
@@ -101,7 +102,7 @@ def write_build(
     write_table(tables / "split.parquet", split, SPLIT)
     write_table(tables / "countries.parquet", countries, COUNTRIES)
     if pairs is not None:
-        for (tile,), rows in pairs.group_by(pl.col("patch_id").str.head(-6)):
+        for (tile,), rows in pairs.group_by(tile_of_patch()):
             write_table(tables / "sentinel1" / f"{tile}.parquet", rows, SENTINEL1)
     dataset = results / "dataset"
     write_table(dataset / "metadata.parquet", clear, METADATA)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from reben import corine, reference_maps
 from reben.corine import clip_corine, remove_old_clips
 from reben.domain.grid import TileGrid
+from reben.domain.names import PatchName
 from reben.land_cover import corine_polygons
 from reben.land_cover.corine_polygons import Layer, read_clip
 from reben.land_cover.nomenclature import NO_POLYGON
@@ -278,7 +279,8 @@ def test_counts_equal_a_point_in_polygon_test(tmp_path_factory, drawn):
     for code, polygon in zip(codes, polygons, strict=True):
         expected[shapely.contains_properly(polygon, centres)] = code
     for (patch,), rows in counts.group_by("patch_id"):
-        col, row = int(patch[-5:-3]), int(patch[-2:])
+        name = PatchName.parse(patch)
+        col, row = name.col, name.row
         window = expected[row * 120 : row * 120 + 120, col * 120 : col * 120 + 120]
         found = dict(zip(*np.unique(window, return_counts=True), strict=True))
         assert dict(rows.select("code", "pixels").iter_rows()) == found

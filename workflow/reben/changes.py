@@ -15,7 +15,7 @@ import polars as pl
 import shapely
 
 from reben.domain.bands import REFERENCE_MAP_M
-from reben.domain.names import PLACE_IN_TILE
+from reben.domain.name_columns import place_of_patch, tile_of_patch
 from reben.domain.tables import CODE_COUNTS, LABELS, PATCHES, SELECTION, read_table, read_tables
 from reben.labels import THRESHOLDS, label_patches
 from reben.land_cover.corine_polygons import Layer
@@ -174,7 +174,7 @@ def patch_changes(old: State, new: State) -> pl.DataFrame:
     return (
         moved.join(labels, on="patch_id", how="full", coalesce=True)
         .with_columns(
-            tile=pl.col("patch_id").str.replace(PLACE_IN_TILE, ""),
+            tile=tile_of_patch(),
             dataset=pl.when(is_now & ~was)
             .then(pl.lit("enters"))
             .when(was & ~is_now)
@@ -217,15 +217,15 @@ def summary(patches: pl.DataFrame, old: State, new: State) -> str:
         old: before.
         new: after.
     """
-    every = pl.concat([old.counts["patch_id"], new.counts["patch_id"]]).unique()
+    every = pl.concat([old.counts["patch_id"], new.counts["patch_id"]]).unique().to_frame()
     if not len(patches):
         return f"Nothing changes: {len(every)} patches have the same land cover and labels."
     relabelled = patches.filter(pl.col("appear").list.len() + pl.col("vanish").list.len() > 0)
     enters = (patches["dataset"] == "enters").sum()
     leaves = (patches["dataset"] == "leaves").sum()
-    all_tiles = every.str.replace(r"_\d+_\d+$", "").n_unique()
+    all_tiles = every.select(tile_of_patch()).to_series().n_unique()
     by_tile = patches.group_by("tile").agg(
-        patches=pl.len(), which=pl.col("patch_id").str.tail(5).sort()
+        patches=pl.len(), which=place_of_patch().sort_by("patch_id")
     )
     lines = [
         f"Changed: {len(patches)} of {len(every)} patches, in {len(by_tile)} of {all_tiles} tiles",

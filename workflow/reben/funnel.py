@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from reben.domain.grid import TileGrid
-from reben.domain.names import PLACE_IN_TILE
+from reben.domain.name_columns import tile_of_patch
 from reben.domain.tables import METADATA, SELECTION, read_table
 from reben.quality import REJECTED, offset_warnings
 from reben.results.tile_paths import TilePaths
@@ -67,7 +67,7 @@ def funnel_table(
     """
     reasons = selection.group_by("tile", "dropped_for").len()
     count = {(tile, reason): n for tile, reason, n in reasons.iter_rows()}
-    dark = dict(obscured["patch_id"].str.replace(PLACE_IN_TILE, "").value_counts().iter_rows())
+    dark = dict(obscured.select(tile_of_patch()).to_series().value_counts().iter_rows())
     rows = []
     for verdict in sorted(verdicts, key=lambda v: str(v["tile"])):
         tile = verdict["tile"]

@@ -16,7 +16,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from reben.domain.names import PatchName, ProductName
+from reben.domain.names import PatchName, ProductName, tile_of
 from reben.funnel import REJECTED_PRODUCT
 from reben.land_cover.nomenclature import read_nomenclature
 from reben.pictures.palette import DROPPED_COLOURS, OBSCURED, SPLIT_COLOURS, STATE_COLOURS
@@ -174,7 +174,7 @@ def draw_overview(build: Build, classes: dict[int, str]) -> Figure:
 
 def _folder(build: Build, kind: str, patch: str) -> Path:
     stage = "reference_maps" if kind == "maps" else "patches"
-    return build.root / stage / PatchName.parse(patch).tile / patch
+    return build.root / stage / tile_of(patch) / patch
 
 
 def _draw_tile(
@@ -238,7 +238,7 @@ def _draw_patch(page: Page, place: tuple[float, float, float], build: Build, pat
     fate = row["split"] if row["dropped_for"] is None else "dropped"
     y += 2 * side + 0.16
     page.swatch(x, y + 0.01, STATE_COLOURS[row["dropped_for"] or row["split"]], 0.13)
-    head = f"{mgrs}  {name.col:02d}_{name.row:02d}"
+    head = f"{mgrs}  {name.place}"
     page.text(x + 0.2, y, head, 8.5, weight="bold")
     page.text(x + side, y, fate, 8.5, color=_FAINT, ha="right")
     lines = [textwrap.shorten(label, 34, placeholder=" …") for label in row["labels"]]

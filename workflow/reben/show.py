@@ -17,7 +17,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from reben.domain.names import PatchName
+from reben.domain.names import tile_of
 from reben.domain.tables import SENTINEL1, read_table
 from reben.pictures.patch_images import (
     backscatter,
@@ -41,7 +41,7 @@ def find_patch(build: Build, patch: str) -> dict[str, Any]:
         ProductError: `patch` is no patch name.
         TableError: the build has no such patch.
     """
-    tile = PatchName.parse(patch).tile
+    tile = tile_of(patch)
     found = build.patches.filter(pl.col("patch_id") == patch)
     if not len(found):
         known = (

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from reben.domain.names import PLACE_IN_TILE, ProductName, parse_time
+from reben.domain.name_columns import tile_of_patch
+from reben.domain.names import ProductName, parse_time
 from reben.domain.split_geometry import SPLITS
 from reben.domain.tables import OBSCURED_TABLE
 from reben.results.finished import Build
@@ -105,7 +106,7 @@ def gather_facts(
     """
     metadata = build.metadata
     splits = dict(metadata["split"].value_counts().rows())
-    tiles = metadata["patch_id"].str.replace(PLACE_IN_TILE, "").unique().sort().to_list()
+    tiles = metadata.select(tile_of_patch()).to_series().unique().sort().to_list()
     # Of all products, where no patch was kept.
     times = sorted(sensing_time(tile) for tile in tiles or build.tiles)
     return Facts(

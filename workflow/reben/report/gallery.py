@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from reben.domain.names import PatchName, ProductName
+from reben.domain.names import PatchName, ProductName, tile_of
 from reben.domain.tables import SENTINEL1, read_tables
 from reben.pictures.palette import DROPPED_COLOURS, OBSCURED_COLOUR, SPLIT_COLOURS, STATE_COLOURS
 from reben.pictures.patch_images import (
@@ -104,7 +104,7 @@ class Gallery:
         return [self._card(rows[p]) for p in chosen if has_images(self._folder("patches", p))]
 
     def _folder(self, stage: str, patch: str) -> Path:
-        return self._build.root / stage / PatchName.parse(patch).tile / patch
+        return self._build.root / stage / tile_of(patch) / patch
 
     def _card(self, row: dict[str, object]) -> Card:
         patch = str(row["patch_id"])
@@ -118,19 +118,19 @@ class Gallery:
         colours: dict[str, list[str]] = {}
         unlabelled: dict[str, list[str]] = {}
         for code in codes_shown(maps):
-            name, colour = corine_classes().get(code, (f"CORINE {code}", "#bebebe"))
+            title, colour = corine_classes().get(code, (f"CORINE {code}", "#bebebe"))
             target = colours if code in self._classes else unlabelled
-            target.setdefault(self._classes.get(code, name), []).append(colour)
+            target.setdefault(self._classes.get(code, title), []).append(colour)
         facts = [f"{row['labelled_fraction']:.1%} labelled"]
         facts += [str(row["country"])] if row["country"] else []
         if row["obscured"]:
             facts.append("holds snow, cloud or shadow")
         fate = str(row["dropped_for"] or row["split"])
-        name_ = PatchName.parse(patch)
-        mgrs = ProductName.parse(name_.tile).mgrs
+        name = PatchName.parse(patch)
+        mgrs = ProductName.parse(name.tile).mgrs
         return Card(
             names=[patch, *([str(row["s1_name"])] if row["s1_name"] else [])],
-            place=f"{mgrs} {name_.col:02d}_{name_.row:02d}",
+            place=f"{mgrs} {name.place}",
             fate=fate,
             colour=STATE_COLOURS[fate],
             facts=facts,

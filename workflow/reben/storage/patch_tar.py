@@ -20,6 +20,7 @@ from typing import Protocol, Self
 import polars as pl
 import pyarrow as pa
 
+from reben.domain.names import file_stem
 from reben.domain.tables import read_table, write_table
 from reben.runtime.errors import RasterError
 from reben.storage.patch_files import File, Patch, PatchReader, PatchWriter, file_name
@@ -177,7 +178,7 @@ class TarReader(PatchReader):
         def of(patch: str, layer: str) -> Callable[[], str]:
             return lambda: hashlib.sha256(self.read(patch, layer)).hexdigest()
 
-        return {f"{patch}_{layer}": of(patch, layer) for patch, layer in self._places}
+        return {file_stem(patch, layer): of(patch, layer) for patch, layer in self._places}
 
     def damage(self) -> str | None:
         """What of the tar is not as `TarWriter` writes it, the files' contents aside; or None."""

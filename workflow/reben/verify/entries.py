@@ -22,7 +22,7 @@ from reben.audit.digests import LAYERS
 from reben.audit.outputs import LMDB
 from reben.domain.bands import NODATA, REFERENCE_MAP_M, RESOLUTION_M, S2_BANDS
 from reben.domain.grid import TileGrid
-from reben.domain.names import REFERENCE_MAP, PatchName, entry_key, patch_id
+from reben.domain.names import REFERENCE_MAP, FileName, PatchName, entry_key, file_stem
 from reben.domain.tables import SENTINEL1, read_table
 from reben.encode import Encoder
 from reben.land_cover.corine_polygons import Clip, read_clip
@@ -67,9 +67,9 @@ def check_tile(
     patches: set[str] = set()
     claimed = {layer: set(claimed_hashes(build, tile, layer)) for layer in LAYERS}
     for files in claimed.values():
-        patches |= {name[: len(patch_id(tile, 0, 0))] for name in files}
+        patches |= {name.patch for name in map(FileName.match, files) if name}
     for layer, parts in zip(LAYERS, (S2_BANDS, (REFERENCE_MAP,)), strict=True):
-        expected = {f"{patch}_{part}" for patch in patches for part in parts}
+        expected = {file_stem(patch, part) for patch in patches for part in parts}
         for name in sorted(expected - claimed[layer]):
             yield Finding(build.results / layer / tile, f"{name}.tif is missing in the audit")
         for name in sorted(claimed[layer] - expected):

@@ -16,7 +16,7 @@ from reben.audit.outputs import (
     global_digests,
     table_paths,
 )
-from reben.domain.names import patch_id
+from reben.domain.names import FileName
 from reben.runtime.errors import RebenError, StoreError
 from reben.runtime.files import sha256_file
 from reben.storage.lmdb_store import content_digest, trailing_bytes
@@ -53,7 +53,8 @@ def check_geotiffs(build: Build, tile: str, layer: str) -> Iterator[Finding]:
 
     def place(name: str) -> Path:
         """Where the file is, or where it would be if the folder were no tar."""
-        return root / name[: len(patch_id(tile, 0, 0))] / f"{name}.tif"
+        known = FileName.match(name)
+        return root / (known.patch if known else name.rpartition("_")[0]) / f"{name}.tif"
 
     def digest_of(name: str) -> str:
         try:
@@ -77,14 +78,14 @@ def check_geotiffs(build: Build, tile: str, layer: str) -> Iterator[Finding]:
 def _geotiffs_of(build: Build, root: Path, claimed: dict[str, str]) -> dict[str, Callable[[], str]]:
     """What gives the SHA-256 of a few patches' GeoTIFFs: to list millions would take long."""
     store = patch_reader(root)
-    prefix = len(patch_id(root.name, 0, 0))
-    patches = set(build.pick({name[:prefix] for name in claimed}))
+    names = [name for name in map(FileName.match, claimed) if name]
+    patches = set(build.pick({name.patch for name in names}))
 
-    def of(name: str) -> Callable[[], str]:
-        data = partial(store.read, name[:prefix], name[prefix + 1 :])
+    def of(name: FileName) -> Callable[[], str]:
+        data = partial(store.read, name.patch, name.layer)
         return lambda: hashlib.sha256(data()).hexdigest()
 
-    return {name: of(name) for name in claimed if name[:prefix] in patches}
+    return {str(name): of(name) for name in names if name.patch in patches}
 
 
 def check_folder(build: Build, root: Path) -> Iterator[Finding]:

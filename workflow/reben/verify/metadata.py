@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from reben.audit.outputs import CLEAR_TABLE, LMDB
-from reben.domain.names import PatchName, ProductName, Sentinel1Name, entry_key
+from reben.domain.names import FileName, PatchName, ProductName, Sentinel1Name, entry_key
 from reben.domain.split_geometry import SPLITS
 from reben.domain.tables import METADATA, OBSCURED_TABLE, read_table
 from reben.storage.lmdb_store import read_lmdb
@@ -44,9 +44,10 @@ class Metadata:
             TableError: one is missing or unreadable.
         """
         names = {
-            name.rpartition("_")[0]
+            name.patch
             for tile in build.tiles
-            for name in claimed_hashes(build, tile, "patches")
+            for name in map(FileName.match, claimed_hashes(build, tile, "patches"))
+            if name
         }
         folder = build.results / "dataset"
         clear = read_table(folder / CLEAR_TABLE, METADATA)

@@ -20,7 +20,7 @@ from reben.alignment import align_patches, read_pairs
 from reben.audit.outputs import NOMENCLATURE
 from reben.countries import assign_country, read_countries
 from reben.domain.bands import S2_BANDS
-from reben.domain.names import PatchName
+from reben.domain.names import tile_of
 from reben.domain.tables import (
     ALIGNMENT,
     CODE_COUNTS,
@@ -62,7 +62,7 @@ def compare(
     """
 
     def file(patch: str) -> Path:
-        return path if path.suffix else path / f"{PatchName.parse(patch).tile}.parquet"
+        return path if path.suffix else path / f"{tile_of(patch)}.parquet"
 
     if not stated["patch_id"].is_sorted():
         yield Finding(path, "the rows are not sorted by patch_id")
