@@ -20,6 +20,7 @@ from reben.domain.names import PatchName
 from reben.land_cover import corine_polygons
 from reben.land_cover.corine_polygons import Layer, read_clip
 from reben.land_cover.nomenclature import NO_POLYGON
+from reben.land_cover.rasterise import rasterise
 from reben.runtime.errors import TableError, VectorError
 from reben.storage.patch_files import PatchWriter
 
@@ -240,7 +241,7 @@ def test_polygons_are_reprojected_before_they_are_clipped(tmp_path):
 
 
 def maps_of(polygons, codes, tmp_path, grid=GRID, valid=None):
-    raster = reference_maps.rasterise(grid, np.array(codes, np.int16), np.array(polygons, object))
+    raster = rasterise(grid, np.array(codes, np.int16), np.array(polygons, object))
     valid = np.ones((grid.count, grid.count), bool) if valid is None else valid
     tmp_path.mkdir(exist_ok=True)
     return reference_maps.make_reference_maps(TILE, grid, valid, raster, PatchWriter(tmp_path), 2)
@@ -320,7 +321,7 @@ def test_the_published_reference_map(reference, tmp_path):
     """Patch 26_57, the one whose polygons in the reference scene are the true ones."""
     grid = TileGrid(32633, 300_000, 5_400_000, 109_800)
     clip = Layer.open(reference / "scene/U2018_CLC2018_V2020_20u1.gpkg").clip(grid)
-    raster = reference_maps.rasterise(grid, clip.codes, shapely.from_wkb(clip.wkb))
+    raster = rasterise(grid, clip.codes, shapely.from_wkb(clip.wkb))
     (path,) = (reference / "patches/tiffs/BigEarthNet/Reference_Maps").glob("*/*/*.tif")
     with rasterio.open(path) as dataset:
         published = dataset.read(1)

@@ -16,12 +16,12 @@ import shapely
 
 from reben.domain.bands import REFERENCE_MAP_M
 from reben.domain.name_columns import place_of_patch, tile_of_patch
+from reben.domain.patch_arrays import blocks, grid_of
 from reben.domain.tables import CODE_COUNTS, LABELS, PATCHES, SELECTION, read_table, read_tables
 from reben.labels import THRESHOLDS, label_patches
 from reben.land_cover.corine_polygons import Layer
 from reben.land_cover.nomenclature import read_nomenclature
-from reben.patches import blocks
-from reben.reference_maps import count_codes, grid_of, rasterise
+from reben.land_cover.rasterise import count_codes, rasterise
 from reben.runtime import cli
 from reben.runtime.errors import TableError
 from reben.runtime.files import write_text

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from reben.domain.bands import NODATA, RESOLUTION_M, S2_BANDS
 from reben.domain.grid import TileGrid
 from reben.domain.names import patch_id
+from reben.domain.patch_arrays import blocks
 from reben.domain.tables import PATCHES, write_table
 from reben.quality import judge
 from reben.runtime import cli
@@ -59,22 +60,6 @@ class TilePatches:
         """Whether no band has nodata in the patch."""
         anywhere: NDArray[np.bool_] = np.any(list(self.nodata.values()), axis=0)
         return ~anywhere
-
-
-def blocks(strip: NDArray[np.generic], patch_px: int, count: int) -> NDArray[np.generic]:
-    """View a strip of whole patch rows as patches.
-
-    Args:
-        strip: (patch_px * n, width) pixels; what lies right of the last whole patch is left out.
-        patch_px: pixels along a patch's side.
-        count: patches along the tile's side.
-
-    Returns:
-        (n, count, patch_px, patch_px), without a copy.
-    """
-    n = len(strip) // patch_px
-    whole = strip[:, : count * patch_px]
-    return whole.reshape(n, patch_px, count, patch_px).transpose(0, 2, 1, 3)
 
 
 def harmonise(strip: NDArray[np.uint16], offset: int) -> NDArray[np.uint16]:

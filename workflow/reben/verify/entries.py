@@ -27,7 +27,7 @@ from reben.domain.tables import SENTINEL1, read_table
 from reben.encode import Encoder
 from reben.land_cover.corine_polygons import Clip, read_clip
 from reben.land_cover.nomenclature import NO_POLYGON
-from reben.reference_maps import rasterise
+from reben.land_cover.rasterise import rasterise
 from reben.runtime.errors import RebenError, StoreError
 from reben.storage.geotiff_writer import Profile, gdal_options, template
 from reben.storage.lmdb_store import read_lmdb
