@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from reben import corine, reference_maps
 from reben.corine import clip_corine, remove_old_clips
-from reben.domain.grid import TileGrid
+from reben.domain.grid import TileGrid, TileSquare
 from reben.domain.names import PatchName
 from reben.land_cover import corine_polygons
 from reben.land_cover.corine_polygons import Layer, read_clip
@@ -23,10 +23,12 @@ from reben.land_cover.nomenclature import NO_POLYGON
 from reben.land_cover.rasterise import rasterise
 from reben.runtime.errors import TableError, VectorError
 from reben.storage.patch_files import PatchWriter
+from tests.builds import a_verdict
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
-GRID = TileGrid(32633, 300_000, 5_400_000, 2400)
-VERDICT = {"tile": TILE, "verdict": "accepted", "grid": GRID.to_dict()}
+SQUARE = TileSquare(32633, 300_000, 5_400_000, 2400)
+GRID = SQUARE.grid(1200)
+VERDICT = a_verdict(TILE, SQUARE)
 
 
 def write_layer(path, squares, crs="EPSG:32633", layer="clc", driver="GPKG"):
@@ -111,7 +113,7 @@ def test_any_kind_of_polygon_and_of_code_is_read(tmp_path):
     ]
     frame = gpd.GeoDataFrame({"Code_18": [211, 311, 512]}, geometry=shapes, crs=32633)
     frame.to_crs(4326).to_file(tmp_path / "x.geojson", driver="GeoJSON")
-    clip = Layer.open(tmp_path / "x.geojson").clip(GRID)
+    clip = Layer.open(tmp_path / "x.geojson").clip(SQUARE)
     polygons = shapely.from_wkb(clip.wkb)
     assert clip.codes.tolist() == [211, 311, 512]
     assert shapely.area(polygons) == pytest.approx([600**2, 2 * 600**2, 600**2], rel=1e-4)
@@ -135,7 +137,7 @@ def test_a_layer_without_a_crs_is_refused(tmp_path):
 def test_an_unknown_code_is_refused(tmp_path):
     path = write_layer(tmp_path / "x.gpkg", [(211, box(0, 0)), (777, box(1, 0))])
     with pytest.raises(VectorError, match=r"column Code_18: .*found \['777'\]"):
-        Layer.open(path).clip(GRID)
+        Layer.open(path).clip(SQUARE)
 
 
 def test_no_overlap_is_an_error(tmp_path):
@@ -151,7 +153,7 @@ def test_invalid_polygons_are_repaired_and_reported(tmp_path, caplog):
     )
     path = write_layer(tmp_path / "x.gpkg", [(211, bow_tie), (311, box(3, 3))])
     with caplog.at_level(logging.WARNING):
-        clip = Layer.open(path).clip(GRID)
+        clip = Layer.open(path).clip(SQUARE)
     assert clip.repaired == 1
     assert "x.gpkg: 1 invalid polygons repaired, e.g. Self-intersection" in caplog.text
     assert shapely.is_valid(shapely.from_wkb(clip.wkb)).all()
@@ -161,7 +163,7 @@ def test_a_polygon_without_area_is_left_out_and_reported(tmp_path, caplog):
     """It holds no pixel's centre; among two million polygons one must not stop a build."""
     line = shapely.Polygon([(300_000, 5_400_000), (301_200, 5_400_000), (300_000, 5_400_000)])
     path = write_layer(tmp_path / "x.gpkg", [(211, line), (311, box(0, 0))])
-    assert Layer.open(path).clip(GRID).codes.tolist() == [311]
+    assert Layer.open(path).clip(SQUARE).codes.tolist() == [311]
     assert "x.gpkg: 1 shapes without area left out" in caplog.text
 
 
@@ -177,7 +179,7 @@ def test_what_becomes_invalid_by_reprojection_is_repaired(tmp_path):
     place = gpd.GeoSeries([shape], crs=3035).to_crs(32633).iloc[0]
     assert not place.is_valid
     x_min, _, _, y_max = place.bounds
-    clip = Layer.open(path).clip(TileGrid(32633, round(x_min), round(y_max) - 3000, 8400))
+    clip = Layer.open(path).clip(TileSquare(32633, round(x_min), round(y_max) - 3000, 8400))
     (found,) = shapely.from_wkb(clip.wkb)
     assert found.is_valid
     assert found.geom_type in ("Polygon", "MultiPolygon")
@@ -187,7 +189,7 @@ def test_a_polygon_beyond_the_reach_of_the_zone_is_refused(tmp_path):
     shape = shapely.Polygon([(0, 0), (105, 0), (15, 60)])
     path = write_layer(tmp_path / "x.gpkg", [(211, shape)], crs="EPSG:4326")
     with pytest.raises(VectorError, match=r"x\.gpkg, .*reaches too far .* EPSG:32633; cut"):
-        Layer.open(path).clip(GRID)
+        Layer.open(path).clip(SQUARE)
 
 
 def test_clip_is_geoparquet_in_the_tile_zone(layer_file, tmp_path):
@@ -201,8 +203,7 @@ def test_clip_is_geoparquet_in_the_tile_zone(layer_file, tmp_path):
 
 def test_unchanged_clips_are_not_touched_and_old_ones_go(layer_file, tmp_path):
     out = tmp_path / "out"
-    other = {**VERDICT, "tile": TILE.replace("UUP", "UVP")}
-    other["grid"] = TileGrid(32633, 301_200, 5_400_000, 1200).to_dict()
+    other = a_verdict(TILE.replace("UUP", "UVP"), TileSquare(32633, 301_200, 5_400_000, 1200))
     squares = [(211, box(0, 0)), (512, box(2, 0)), (311, box(1, 1))]
     layer_file.unlink()
     before = clip_corine(Layer.open(write_layer(layer_file, squares)), [VERDICT, other], out)
@@ -215,12 +216,12 @@ def test_unchanged_clips_are_not_touched_and_old_ones_go(layer_file, tmp_path):
     changed = {tile for tile in before["tiles"] if before["tiles"][tile] != after["tiles"][tile]}
     assert changed == {TILE}
     assert {p.name for p in out.iterdir()} == {entry["clip"] for entry in after["tiles"].values()}
-    kept = after["tiles"][other["tile"]]["clip"]
+    kept = after["tiles"][other.tile]["clip"]
     assert (out / kept).stat().st_mtime_ns == times[kept]
 
 
 def test_a_rejected_tile_has_an_empty_clip(layer_file, tmp_path):
-    verdict = {**VERDICT, "verdict": "rejected"}
+    verdict = a_verdict(TILE, SQUARE, accepted=False)
     manifest = clip_corine(Layer.open(layer_file), [verdict], tmp_path)
     codes, polygons = read_clip(tmp_path / manifest["tiles"][TILE]["clip"])
     assert len(codes) == len(polygons) == 0
@@ -363,6 +364,6 @@ def test_a_damaged_clip_is_named(layer_file, tmp_path):
 
 def test_reading_leaves_the_users_file_alone(layer_file):
     before = layer_file.read_bytes()
-    Layer.open(layer_file).clip(GRID)
+    Layer.open(layer_file).clip(SQUARE)
     assert layer_file.read_bytes() == before
     assert pyogrio.list_layers(layer_file).shape == (1, 2)

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from reben.domain.names import PatchName, ProductName, tile_of
+from reben.domain.verdict import Verdict
 from reben.funnel import REJECTED_PRODUCT
 from reben.land_cover.nomenclature import read_nomenclature
 from reben.pictures.palette import DROPPED_COLOURS, OBSCURED, SPLIT_COLOURS, STATE_COLOURS
@@ -127,7 +128,7 @@ def draw_overview(build: Build, classes: dict[int, str]) -> Figure:
     page = Page(classes_at + 0.3 + 0.21 * code_rows + 0.3 if chosen else gallery_at)
 
     total = build.funnel[-1]
-    accepted = sum(verdict["verdict"] == "accepted" for verdict in build.verdicts)
+    accepted = sum(verdict.accepted for verdict in build.verdicts)
     page.text(_MARGIN, 0.3, "The dataset at a glance", 19, weight="bold")
     page.text(
         _MARGIN,
@@ -181,7 +182,7 @@ def _draw_tile(
     page: Page,
     place: tuple[float, float, float],
     build: Build,
-    verdict: dict[str, Any],
+    verdict: Verdict,
     patches: pl.DataFrame,
 ) -> None:
     x, y, cell = place
@@ -198,7 +199,7 @@ def _draw_tile(
     axes.plot(
         obscured["col"], obscured["row"], ".", color="white", markersize=120 / count * side / 4
     )
-    name = ProductName.parse(verdict["tile"])
+    name = ProductName.parse(verdict.tile)
     date = f"{name.sensing[:4]}-{name.sensing[4:6]}-{name.sensing[6:8]}"
     size = 9 if cell > 1.6 else 6.5
     page.text(x, y + side + 0.05, name.mgrs, size, weight="bold")

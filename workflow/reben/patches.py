@@ -215,8 +215,8 @@ def patch_table(tile: str, grid: TileGrid, found: TilePatches) -> pl.DataFrame:
     col, row = grid.columns_and_rows()
     bands = np.array(S2_BANDS)
     nodata = np.array([found.nodata[band][row, col] for band in S2_BANDS])  # (band, patch)
-    x_min = grid.x_min + col * grid.patch_m
-    y_max = grid.y_max - row * grid.patch_m
+    x_min = grid.x_min + col * grid.patch_side_m
+    y_max = grid.y_max - row * grid.patch_side_m
     fractions = found.scl_fractions or {}
     return pl.DataFrame(
         {
@@ -225,8 +225,8 @@ def patch_table(tile: str, grid: TileGrid, found: TilePatches) -> pl.DataFrame:
             "col": col,
             "row": row,
             "x_min": x_min,
-            "y_min": y_max - grid.patch_m,
-            "x_max": x_min + grid.patch_m,
+            "y_min": y_max - grid.patch_side_m,
+            "x_max": x_min + grid.patch_side_m,
             "y_max": y_max,
             "valid": found.valid[row, col],
             "reason": [f"nodata in {' '.join(bands[n])}" if n.any() else None for n in nodata.T],
@@ -235,7 +235,7 @@ def patch_table(tile: str, grid: TileGrid, found: TilePatches) -> pl.DataFrame:
         epsg=pl.lit(grid.epsg),
         tile_x_min=pl.lit(grid.x_min),
         tile_y_max=pl.lit(grid.y_max),
-        tile_side_m=pl.lit(grid.side_m),
+        tile_side_m=pl.lit(grid.tile_side_m),
         **{
             f"{name}_fraction": pl.Series(fractions[name][row, col])
             if name in fractions

@@ -15,7 +15,6 @@ from rich.table import Table
 from reben.domain.split_geometry import SPLITS
 from reben.domain.tables import OBSCURED_TABLE
 from reben.pictures.palette import DROPPED_COLOURS, OBSCURED
-from reben.quality import ACCEPTED
 from reben.results.finished import Build, read_build
 from reben.runtime import cli
 
@@ -64,7 +63,7 @@ def count_table(build: Build) -> Table:
     counts.add_column("")
     counts.add_column("patches", justify="right")
     total = build.funnel[-1]
-    accepted = sum(verdict["verdict"] == ACCEPTED for verdict in build.verdicts)
+    accepted = sum(verdict.accepted for verdict in build.verdicts)
     counts.add_row(f"in {_products(len(build.verdicts))}", f"{total['patches']:,}")
     for reason in DROPPED_COLOURS:
         if total[reason]:

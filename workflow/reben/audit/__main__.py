@@ -18,8 +18,8 @@ from reben.audit import provenance
 from reben.audit.crate import SNAKEFILE, write_crate
 from reben.audit.outputs import MANIFEST, NOMENCLATURE, output_digests
 from reben.publish.facts import gather_facts
-from reben.quality import offset_warnings
 from reben.results.finished import read_build
+from reben.results.offset_warning import offset_warnings
 from reben.runtime import cli
 from reben.runtime.code_version import PACKAGE
 from reben.runtime.files import write_json

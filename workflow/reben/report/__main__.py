@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with atomic_directory(args.out) as folder:
         write_text(folder / "index.html", writer.index())
         for verdict, patches in build.by_tile():
-            write_text(folder / f"{verdict['tile']}.html", writer.tile(verdict, patches))
+            write_text(folder / f"{verdict.tile}.html", writer.tile(verdict, patches))
     log.info("%d pages in %s", 1 + len(build.tiles), args.out)
 
 

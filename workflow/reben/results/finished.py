@@ -25,8 +25,8 @@ from reben.domain.tables import (
     read_table,
     read_tables,
 )
+from reben.domain.verdict import Verdict
 from reben.runtime.errors import TableError
-from reben.runtime.files import read_json
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Build:
 
     Attributes:
         root: folder of the results.
-        verdicts: quality verdicts of all products, by tile (see `reben.quality`).
+        verdicts: quality verdicts of all products, by tile .
         metadata: rows of `tables.METADATA`, both tables together, with the column
             ``obscured``: in the table of patches with snow, cloud or shadow.
     """
 
     root: Path
-    verdicts: list[dict[str, Any]]
+    verdicts: list[Verdict]
     metadata: pl.DataFrame
 
     @property
@@ -52,7 +52,7 @@ class Build:
     @property
     def tiles(self) -> list[str]:
         """All tiles, sorted."""
-        return [verdict["tile"] for verdict in self.verdicts]
+        return [verdict.tile for verdict in self.verdicts]
 
     @cached_property
     def patches(self) -> pl.DataFrame:
@@ -95,15 +95,15 @@ class Build:
             for row in _csv_rows(self.dataset / "class_counts.csv")
         ]
 
-    def grid(self, verdict: dict[str, Any]) -> TileGrid:
+    def grid(self, verdict: Verdict) -> TileGrid:
         """The grid of a tile."""
-        return TileGrid.from_dict(verdict["grid"], self.patch_m)
+        return verdict.grid(self.patch_m)
 
-    def by_tile(self) -> Iterator[tuple[dict[str, Any], pl.DataFrame]]:
+    def by_tile(self) -> Iterator[tuple[Verdict, pl.DataFrame]]:
         """Each verdict with the patches of its tile; none where the product is rejected."""
         parts = self.patches.partition_by("tile", as_dict=True)
         for verdict in self.verdicts:
-            yield verdict, parts.get((verdict["tile"],), self.patches.clear())
+            yield verdict, parts.get((verdict.tile,), self.patches.clear())
 
 
 def read_build(root: str | os.PathLike[str]) -> Build:
@@ -120,7 +120,7 @@ def read_build(root: str | os.PathLike[str]) -> Build:
     metadata = pl.concat(
         [clear.with_columns(obscured=pl.lit(False)), dark.with_columns(obscured=pl.lit(True))]
     )
-    verdicts = [read_json(root / "quality" / f"{tile}.json") for tile in tiles]
+    verdicts = [Verdict.read(root / "quality" / f"{tile}.json") for tile in tiles]
     return Build(root, verdicts, metadata.sort("patch_id"))
 
 

@@ -47,7 +47,7 @@ def write_sentinel1(
         The patches' folders.
     """
     backscatter = Scene(spec).backscatter()
-    grid = spec.grid if patch_side_m is None else replace(spec.grid, patch_m=patch_side_m)
+    grid = spec.grid if patch_side_m is None else replace(spec.grid, patch_side_m=patch_side_m)
     size_px = grid.patch_px(10)
     folders = []
     for col, row in patches:

@@ -10,8 +10,8 @@ from typing import Any
 
 from reben.audit import provenance
 from reben.audit.outputs import MANIFEST
-from reben.domain.grid import TileGrid
-from reben.quality import ACCEPTED
+from reben.domain.grid import TileGrid, TileSquare
+from reben.domain.verdict import ACCEPTED
 from reben.runtime.errors import TableError
 from reben.runtime.files import read_json, sha256_file
 
@@ -128,7 +128,7 @@ class Build:
         """Where the patches of each tile lie; none of tiles whose product was rejected."""
         products = self.manifest["inputs"]["products"]
         return {
-            tile: TileGrid.from_dict(products[tile]["grid"], self.patch_m)
+            tile: TileSquare.from_dict(products[tile]["grid"]).grid(self.patch_m)
             for tile in self.tiles
             if products[tile]["verdict"] == ACCEPTED
         }

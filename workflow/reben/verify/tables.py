@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -33,16 +33,17 @@ from reben.domain.tables import (
     SPLIT,
     read_tables,
 )
+from reben.domain.verdict import ACCEPTED, REJECTED, Verdict
 from reben.funnel import funnel_table, quality_table
 from reben.labels import label_patches
 from reben.land_cover.nomenclature import read_nomenclature
 from reben.metadata import build_metadata, count_classes, divide
 from reben.patches import TilePatches, patch_table
-from reben.quality import ACCEPTED, REJECTED, failed
+from reben.quality import failed
 from reben.selection import select_patches
 from reben.snow_cloud import flag, read_names
 from reben.split import assign_split
-from reben.verify.claims import Build, Finding, read_record
+from reben.verify.claims import Build, Finding
 from reben.verify.metadata import Metadata
 
 _PLACE = PATCHES.names[: PATCHES.names.index("valid")]
@@ -111,10 +112,10 @@ class Tables:
         return self._read[name]
 
     @cached_property
-    def verdicts(self) -> dict[Path, dict[str, Any]]:
+    def verdicts(self) -> dict[Path, Verdict]:
         """The verdicts on the products that are there, by file."""
         files = [self.build.results / f"quality/{tile}.json" for tile in self.build.tiles]
-        return {path: read_record(path) for path in files if path.is_file()}
+        return {path: Verdict.read(path) for path in files if path.is_file()}
 
     @cached_property
     def places(self) -> pl.DataFrame:
@@ -145,14 +146,15 @@ class Tables:
         products = self.build.manifest["inputs"]["products"]
         required = sorted(self.build.config["quality"]["required"])
         for path, verdict in self.verdicts.items():
-            reasons = failed(verdict["indicators"], required)
+            reasons = failed(verdict.indicators, required)
             expected = {key: products[path.stem][key] for key in ("verdict", "grid")}
             expected["reasons"] = reasons
-            if (verdict["verdict"] == REJECTED) != bool(reasons):
+            if verdict.accepted == bool(reasons):
                 expected["verdict"] = REJECTED if reasons else ACCEPTED
+            found = verdict.to_dict()
             for key, value in expected.items():
-                if verdict[key] != value:
-                    yield Finding(path, f"{key}: expected {value}, found {verdict[key]}")
+                if found[key] != value:
+                    yield Finding(path, f"{key}: expected {value}, found {found[key]}")
 
     def check_patches(self) -> Iterator[Finding]:
         """Patches by their tiles' grids; those valid are those that have GeoTIFFs."""
