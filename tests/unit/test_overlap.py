@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
+from reben.verify.audited_build import Build
 from reben.verify.checks import Content
-from reben.verify.claims import Build
 from reben.verify.overlap import seasons, shared_ground
 
 A = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"

@@ -11,7 +11,7 @@ import pytest
 
 from reben.domain.name_columns import place_of_patch
 from reben.domain.names import tile_of
-from tests.workflow.builds import TILES, Build
+from tests.workflow.builds import TILES, Project
 
 FIRST, SECOND = TILES
 #: What follows from new labels; no imagery, nothing of a tile.
@@ -27,7 +27,7 @@ IMAGERY = {"make_patches", "encode_sentinel2", "encode_sentinel1"}
 
 
 @pytest.fixture
-def build(small_project: Build, tmp_path: Path) -> Build:
+def build(small_project: Project, tmp_path: Path) -> Project:
     """A finished build of two tiles that a test may change."""
     return small_project.copy(tmp_path / "project")
 
@@ -56,7 +56,7 @@ def a_place(path: Path) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("new_path", [False, True], ids=["same path", "new path"])
-def test_new_corine_relabels_only_the_tile_it_reaches(build: Build, new_path: bool) -> None:
+def test_new_corine_relabels_only_the_tile_it_reaches(build: Project, new_path: bool) -> None:
     old = build.root / "inputs/corine.gpkg"
     new = old.with_name("corine_later.gpkg")
     recode(old, new, a_place(old), "523")
@@ -75,14 +75,14 @@ def test_new_corine_relabels_only_the_tile_it_reaches(build: Build, new_path: bo
     assert set(map(tile_of, marine)) == {SECOND}
 
 
-def test_corine_of_the_same_content_runs_the_clip_alone(build: Build) -> None:
+def test_corine_of_the_same_content_runs_the_clip_alone(build: Project) -> None:
     shutil.copy(build.root / "inputs/corine.gpkg", build.root / "inputs/copy.gpkg")
     build.config["corine"]["path"] = "inputs/copy.gpkg"
     assert build.jobs() == {"clip_corine": set()}
 
 
 def test_later_corine_of_the_scene_changes_one_patch(
-    scene_project: Build, reference: Path, tmp_path: Path
+    scene_project: Project, reference: Path, tmp_path: Path
 ) -> None:
     build = scene_project.copy(tmp_path / "project")
     before = pl.read_parquet(build.results / "tables/code_counts/*.parquet")
@@ -97,21 +97,21 @@ def test_later_corine_of_the_scene_changes_one_patch(
     assert changed.select(place_of_patch()).to_series().unique().to_list() == ["70_40"]
 
 
-def test_labels_settings_rasterise_nothing(build: Build) -> None:
+def test_labels_settings_rasterise_nothing(build: Project) -> None:
     build.config["labels"] = {"min_labelled_fraction": 0.9}
     assert build.jobs() == AFTER_LABELS
     build.config["labels"] |= {"nomenclature": "resources/nomenclature/bigearthnet_43.csv"}
     assert build.jobs() == AFTER_LABELS
 
 
-def test_split_shares_leave_the_lmdb_alone(build: Build) -> None:
+def test_split_shares_leave_the_lmdb_alone(build: Project) -> None:
     build.config["split"] = {"p": 0.1, "q": 0.3}
     assert build.jobs() == {
         "assign_split": set(), "build_metadata": set(), "count_funnel": set(),
     }  # fmt: skip
 
 
-def test_quality_rule_cuts_only_tiles_whose_verdict_changes(build: Build) -> None:
+def test_quality_rule_cuts_only_tiles_whose_verdict_changes(build: Project) -> None:
     required = ["GENERAL_QUALITY", "GEOMETRIC_QUALITY", "RADIOMETRIC_QUALITY", "SENSOR_QUALITY"]
     build.config["quality"] = {"required": required[:-1]}
     assert build.jobs() == {"check_quality": {FIRST, SECOND}, "clip_corine": set()}
@@ -123,7 +123,7 @@ def test_quality_rule_cuts_only_tiles_whose_verdict_changes(build: Build) -> Non
     assert jobs["make_patches"] == {SECOND}
 
 
-def test_product_taken_out_and_put_back(build: Build) -> None:
+def test_product_taken_out_and_put_back(build: Project) -> None:
     table = build.root / "products.tsv"
     both = table.read_text()
     table.write_text("".join(line for line in both.splitlines(True) if "T32TMT" not in line))
@@ -138,7 +138,7 @@ def test_product_taken_out_and_put_back(build: Build) -> None:
     assert build.jobs() == {}
 
 
-def test_edited_code_runs_its_steps_and_comments_nothing(build: Build) -> None:
+def test_edited_code_runs_its_steps_and_comments_nothing(build: Project) -> None:
     module = build.root / "workflow/reben/split.py"
     module.write_text(
         "# Why.\n" + module.read_text().replace("    return ", "    # Why.\n    return ")
@@ -152,7 +152,7 @@ def test_edited_code_runs_its_steps_and_comments_nothing(build: Build) -> None:
     }  # fmt: skip
 
 
-def test_results_may_lose_intermediates_and_move(build: Build) -> None:
+def test_results_may_lose_intermediates_and_move(build: Project) -> None:
     for name in ("patches", "reference_maps", "encoded/s2", "encoded/s1"):
         shutil.rmtree(build.results / name)
     (build.results / "tables/split.parquet").unlink()
@@ -162,13 +162,13 @@ def test_results_may_lose_intermediates_and_move(build: Build) -> None:
     assert build.jobs() == {}
 
 
-def test_results_on_another_machine_stay_up_to_date(small_project: Build, tmp_path: Path) -> None:
+def test_results_on_another_machine_stay_up_to_date(small_project: Project, tmp_path: Path) -> None:
     build = small_project.copy(tmp_path / "elsewhere")
     shutil.rmtree(build.root / ".snakemake")
     assert build.jobs() == {}
 
 
-def test_a_failed_job_runs_again_where_its_followers_are_there_from_before(build: Build) -> None:
+def test_a_failed_job_runs_again_where_its_followers_are_there_from_before(build: Project) -> None:
     """Snakemake alone would find nothing to be done, and leave labels of the old release."""
     new = build.root / "inputs/later.gpkg"
     new.write_text("no CORINE")

@@ -20,9 +20,9 @@ from reben.domain.names import PatchName, Sentinel1Name, patch_id
 from reben.domain.tables import METADATA, PATCHES, read_table
 from reben.storage.lmdb_store import read_lmdb
 from reben.synthetic import write_corine, write_countries, write_product, write_sentinel1
+from reben.verify.audited_build import AuditedBuild
 from reben.verify.checks import verify
-from reben.verify.claims import Build as Claimed
-from tests.workflow.builds import SPECS, Build
+from tests.workflow.builds import SPECS, Project
 
 COUNT = 102
 SPEC = replace(SPECS[0], side_m=60 * COUNT, nodata_wedge=0.97, cloud_fraction=0.02)
@@ -30,10 +30,10 @@ TILE = SPEC.product.tile
 
 
 @pytest.fixture(scope="module")
-def wide(tmp_path_factory: pytest.TempPathFactory) -> Build:
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A finished build of one tile of 102 x 102 patches. Read only."""
     root = tmp_path_factory.mktemp("wide") / "project"
-    build = Build.new(
+    build = Project.new(
         root,
         {
             "products": "products.tsv",
@@ -57,14 +57,14 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Build:
 
 
 @pytest.fixture(scope="module")
-def kept(wide: Build) -> pl.DataFrame:
+def kept(wide: Project) -> pl.DataFrame:
     """The metadata, both tables."""
     names = ("metadata", "metadata_for_patches_with_snow_cloud_or_shadow")
     tables = [wide.results / f"dataset/{name}.parquet" for name in names]
     return pl.concat(read_table(table, METADATA) for table in tables)
 
 
-def test_the_dataset_has_names_of_several_lengths(wide: Build, kept: pl.DataFrame) -> None:
+def test_the_dataset_has_names_of_several_lengths(wide: Project, kept: pl.DataFrame) -> None:
     patches = read_table(wide.results / f"tables/patches/{TILE}.parquet", PATCHES)
     assert len(patches) == COUNT**2
     names = [PatchName.parse(name) for name in kept["patch_id"]]
@@ -80,7 +80,7 @@ def test_the_dataset_has_names_of_several_lengths(wide: Build, kept: pl.DataFram
     assert counts["clear"].item() == len(clear), "the funnel reads tiles off names"
 
 
-def test_the_lmdb_holds_every_patch_under_its_name(wide: Build, kept: pl.DataFrame) -> None:
+def test_the_lmdb_holds_every_patch_under_its_name(wide: Project, kept: pl.DataFrame) -> None:
     with read_lmdb(wide.results / "dataset/BigEarthNet.lmdb") as txn:
         keys = {bytes(key).decode() for key in txn.cursor().iternext(values=False)}
     patches = set(kept["patch_id"])
@@ -101,14 +101,14 @@ def test_the_lmdb_holds_every_patch_under_its_name(wide: Build, kept: pl.DataFra
 
 @pytest.mark.parametrize("sample", [None, 50])
 def test_verify_finds_nothing(
-    wide: Build, sample: int | None, monkeypatch: pytest.MonkeyPatch
+    wide: Project, sample: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(wide.root)
-    assert [str(finding) for finding in verify(Claimed.open(wide.results, sample))] == []
+    assert [str(finding) for finding in verify(AuditedBuild.open(wide.results, sample))] == []
 
 
 def test_verify_names_the_file_that_was_changed(
-    wide: Build, kept: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wide: Project, kept: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(wide.root)
     build = wide.copy(tmp_path / "project")
@@ -116,13 +116,13 @@ def test_verify_names_the_file_that_was_changed(
     assert patch in kept["patch_id"]
     file = build.results / f"patches/{TILE}/{patch}/{patch}_B8A.tif"
     file.write_bytes(file.read_bytes()[:-2] + b"\1\1")
-    found = [str(finding) for finding in verify(Claimed.open(build.results))]
+    found = [str(finding) for finding in verify(AuditedBuild.open(build.results))]
     assert any(line.startswith(f"{file}: sha256: expected") for line in found)
     assert all(patch in line for line in found)
 
 
 def test_the_tools_name_patches_in_full(
-    wide: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    wide: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = wide.results
     other = wide.copy(tmp_path / "project").results
@@ -142,7 +142,7 @@ def test_the_tools_name_patches_in_full(
     assert (tmp_path / "patch.png").stat().st_size
 
 
-def test_archives_hold_the_files_of_every_patch(wide: Build, kept: pl.DataFrame) -> None:
+def test_archives_hold_the_files_of_every_patch(wide: Project, kept: pl.DataFrame) -> None:
     archive = wide.results / "archives/BigEarthNet-S2.tar.zst"
     with (
         archive.open("rb") as file,
@@ -155,7 +155,7 @@ def test_archives_hold_the_files_of_every_patch(wide: Build, kept: pl.DataFrame)
     assert names == {f"{folder}/{p}/{p}_{band}.tif" for p in patches for band in S2_BANDS}
 
 
-def test_pages_and_catalogue_cover_the_tile(wide: Build, kept: pl.DataFrame) -> None:
+def test_pages_and_catalogue_cover_the_tile(wide: Project, kept: pl.DataFrame) -> None:
     assert (wide.results / f"report/{TILE}.html").is_file()
     page = (wide.results / "report/index.html").read_text(encoding="utf-8")
     assert "33UUP 9" in page or "33UUP 10" in page

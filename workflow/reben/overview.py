@@ -32,7 +32,7 @@ from reben.pictures.patch_images import (
     rgb_of,
     true_colour,
 )
-from reben.results.finished import Build, read_build
+from reben.results.finished import FinishedBuild, read_build
 from reben.runtime import cli
 from reben.runtime.files import atomic_file
 from reben.selection import TOO_FEW_LABELLED
@@ -94,7 +94,7 @@ def tile_picture(patches: pl.DataFrame, count: int) -> Picture:
     return picture
 
 
-def gallery(build: Build) -> list[str]:
+def gallery(build: FinishedBuild) -> list[str]:
     """Patches to show: of the dataset without snow or cloud, and one that is partly labelled."""
     frame = build.patches
     kept = frame.filter(~pl.col("obscured")).select("patch_id", "tile", "labels")
@@ -106,7 +106,7 @@ def gallery(build: Build) -> list[str]:
     return [*choose_patches(kept, _PATCHES - len(partly)), *partly["patch_id"]]
 
 
-def draw_overview(build: Build, classes: dict[int, str]) -> Figure:
+def draw_overview(build: FinishedBuild, classes: dict[int, str]) -> Figure:
     """The whole picture.
 
     Args:
@@ -173,7 +173,7 @@ def draw_overview(build: Build, classes: dict[int, str]) -> Figure:
     return page.figure
 
 
-def _folder(build: Build, kind: str, patch: str) -> Path:
+def _folder(build: FinishedBuild, kind: str, patch: str) -> Path:
     stage = "reference_maps" if kind == "maps" else "patches"
     return build.root / stage / tile_of(patch) / patch
 
@@ -181,7 +181,7 @@ def _folder(build: Build, kind: str, patch: str) -> Path:
 def _draw_tile(
     page: Page,
     place: tuple[float, float, float],
-    build: Build,
+    build: FinishedBuild,
     verdict: Verdict,
     patches: pl.DataFrame,
 ) -> None:
@@ -208,7 +208,7 @@ def _draw_tile(
     page.text(x + side, y + side + 0.05, f"{date}   {note}", size, color=_FAINT, ha="right")
 
 
-def _draw_states(page: Page, y: float, build: Build) -> None:
+def _draw_states(page: Page, y: float, build: FinishedBuild) -> None:
     """The legend of splits and reasons, with counts; what does not occur is left out."""
     total = build.funnel[-1]
     splits = dict(build.metadata["split"].value_counts().rows())
@@ -229,7 +229,9 @@ def _draw_states(page: Page, y: float, build: Build) -> None:
             page.text(x + 0.25, line - 0.005, words, 9.5)
 
 
-def _draw_patch(page: Page, place: tuple[float, float, float], build: Build, patch: str) -> None:
+def _draw_patch(
+    page: Page, place: tuple[float, float, float], build: FinishedBuild, patch: str
+) -> None:
     x, y, side = place
     page.image(x, y, side, true_colour(_folder(build, "s2", patch)))
     page.image(x, y + side + 0.08, side, reference_map(_folder(build, "maps", patch)))

@@ -28,14 +28,14 @@ from reben.pictures.patch_images import (
     reference_map,
     true_colour,
 )
-from reben.results.finished import Build, read_build
+from reben.results.finished import FinishedBuild, read_build
 from reben.runtime import cli
 from reben.runtime.errors import TableError
 from reben.runtime.files import atomic_file
 
 
-def find_patch(build: Build, patch: str) -> dict[str, Any]:
-    """The row of a patch (`Build.patches`).
+def find_patch(build: FinishedBuild, patch: str) -> dict[str, Any]:
+    """The row of a patch (`FinishedBuild.patches`).
 
     Raises:
         ProductError: `patch` is no patch name.
@@ -53,7 +53,7 @@ def find_patch(build: Build, patch: str) -> dict[str, Any]:
     return found.row(0, named=True)
 
 
-def describe(build: Build, row: dict[str, Any]) -> Table:
+def describe(build: FinishedBuild, row: dict[str, Any]) -> Table:
     """What the tables and the reference map say about a patch."""
     table = Table(box=box.SIMPLE_HEAD, title=row["patch_id"], title_justify="left")
     table.add_column("")
@@ -78,7 +78,7 @@ def describe(build: Build, row: dict[str, Any]) -> Table:
     return table
 
 
-def draw(build: Build, row: dict[str, Any], sentinel1: Path | None) -> Figure:
+def draw(build: FinishedBuild, row: dict[str, Any], sentinel1: Path | None) -> Figure:
     """The pictures of a patch side by side, with the classes of its reference map.
 
     Raises:

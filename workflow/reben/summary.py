@@ -15,7 +15,7 @@ from rich.table import Table
 from reben.domain.split_geometry import SPLITS
 from reben.domain.tables import OBSCURED_TABLE
 from reben.pictures.palette import DROPPED_COLOURS, OBSCURED
-from reben.results.finished import Build, read_build
+from reben.results.finished import FinishedBuild, read_build
 from reben.runtime import cli
 
 FUNNEL = "dataset/funnel.csv"
@@ -57,7 +57,7 @@ def made(results: str | os.PathLike[str], since: float = 0) -> list[Table]:
     return [*tables, files] if files.row_count else []
 
 
-def count_table(build: Build) -> Table:
+def count_table(build: FinishedBuild) -> Table:
     """What became of the patches of a build."""
     counts = Table(box=box.SIMPLE_HEAD, title="The dataset", title_justify="left", min_width=52)
     counts.add_column("")

@@ -7,7 +7,7 @@ from reben.domain.name_columns import tile_of_patch
 from reben.domain.names import ProductName, parse_time
 from reben.domain.split_geometry import SPLITS
 from reben.domain.tables import OBSCURED_TABLE
-from reben.results.finished import Build
+from reben.results.finished import FinishedBuild
 from reben.runtime.files import sha256_file
 
 #: Where the text of a licence is, by its SPDX name.
@@ -86,7 +86,7 @@ class Facts:
 
 
 def gather_facts(
-    build: Build,
+    build: FinishedBuild,
     *,
     name: str,
     version: str,

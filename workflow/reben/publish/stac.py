@@ -80,7 +80,7 @@ def items(
     """The item of each patch.
 
     Args:
-        patches: rows of `Build.patches` that are in the dataset.
+        patches: rows of `FinishedBuild.patches` that are in the dataset.
         polygons: their footprints, degrees.
         identifier: of the collection.
     """

@@ -15,7 +15,7 @@ from pyproj import Transformer
 from reben.domain.grid import TileSquare
 from reben.report.counts import CoOccurrence
 from reben.report.distances import SplitDistances
-from reben.results.finished import Build
+from reben.results.finished import FinishedBuild
 
 _WIDTH = 1100
 #: Width of the map by its height, at least.
@@ -104,7 +104,7 @@ def _highest(way: SplitDistances, edges: NDArray[np.float64]) -> float:
     return max([c.max() / c.sum() for c in counts if c.sum()], default=1.0)
 
 
-def tile_map(build: Build, outlines: Iterable[shapely.Geometry]) -> Markup:
+def tile_map(build: FinishedBuild, outlines: Iterable[shapely.Geometry]) -> Markup:
     """All tiles over country outlines; a click leads to the page of the tile."""
     # By its grid, as the patches are; the footprint of a product is what was sensed of it.
     rings = [_square(verdict.square) for verdict in build.verdicts]

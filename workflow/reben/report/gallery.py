@@ -24,7 +24,7 @@ from reben.pictures.patch_images import (
     rgb_of,
     true_colour,
 )
-from reben.results.finished import Build
+from reben.results.finished import FinishedBuild
 from reben.selection import TOO_FEW_LABELLED
 
 
@@ -70,7 +70,9 @@ class Gallery:
         sentinel1: folder of the Sentinel-1 patches, if the build has them.
     """
 
-    def __init__(self, build: Build, classes: dict[int, str], sentinel1: Path | None) -> None:
+    def __init__(
+        self, build: FinishedBuild, classes: dict[int, str], sentinel1: Path | None
+    ) -> None:
         self._build = build
         self._classes = classes
         self._sentinel1 = sentinel1
@@ -83,7 +85,7 @@ class Gallery:
         """Cards of some patches whose images are there.
 
         Args:
-            patches: rows of `Build.patches`.
+            patches: rows of `FinishedBuild.patches`.
             kept: how many of the dataset, without snow or cloud where possible.
             dropped: how many that are partly labelled, the nearest to enough.
         """
@@ -146,7 +148,7 @@ def map_of_patches(patches: pl.DataFrame, count: int, *, rejected: bool) -> str:
     Patches with snow, cloud or shadow are half white.
 
     Args:
-        patches: rows of `Build.patches` of one tile.
+        patches: rows of `FinishedBuild.patches` of one tile.
         count: patches along a side.
         rejected: the product is rejected, and has no patches.
     """

@@ -16,7 +16,7 @@ from reben.domain.verdict import Verdict
 from reben.pictures.palette import DROPPED_COLOURS, OBSCURED, STATE_COLOURS
 from reben.report import charts, counts, distances, provenance
 from reben.report.gallery import Gallery, fates_of, map_of_patches, swatch_of_obscured
-from reben.results.finished import Build
+from reben.results.finished import FinishedBuild
 
 _TEMPLATES = Path(__file__).parent / "templates"
 #: Cards on the first page and on the page of a tile: of the dataset, and partly labelled.
@@ -50,7 +50,7 @@ class Writer:
 
     def __init__(
         self,
-        build: Build,
+        build: FinishedBuild,
         *,
         name: str,
         version: str,
@@ -127,7 +127,7 @@ class Writer:
 
         Args:
             verdict: on its product.
-            patches: rows of `Build.patches` of the tile.
+            patches: rows of `FinishedBuild.patches` of the tile.
         """
         build = self._build
         row = next(row for row in build.funnel if row["tile"] == verdict.tile)

@@ -30,7 +30,7 @@ from reben.runtime.errors import TableError
 
 
 @dataclass(frozen=True)
-class Build:
+class FinishedBuild:
     """A finished build.
 
     Attributes:
@@ -106,7 +106,7 @@ class Build:
             yield verdict, parts.get((verdict.tile,), self.patches.clear())
 
 
-def read_build(root: str | os.PathLike[str]) -> Build:
+def read_build(root: str | os.PathLike[str]) -> FinishedBuild:
     """Read what a build made.
 
     Raises:
@@ -121,7 +121,7 @@ def read_build(root: str | os.PathLike[str]) -> Build:
         [clear.with_columns(obscured=pl.lit(False)), dark.with_columns(obscured=pl.lit(True))]
     )
     verdicts = [Verdict.read(root / "quality" / f"{tile}.json") for tile in tiles]
-    return Build(root, verdicts, metadata.sort("patch_id"))
+    return FinishedBuild(root, verdicts, metadata.sort("patch_id"))
 
 
 def _csv_rows(path: Path) -> list[dict[str, str]]:

@@ -14,8 +14,8 @@ from pathlib import Path
 from reben.audit.outputs import MANIFEST
 from reben.runtime import cli
 from reben.runtime.files import sha256_file
+from reben.verify.audited_build import AuditedBuild
 from reben.verify.checks import verify
-from reben.verify.claims import Build
 
 
 def positive(text: str) -> int:
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--sample", type=positive, help="patches of each tile to look at")
     args = parser.parse_args(argv)
 
-    build = Build.open(args.results, args.sample)
+    build = AuditedBuild.open(args.results, args.sample)
     findings = verify(build)
     for note in build.remarks():
         print(note)

@@ -11,7 +11,7 @@ from reben.audit.outputs import CLEAR_TABLE
 from reben.runtime.errors import RebenError
 from reben.runtime.progress import progress
 from reben.split import assign_split
-from reben.verify.claims import Build, Finding
+from reben.verify.audited_build import AuditedBuild, Finding
 from reben.verify.entries import Count, check_clips, check_tile
 from reben.verify.files import check_audit, check_files, check_geotiffs
 from reben.verify.metadata import Metadata
@@ -24,7 +24,7 @@ Check = Callable[[], Iterable[Finding]]
 class Content:
     """The content of a build, checked in the order in which it is made."""
 
-    def __init__(self, build: Build) -> None:
+    def __init__(self, build: AuditedBuild) -> None:
         self._build = build
         self._counts: list[Count] = []
         self._said: set[tuple[Path, str]] = set()
@@ -93,7 +93,7 @@ class Content:
                 )
 
 
-def checks(build: Build) -> list[tuple[str, Check]]:
+def checks(build: AuditedBuild) -> list[tuple[str, Check]]:
     """All checks in their order, with what they look at."""
     geotiffs = [
         (f"{layer} {tile}", partial(check_geotiffs, build, tile, layer))
@@ -107,7 +107,7 @@ def checks(build: Build) -> list[tuple[str, Check]]:
     return [*geotiffs, *files, *Content(build).checks()]
 
 
-def verify(build: Build) -> list[Finding]:
+def verify(build: AuditedBuild) -> list[Finding]:
     """Run all checks; a check that breaks is a finding of its own, said once."""
     findings: list[Finding] = []
     broken: set[str] = set()

@@ -34,7 +34,7 @@ from reben.storage.lmdb_store import read_lmdb
 from reben.storage.patch_files import PatchReader
 from reben.storage.patch_tar import patch_reader
 from reben.storage.safetensors_value import ValueLayout, header_of, tensors
-from reben.verify.claims import Build, Finding, read_record
+from reben.verify.audited_build import AuditedBuild, Finding, read_record
 from reben.verify.files import claimed_hashes
 
 #: Patches whose GeoTIFFs are read at a time.
@@ -54,7 +54,7 @@ class Entry:
 
 
 def check_tile(
-    build: Build, tile: str, kept: Mapping[str, str | None], counts: list[Count]
+    build: AuditedBuild, tile: str, kept: Mapping[str, str | None], counts: list[Count]
 ) -> Iterator[Finding]:
     """All entries of a tile, or those of a few patches.
 
@@ -90,7 +90,7 @@ def check_tile(
 
 
 def check_kind(
-    build: Build, tile: str, kind: str, entries: Sequence[Entry], counts: list[Count]
+    build: AuditedBuild, tile: str, kind: str, entries: Sequence[Entry], counts: list[Count]
 ) -> Iterator[Finding]:
     """The entries of one kind, in every place that has them."""
     encoder = Encoder(kind, build.patch_m)
@@ -145,12 +145,12 @@ def check_kind(
                     yield from found
 
 
-def _pairs(build: Build, tile: str) -> Path:
+def _pairs(build: AuditedBuild, tile: str) -> Path:
     """The table of all Sentinel-1 patches of a tile, kept or not, and where they are."""
     return build.results / f"tables/sentinel1/{tile}.parquet"
 
 
-def _store(build: Build, tile: str, kind: str) -> PatchReader | None:
+def _store(build: AuditedBuild, tile: str, kind: str) -> PatchReader | None:
     """What reads the GeoTIFFs of a kind; None where they are gone."""
     if kind == "s1":
         root = Path(build.config["sentinel1"]["root"])
@@ -222,7 +222,7 @@ def _check_nodata(entry: Entry, path: Path, value: bytes, layout: ValueLayout) -
 
 
 def _check_map(
-    build: Build,
+    build: AuditedBuild,
     entry: Entry,
     path: Path,
     value: bytes,
@@ -246,7 +246,7 @@ def _check_map(
             )
 
 
-def _raster(build: Build, tile: str) -> NDArray[np.uint16] | None:
+def _raster(build: AuditedBuild, tile: str) -> NDArray[np.uint16] | None:
     """The tile's polygons as pixels; None where they are gone, or for a few patches alone."""
     grid, manifest = build.grids.get(tile), build.results / "corine/manifest.json"
     if build.sample is not None or grid is None:
@@ -263,7 +263,7 @@ def _raster(build: Build, tile: str) -> NDArray[np.uint16] | None:
 
 
 def _check_place(
-    build: Build, kind: str, grid: TileGrid, store: PatchReader, entry: Entry
+    build: AuditedBuild, kind: str, grid: TileGrid, store: PatchReader, entry: Entry
 ) -> list[Finding]:
     """The GeoTIFFs of a patch: type, place, and tags."""
     name = PatchName.parse(entry.patch)
@@ -317,7 +317,7 @@ def _differences(data: bytes, profile: Profile, corner: tuple[int, int]) -> list
     ]
 
 
-def check_clips(build: Build) -> Iterator[Finding]:
+def check_clips(build: AuditedBuild) -> Iterator[Finding]:
     """The clips of CORINE against their names, which hold a digest of their content."""
     folder = build.results / "corine"
     if not (folder / "manifest.json").is_file():

@@ -21,7 +21,7 @@ from reben.runtime.errors import RebenError, StoreError
 from reben.runtime.files import sha256_file
 from reben.storage.lmdb_store import content_digest, trailing_bytes
 from reben.storage.patch_tar import INDEX, TAR, TarReader, patch_reader
-from reben.verify.claims import Build, Finding, listed, read_record
+from reben.verify.audited_build import AuditedBuild, Finding, listed, read_record
 
 #: Where files lie that an audit covers, a level each.
 _FOLDERS = (
@@ -29,7 +29,7 @@ _FOLDERS = (
 )  # fmt: skip
 
 
-def claimed_hashes(build: Build, tile: str, layer: str) -> dict[str, str]:
+def claimed_hashes(build: AuditedBuild, tile: str, layer: str) -> dict[str, str]:
     """SHA-256 of a tile's GeoTIFFs by name, as the audit has it.
 
     Raises:
@@ -38,7 +38,7 @@ def claimed_hashes(build: Build, tile: str, layer: str) -> dict[str, str]:
     return read_csv(build.results / "audit" / TILES / f"{tile}.{layer}.csv")
 
 
-def check_geotiffs(build: Build, tile: str, layer: str) -> Iterator[Finding]:
+def check_geotiffs(build: AuditedBuild, tile: str, layer: str) -> Iterator[Finding]:
     """The GeoTIFFs of a tile against their checksums, and these against the manifest."""
     claimed = claimed_hashes(build, tile, layer)
     table = build.results / "audit" / TILES / f"{tile}.{layer}.csv"
@@ -75,7 +75,9 @@ def check_geotiffs(build: Build, tile: str, layer: str) -> Iterator[Finding]:
                 yield Finding(place(name), f"sha256: expected {claimed[name]}, found {found}")
 
 
-def _geotiffs_of(build: Build, root: Path, claimed: dict[str, str]) -> dict[str, Callable[[], str]]:
+def _geotiffs_of(
+    build: AuditedBuild, root: Path, claimed: dict[str, str]
+) -> dict[str, Callable[[], str]]:
     """What gives the SHA-256 of a few patches' GeoTIFFs: to list millions would take long."""
     store = patch_reader(root)
     names = [name for name in map(FileName.match, claimed) if name]
@@ -88,7 +90,7 @@ def _geotiffs_of(build: Build, root: Path, claimed: dict[str, str]) -> dict[str,
     return {str(name): of(name) for name in names if name.patch in patches}
 
 
-def check_folder(build: Build, root: Path) -> Iterator[Finding]:
+def check_folder(build: AuditedBuild, root: Path) -> Iterator[Finding]:
     """What else is in a tile's folder: GeoTIFFs and patches where none should be."""
     strays = []
     if (root / TAR).exists():
@@ -107,13 +109,13 @@ def check_folder(build: Build, root: Path) -> Iterator[Finding]:
     note_strays(build, root, strays)
 
 
-def note_strays(build: Build, folder: Path, strays: list[str]) -> None:
+def note_strays(build: AuditedBuild, folder: Path, strays: list[str]) -> None:
     """Say what lies there that no audit covers; hidden files are Snakemake's."""
     if strays := [name for name in strays if not name.startswith(".")]:
         build.notes.append(f"{folder}: not covered by the audit: {listed(strays)}")
 
 
-def check_files(build: Build) -> Iterator[Finding]:
+def check_files(build: AuditedBuild) -> Iterator[Finding]:
     """Tables, shards and the LMDB's file against the manifest."""
     outputs = build.manifest["outputs"]
     stores = {LMDB: outputs["lmdb"]} | {
@@ -171,7 +173,7 @@ def _same_entries(path: Path, claimed: dict[str, str]) -> bool:
         return False
 
 
-def check_audit(build: Build) -> Iterator[Finding]:
+def check_audit(build: AuditedBuild) -> Iterator[Finding]:
     """The files of the audit against each other."""
     audit, outputs = build.results / "audit", build.manifest["outputs"]
     for name, found in global_digests(audit, outputs).items():
@@ -200,7 +202,7 @@ def check_audit(build: Build) -> Iterator[Finding]:
     yield from check_crate(build)
 
 
-def check_crate(build: Build) -> Iterator[Finding]:
+def check_crate(build: AuditedBuild) -> Iterator[Finding]:
     """The RO-Crate against the files in it and against the manifest."""
     path = build.results / "audit" / METADATA
     for entity in read_record(path)["@graph"]:

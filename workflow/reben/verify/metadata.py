@@ -14,7 +14,7 @@ from reben.domain.names import FileName, PatchName, ProductName, Sentinel1Name, 
 from reben.domain.split_geometry import SPLITS
 from reben.domain.tables import METADATA, OBSCURED_TABLE, read_table
 from reben.storage.lmdb_store import read_lmdb
-from reben.verify.claims import Build, Finding
+from reben.verify.audited_build import AuditedBuild, Finding
 from reben.verify.files import claimed_hashes
 
 _V1 = re.compile(r"(?P<mission>S2[A-D])_MSIL2A_(?P<date>\d{8})T\w*?_(?P<col>\d+)_(?P<row>\d+)")
@@ -37,7 +37,7 @@ class Metadata:
     audited: pl.Series
 
     @classmethod
-    def read(cls, build: Build) -> "Metadata":
+    def read(cls, build: AuditedBuild) -> "Metadata":
         """Read both tables.
 
         Raises:
@@ -69,7 +69,7 @@ class Metadata:
         rows = self.frame.filter(pl.col("patch_id").str.starts_with(f"{tile}_"))
         return dict(rows.select("patch_id", "s1_name").rows())
 
-    def check(self, build: Build) -> Iterator[Finding]:
+    def check(self, build: AuditedBuild) -> Iterator[Finding]:
         """Types, tables, splits, names, and the counts in the manifest."""
         flagged = pl.any_horizontal("contains_seasonal_snow", "contains_cloud_or_shadow")
         known = pl.col("patch_id").is_in(self.audited.implode())
@@ -97,7 +97,7 @@ class Metadata:
                 f"{claimed['patches_by_split']}, found {len(self.frame)} {found}",
             )  # fmt: skip
 
-    def check_keys(self, build: Build) -> Iterator[Finding]:
+    def check_keys(self, build: AuditedBuild) -> Iterator[Finding]:
         """Every row has its entries in the LMDB, and every entry its row."""
         path = build.results / LMDB
         wanted: set[str] = set()

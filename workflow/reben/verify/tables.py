@@ -43,7 +43,7 @@ from reben.quality import failed
 from reben.selection import select_patches
 from reben.snow_cloud import flag, read_names
 from reben.split import assign_split
-from reben.verify.claims import Build, Finding
+from reben.verify.audited_build import AuditedBuild, Finding
 from reben.verify.metadata import Metadata
 
 _PLACE = PATCHES.names[: PATCHES.names.index("valid")]
@@ -93,7 +93,7 @@ class Tables:
         counts: rows of `tables.CODE_COUNTS`, from the reference maps that were looked at.
     """
 
-    build: Build
+    build: AuditedBuild
     metadata: Metadata
     counts: pl.DataFrame
     _read: dict[str, pl.DataFrame | None] = field(default_factory=dict)

@@ -59,7 +59,7 @@ class Finding:
 
 
 @dataclass
-class Build:
+class AuditedBuild:
     """A results folder under check.
 
     Attributes:
@@ -77,7 +77,7 @@ class Build:
     absent: dict[tuple[Path, str], set[str]] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, results: Path, sample: int | None = None) -> "Build":
+    def open(cls, results: Path, sample: int | None = None) -> "AuditedBuild":
         """Read the manifest.
 
         Raises:
