@@ -22,7 +22,6 @@ from reben.domain.tables import (
     COUNTRIES,
     LABELS,
     METADATA,
-    OBSCURED_TABLE,
     PATCHES,
     SELECTION,
     SENTINEL1,
@@ -34,6 +33,7 @@ from reben.domain.verdict import Verdict
 from reben.funnel import funnel_table, quality_table
 from reben.land_cover.nomenclature import read_nomenclature
 from reben.metadata import build_metadata, count_classes, divide
+from reben.results.layout import OBSCURED_TABLE
 from reben.runtime.files import write_text
 from reben.selection import select_patches
 from reben.split import assign_split

@@ -20,7 +20,8 @@ from safetensors.numpy import load, save
 from reben.dataset import BigEarthNet
 from reben.domain.bands import S1_BANDS, S2_BANDS
 from reben.domain.names import patch_id
-from reben.domain.tables import METADATA, OBSCURED_TABLE, write_table
+from reben.domain.tables import METADATA, write_table
+from reben.results.layout import OBSCURED_TABLE
 from reben.runtime.errors import ConfigError, StoreError
 from reben.storage.lmdb_store import write_lmdb
 from reben.storage.safetensors_value import stack_bands

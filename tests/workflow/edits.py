@@ -10,10 +10,10 @@ import pyarrow as pa
 from reben.domain.names import PatchName, file_stem, tile_of
 from reben.domain.tables import (
     METADATA,
-    OBSCURED_TABLE,
     read_table,
     write_table,
 )
+from reben.results.layout import OBSCURED_TABLE
 from reben.storage.patch_tar import patch_writer
 from tests.workflow.builds import TILES
 

@@ -22,6 +22,7 @@ from reben.labels import THRESHOLDS, label_patches
 from reben.land_cover.corine_polygons import Layer
 from reben.land_cover.nomenclature import read_nomenclature
 from reben.land_cover.rasterise import count_codes, rasterise
+from reben.results.layout import Layout
 from reben.runtime import cli
 from reben.runtime.errors import TableError
 from reben.runtime.files import write_text
@@ -79,10 +80,10 @@ class State:
     def of_build(cls, results: Path) -> "State":
         """Read a build."""
         selection = read_selection(results)
-        counts = [results / f"tables/code_counts/{tile}.parquet" for tile in tiles_of(selection)]
+        counts = map(Layout(results).code_counts, tiles_of(selection))
         return cls(
             read_tables(counts, CODE_COUNTS),
-            read_table(results / "tables/labels.parquet", LABELS),
+            read_table(Layout(results).table("labels"), LABELS),
             selection.filter(pl.col("dropped_for").is_null())["patch_id"],
         )
 
@@ -93,7 +94,7 @@ class State:
         selection = read_selection(results)
         counts = [read_tables([], CODE_COUNTS)]
         for tile in progress(tiles_of(selection), f"labelling by {corine.name}"):
-            patches = read_table(results / f"tables/patches/{tile}.parquet", PATCHES)
+            patches = read_table(Layout(results).patch_table(tile), PATCHES)
             counts.append(count_tile(patches, layer))
         labels = rules.label(pl.concat(counts))
         # A patch that fell out for another reason stays out, whatever its labels.
@@ -110,7 +111,7 @@ def read_selection(results: Path) -> pl.DataFrame:
     Raises:
         TableError: there is no build.
     """
-    path = results / "tables/selection.parquet"
+    path = Layout(results).selection
     if not path.is_file():
         raise TableError(
             f"{results}: expected the results of a finished build, found no {path.name} in its "

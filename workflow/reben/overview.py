@@ -7,7 +7,6 @@ dropped ones by reason, and a few patches in true colour beside their reference 
 import logging
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -16,7 +15,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from reben.domain.names import PatchName, ProductName, tile_of
+from reben.domain.names import PatchName, ProductName
 from reben.domain.verdict import Verdict
 from reben.funnel import REJECTED_PRODUCT
 from reben.land_cover.nomenclature import read_nomenclature
@@ -117,7 +116,8 @@ def draw_overview(build: FinishedBuild, classes: dict[int, str]) -> Figure:
     cell = (_WIDTH - 2 * _MARGIN) / columns
     rows = -(-len(build.tiles) // columns)
     chosen = gallery(build)
-    codes = sorted({c for patch in chosen for c in codes_shown(_folder(build, "maps", patch))})
+    maps = map(build.layout.reference_map, chosen)
+    codes = sorted({code for folder in maps for code in codes_shown(folder)})
     tiles_at = 1.25
     legend_at = tiles_at + rows * (cell + 0.32)
     gallery_at = legend_at + 0.9
@@ -171,11 +171,6 @@ def draw_overview(build: FinishedBuild, classes: dict[int, str]) -> Figure:
             8.5,
         )
     return page.figure
-
-
-def _folder(build: FinishedBuild, kind: str, patch: str) -> Path:
-    stage = "reference_maps" if kind == "maps" else "patches"
-    return build.root / stage / tile_of(patch) / patch
 
 
 def _draw_tile(
@@ -233,8 +228,8 @@ def _draw_patch(
     page: Page, place: tuple[float, float, float], build: FinishedBuild, patch: str
 ) -> None:
     x, y, side = place
-    page.image(x, y, side, true_colour(_folder(build, "s2", patch)))
-    page.image(x, y + side + 0.08, side, reference_map(_folder(build, "maps", patch)))
+    page.image(x, y, side, true_colour(build.layout.patch(patch)))
+    page.image(x, y + side + 0.08, side, reference_map(build.layout.reference_map(patch)))
     row = build.patches.row(by_predicate=pl.col("patch_id") == patch, named=True)
     name = PatchName.parse(patch)
     mgrs = ProductName.parse(name.tile).mgrs

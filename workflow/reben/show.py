@@ -49,7 +49,7 @@ def find_patch(build: FinishedBuild, patch: str) -> dict[str, Any]:
             if tile not in build.tiles
             else (f"tile {tile} has {build.patches.filter(pl.col('tile') == tile).height} patches")
         )
-        raise TableError(f"{build.root}: expected a patch {patch}, found none; {known}")
+        raise TableError(f"{build.layout.root}: expected a patch {patch}, found none; {known}")
     return found.row(0, named=True)
 
 
@@ -68,7 +68,7 @@ def describe(build: FinishedBuild, row: dict[str, Any]) -> Table:
             table.add_row(name.replace("_", " "), row[name])
     x, y = (row["x_min"] + row["x_max"]) // 2, (row["y_min"] + row["y_max"]) // 2
     table.add_row("centre", f"{x} E {y} N, EPSG:{row['epsg']}")
-    folder = build.root / "reference_maps" / row["tile"] / row["patch_id"]
+    folder = build.layout.reference_map(row["patch_id"])
     if has_images(folder):
         codes, pixels = np.unique(read_layer(folder, "reference_map"), return_counts=True)
         for at, place in enumerate(np.argsort(-pixels, kind="stable")):
@@ -85,12 +85,10 @@ def draw(build: FinishedBuild, row: dict[str, Any], sentinel1: Path | None) -> F
         RasterError: its images are not there.
     """
     patch = row["patch_id"]
-    folder = build.root / "reference_maps" / row["tile"] / patch
-    views = {"Sentinel-2, true colour": true_colour(build.root / "patches" / row["tile"] / patch)}
+    folder = build.layout.reference_map(patch)
+    views = {"Sentinel-2, true colour": true_colour(build.layout.patch(patch))}
     if sentinel1 is not None:
-        pairs = read_table(
-            build.root / "tables" / "sentinel1" / f"{row['tile']}.parquet", SENTINEL1
-        )
+        pairs = read_table(build.layout.sentinel1(row["tile"]), SENTINEL1)
         for name in pairs.filter(pl.col("patch_id") == patch)["folder"]:
             views["Sentinel-1, VV VH VV−VH"] = backscatter(sentinel1 / name)  # noqa: RUF001
     views["Reference map"] = reference_map(folder)

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from reben.results.layout import IMAGE_STAGES, Layout
 from reben.runtime import cli
 from reben.runtime.errors import TableError
 from reben.runtime.files import sha256_file, write_json, write_text
@@ -25,9 +26,9 @@ from reben.storage.patch_tar import TarReader, patch_reader
 log = logging.getLogger(__name__)
 
 HEADER = "name,sha256"
+#: Below the results folder.
+_BELOW = Layout("")
 _LINE = re.compile("[^,]+,[0-9a-f]{64}")
-#: Classes of GeoTIFFs, by the folder below the results.
-LAYERS = ("patches", "reference_maps")
 #: Files that a thread hashes at a time: enough that handing them over costs nothing.
 _BATCH = 256
 
@@ -125,17 +126,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     digest: dict[str, Any] = {"tile": args.tile, "files": {}, "product": None}
-    for layer, folder in zip(LAYERS, (args.patches, args.reference_maps), strict=True):
+    for stage, folder in zip(IMAGE_STAGES, (args.patches, args.reference_maps), strict=True):
         hashes = hash_geotiffs(folder, args.threads)
         text = to_csv(hashes)
-        write_text(args.out / f"{args.tile}.{layer}.csv", text)
-        digest[layer] = hashlib.sha256(text.encode()).hexdigest()
-        digest["files"][layer] = len(hashes)
+        write_text(args.out / _BELOW.tile_hashes(stage, args.tile).name, text)
+        digest[stage] = hashlib.sha256(text.encode()).hexdigest()
+        digest["files"][stage] = len(hashes)
     # The kind of a shard is the folder that it lies in: <kind>/<tile>.lmdb.
     digest["shards"] = {shard.parent.name: digest_store(shard) for shard in args.shards}
     if args.product and args.product.is_dir():
         digest["product"] = digest_tree(args.product, args.threads)
-    write_json(args.out / f"{args.tile}.json", digest)
+    write_json(args.out / _BELOW.tile_digest(args.tile).name, digest)
     log.info("%s: %s", args.tile, ", ".join(f"{n} {k}" for k, n in digest["files"].items()))
 
 

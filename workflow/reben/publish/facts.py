@@ -6,8 +6,8 @@ from datetime import date, datetime
 from reben.domain.name_columns import tile_of_patch
 from reben.domain.names import ProductName, parse_time
 from reben.domain.split_geometry import SPLITS
-from reben.domain.tables import OBSCURED_TABLE
 from reben.results.finished import FinishedBuild
+from reben.results.layout import CLEAR_TABLE, OBSCURED_TABLE
 from reben.runtime.files import sha256_file
 
 #: Where the text of a licence is, by its SPDX name.
@@ -23,7 +23,7 @@ ATTRIBUTION = (
     "Copernicus Land Monitoring Service, European Environment Agency"
 )
 METADATA_TABLES = {
-    "metadata": "metadata.parquet",
+    "metadata": CLEAR_TABLE,
     "metadata_snow_cloud_shadow": OBSCURED_TABLE,
 }
 
@@ -123,7 +123,9 @@ def gather_facts(
         countries=metadata["country"].drop_nulls().unique().sort().to_list(),
         first=times[0],
         last=times[-1],
-        digests={file: sha256_file(build.dataset / file) for file in METADATA_TABLES.values()},
+        digests={
+            file: sha256_file(build.layout.dataset / file) for file in METADATA_TABLES.values()
+        },
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from reben.domain.names import PatchName, ProductName, tile_of
+from reben.domain.names import PatchName, ProductName
 from reben.domain.tables import SENTINEL1, read_tables
 from reben.pictures.palette import DROPPED_COLOURS, OBSCURED_COLOUR, SPLIT_COLOURS, STATE_COLOURS
 from reben.pictures.patch_images import (
@@ -76,8 +76,7 @@ class Gallery:
         self._build = build
         self._classes = classes
         self._sentinel1 = sentinel1
-        tables = build.root / "tables" / "sentinel1"
-        pairs = [tables / f"{t}.parquet" for t in build.tiles]
+        pairs = map(build.layout.sentinel1, build.tiles)
         found = read_tables((p for p in pairs if p.exists()), SENTINEL1)
         self._folders = dict(found.select("patch_id", "folder").rows()) if sentinel1 else {}
 
@@ -103,15 +102,14 @@ class Gallery:
             row["patch_id"]: row
             for row in patches.filter(pl.col("patch_id").is_in(chosen)).iter_rows(named=True)
         }
-        return [self._card(rows[p]) for p in chosen if has_images(self._folder("patches", p))]
-
-    def _folder(self, stage: str, patch: str) -> Path:
-        return self._build.root / stage / tile_of(patch) / patch
+        return [self._card(rows[p]) for p in chosen if has_images(self._build.layout.patch(p))]
 
     def _card(self, row: dict[str, object]) -> Card:
         patch = str(row["patch_id"])
-        maps = self._folder("reference_maps", patch)
-        views = [View("Sentinel-2", webp(true_colour(self._folder("patches", patch))))]
+        layout = self._build.layout
+        maps = layout.reference_map(patch)
+        images = layout.patch(patch)
+        views = [View("Sentinel-2", webp(true_colour(images)))]
         if patch in self._folders and self._sentinel1:
             views.append(
                 View("Sentinel-1", webp(backscatter(self._sentinel1 / self._folders[patch])))

@@ -18,7 +18,6 @@ from reben.domain.grid import TileGrid
 from reben.domain.tables import (
     LABELS,
     METADATA,
-    OBSCURED_TABLE,
     PATCHES,
     SELECTION,
     SPLIT,
@@ -26,6 +25,7 @@ from reben.domain.tables import (
     read_tables,
 )
 from reben.domain.verdict import Verdict
+from reben.results.layout import Layout
 from reben.runtime.errors import TableError
 
 
@@ -34,20 +34,15 @@ class FinishedBuild:
     """A finished build.
 
     Attributes:
-        root: folder of the results.
+        layout: the places of the results.
         verdicts: quality verdicts of all products, by tile .
         metadata: rows of `tables.METADATA`, both tables together, with the column
             ``obscured``: in the table of patches with snow, cloud or shadow.
     """
 
-    root: Path
+    layout: Layout
     verdicts: list[Verdict]
     metadata: pl.DataFrame
-
-    @property
-    def dataset(self) -> Path:
-        """Folder of the files that are handed on."""
-        return self.root / "dataset"
 
     @property
     def tiles(self) -> list[str]:
@@ -61,13 +56,13 @@ class FinishedBuild:
         `tables.PATCHES` with ``dropped_for`` (null where kept), ``split``, ``labels``,
         ``labelled_fraction`` and, of those kept, ``country, s1_name, obscured``.
         """
-        tables = self.root / "tables"
-        frame = read_tables((tables / "patches" / f"{t}.parquet" for t in self.tiles), PATCHES)
+        layout = self.layout
+        frame = read_tables(map(layout.patch_table, self.tiles), PATCHES)
         kept = self.metadata.select("patch_id", "country", "s1_name", "obscured")
         for right in (
-            read_table(tables / "selection.parquet", SELECTION).select("patch_id", "dropped_for"),
-            read_table(tables / "split.parquet", SPLIT),
-            read_table(tables / "labels.parquet", LABELS).drop("kept"),
+            read_table(layout.selection, SELECTION).select("patch_id", "dropped_for"),
+            read_table(layout.table("split"), SPLIT),
+            read_table(layout.table("labels"), LABELS).drop("kept"),
             kept,
         ):
             frame = frame.join(right, on="patch_id", how="left", maintain_order="left")
@@ -84,7 +79,7 @@ class FinishedBuild:
         """The rows of ``funnel.csv``: counts of every tile, the last ``total``."""
         return [
             {key: value if key == "tile" else int(value) for key, value in row.items()}
-            for row in _csv_rows(self.dataset / "funnel.csv")
+            for row in _csv_rows(self.layout.funnel)
         ]
 
     @cached_property
@@ -92,7 +87,7 @@ class FinishedBuild:
         """The rows of ``class_counts.csv``: class, train, validation, test, total."""
         return [
             {key: value if key == "class" else int(value) for key, value in row.items()}
-            for row in _csv_rows(self.dataset / "class_counts.csv")
+            for row in _csv_rows(self.layout.class_counts)
         ]
 
     def grid(self, verdict: Verdict) -> TileGrid:
@@ -112,16 +107,15 @@ def read_build(root: str | os.PathLike[str]) -> FinishedBuild:
     Raises:
         TableError: a table is missing or malformed.
     """
-    root = Path(root)
-    dataset = root / "dataset"
-    tiles = sorted(row["tile"] for row in _csv_rows(dataset / "quality.csv"))
-    clear = read_table(dataset / "metadata.parquet", METADATA)
-    dark = read_table(dataset / OBSCURED_TABLE, METADATA)
+    layout = Layout(root)
+    tiles = sorted(row["tile"] for row in _csv_rows(layout.quality))
+    clear = read_table(layout.metadata, METADATA)
+    dark = read_table(layout.obscured, METADATA)
     metadata = pl.concat(
         [clear.with_columns(obscured=pl.lit(False)), dark.with_columns(obscured=pl.lit(True))]
     )
-    verdicts = [Verdict.read(root / "quality" / f"{tile}.json") for tile in tiles]
-    return FinishedBuild(root, verdicts, metadata.sort("patch_id"))
+    verdicts = [Verdict.read(layout.verdict(tile)) for tile in tiles]
+    return FinishedBuild(layout, verdicts, metadata.sort("patch_id"))
 
 
 def _csv_rows(path: Path) -> list[dict[str, str]]:

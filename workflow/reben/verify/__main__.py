@@ -11,7 +11,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reben.audit.outputs import MANIFEST
 from reben.runtime import cli
 from reben.runtime.files import sha256_file
 from reben.verify.audited_build import AuditedBuild
@@ -39,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for finding in findings:
         print(finding)
     files = sum(sum(t["files"].values()) for t in build.manifest["outputs"]["tiles"].values())
-    manifest = build.results / "audit" / MANIFEST
+    manifest = build.layout.manifest
     print(f"held against {manifest}, SHA-256 {sha256_file(manifest)}")
     print(f"{len(findings)} findings in {len(build.tiles)} tiles, {files} GeoTIFFs")
     if findings:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from reben.audit import provenance
-from reben.audit.outputs import MANIFEST
 from reben.domain.grid import TileGrid, TileSquare
 from reben.domain.verdict import ACCEPTED
+from reben.results.layout import Layout
 from reben.runtime.errors import TableError
 from reben.runtime.files import read_json, sha256_file
 
@@ -63,14 +63,14 @@ class AuditedBuild:
     """A results folder under check.
 
     Attributes:
-        results: the folder.
+        layout: the places of the results.
         manifest: what it claims.
         sample: how many patches of each tile to look at, picked at random; None looks at all.
         notes: what could not be checked, and shares that are stated.
         absent: names of what is not there, by folder and what follows from it.
     """
 
-    results: Path
+    layout: Layout
     manifest: dict[str, Any]
     sample: int | None = None
     notes: list[str] = field(default_factory=list)
@@ -83,7 +83,8 @@ class AuditedBuild:
         Raises:
             TableError: there is none, or it is no manifest.
         """
-        path = results / "audit" / MANIFEST
+        layout = Layout(results)
+        path = layout.manifest
         if not path.is_file():
             raise TableError(
                 f"{path}: expected the manifest of the build, found none; make it with the "
@@ -99,7 +100,12 @@ class AuditedBuild:
                 f"{path}: expected the manifest of a build, found something else "
                 f"({type(error).__name__}: {error}); make it again with the target `audit`"
             ) from error
-        return cls(results, manifest, sample)
+        return cls(layout, manifest, sample)
+
+    @property
+    def results(self) -> Path:
+        """The results folder."""
+        return Path(self.layout.root)
 
     @property
     def config(self) -> dict[str, Any]:

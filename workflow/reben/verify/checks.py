@@ -6,8 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from reben.audit.digests import LAYERS
-from reben.audit.outputs import CLEAR_TABLE
+from reben.results.layout import IMAGE_STAGES
 from reben.runtime.errors import RebenError
 from reben.runtime.progress import progress
 from reben.split import assign_split
@@ -87,7 +86,7 @@ class Content:
         for one, other, split, other_split, share in pairs.rows():
             if (split, other_split) != (by_place[one], by_place[other]):
                 yield Finding(
-                    self.metadata.folder / CLEAR_TABLE,
+                    self._build.layout.metadata,
                     f"{one} ({split}) and {other} ({other_split}) share {share:.1%} of ground; "
                     f"by their places they are {by_place[one]} and {by_place[other]}",
                 )
@@ -96,9 +95,9 @@ class Content:
 def checks(build: AuditedBuild) -> list[tuple[str, Check]]:
     """All checks in their order, with what they look at."""
     geotiffs = [
-        (f"{layer} {tile}", partial(check_geotiffs, build, tile, layer))
+        (f"{stage} {tile}", partial(check_geotiffs, build, tile, stage))
         for tile in build.tiles
-        for layer in LAYERS
+        for stage in IMAGE_STAGES
     ]
     files: list[tuple[str, Check]] = [
         ("audit", lambda: check_audit(build)),
@@ -117,8 +116,8 @@ def verify(build: AuditedBuild) -> list[Finding]:
             for finding in check():  # one by one: what was found before it broke, counts
                 findings.append(finding)  # noqa: PERF402
         except Exception as error:  # what was tampered with can break anything
-            kind = "" if isinstance(error, RebenError) else f"{type(error).__name__}: "
+            prefix = "" if isinstance(error, RebenError) else f"{type(error).__name__}: "
             if str(error) not in broken:
-                findings.append(Finding(build.results, f"{name}: {kind}{error}"))
+                findings.append(Finding(build.results, f"{name}: {prefix}{error}"))
             broken.add(str(error))
     return findings

@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
-from reben.audit.digests import LAYERS
-from reben.audit.outputs import LMDB
 from reben.domain.bands import NODATA, REFERENCE_MAP_M, RESOLUTION_M, S2_BANDS
 from reben.domain.grid import TileGrid
 from reben.domain.names import REFERENCE_MAP, FileName, PatchName, entry_key, file_stem
@@ -28,6 +26,7 @@ from reben.encode import Encoder
 from reben.land_cover.corine_polygons import Clip, read_clip
 from reben.land_cover.nomenclature import NO_POLYGON
 from reben.land_cover.rasterise import rasterise
+from reben.results.layout import IMAGE_STAGES
 from reben.runtime.errors import RebenError, StoreError
 from reben.storage.geotiff_writer import Profile, gdal_options, template
 from reben.storage.lmdb_store import read_lmdb
@@ -65,15 +64,16 @@ def check_tile(
         counts: takes the pixels of each code in each reference map.
     """
     patches: set[str] = set()
-    claimed = {layer: set(claimed_hashes(build, tile, layer)) for layer in LAYERS}
+    claimed = {stage: set(claimed_hashes(build, tile, stage)) for stage in IMAGE_STAGES}
     for files in claimed.values():
         patches |= {name.patch for name in map(FileName.match, files) if name}
-    for layer, parts in zip(LAYERS, (S2_BANDS, (REFERENCE_MAP,)), strict=True):
-        expected = {file_stem(patch, part) for patch in patches for part in parts}
-        for name in sorted(expected - claimed[layer]):
-            yield Finding(build.results / layer / tile, f"{name}.tif is missing in the audit")
-        for name in sorted(claimed[layer] - expected):
-            yield Finding(build.results / layer / tile, f"{name}.tif is in the audit, but no layer")
+    for stage, layers in zip(IMAGE_STAGES, (S2_BANDS, (REFERENCE_MAP,)), strict=True):
+        folder = build.layout.images(stage, tile)
+        expected = {file_stem(patch, layer) for patch in patches for layer in layers}
+        for name in sorted(expected - claimed[stage]):
+            yield Finding(folder, f"{name}.tif is missing in the audit")
+        for name in sorted(claimed[stage] - expected):
+            yield Finding(folder, f"{name}.tif is in the audit, but no layer")
     names = build.pick(patches)
     entries = [Entry(name, name, name, name in kept) for name in names]
     yield from check_kind(build, tile, "s2", entries, counts)
@@ -95,7 +95,7 @@ def check_kind(
     """The entries of one kind, in every place that has them."""
     encoder = Encoder(kind, build.patch_m)
     grid = build.grids.get(tile)
-    shard_path, whole_path = build.results / f"encoded/{kind}/{tile}.lmdb", build.results / LMDB
+    shard_path, whole_path = build.layout.shard(kind, tile), build.layout.lmdb
     store = _store(build, tile, kind)
     raster = _raster(build, tile) if kind == "reference_maps" and entries else None
     with ExitStack() as stack:
@@ -147,7 +147,7 @@ def check_kind(
 
 def _pairs(build: AuditedBuild, tile: str) -> Path:
     """The table of all Sentinel-1 patches of a tile, kept or not, and where they are."""
-    return build.results / f"tables/sentinel1/{tile}.parquet"
+    return build.layout.sentinel1(tile)
 
 
 def _store(build: AuditedBuild, tile: str, kind: str) -> PatchReader | None:
@@ -158,7 +158,7 @@ def _store(build: AuditedBuild, tile: str, kind: str) -> PatchReader | None:
             build.note_absent(root, "entries of Sentinel-1 were not compared with it")
         has_places = _pairs(build, tile).is_file()
         return PatchReader(root) if root.is_dir() and has_places else None
-    root = build.results / {"s2": LAYERS[0]}.get(kind, LAYERS[1]) / tile
+    root = build.layout.patches(tile) if kind == "s2" else build.layout.reference_maps(tile)
     return patch_reader(root) if root.is_dir() else None
 
 
@@ -248,11 +248,11 @@ def _check_map(
 
 def _raster(build: AuditedBuild, tile: str) -> NDArray[np.uint16] | None:
     """The tile's polygons as pixels; None where they are gone, or for a few patches alone."""
-    grid, manifest = build.grids.get(tile), build.results / "corine/manifest.json"
+    grid, manifest = build.grids.get(tile), build.layout.clip_manifest
     if build.sample is not None or grid is None:
         return None
     path = (
-        manifest.with_name(read_record(manifest)["tiles"][tile]["clip"])
+        build.layout.clip(read_record(manifest)["tiles"][tile]["clip"])
         if manifest.is_file()
         else manifest
     )
@@ -319,11 +319,11 @@ def _differences(data: bytes, profile: Profile, corner: tuple[int, int]) -> list
 
 def check_clips(build: AuditedBuild) -> Iterator[Finding]:
     """The clips of CORINE against their names, which hold a digest of their content."""
-    folder = build.results / "corine"
-    if not (folder / "manifest.json").is_file():
+    manifest = build.layout.clip_manifest
+    if not manifest.is_file():
         return  # a note says so already
-    for tile, entry in read_record(folder / "manifest.json")["tiles"].items():
-        path = folder / entry["clip"]
+    for tile, entry in read_record(manifest)["tiles"].items():
+        path = build.layout.clip(entry["clip"])
         if tile in build.grids and path.is_file():
             digest = Clip.read(path, build.grids[tile]).digest()
             if path.stem.rpartition("-")[2] != digest:

@@ -17,7 +17,6 @@ import polars as pl
 import pyarrow as pa
 
 from reben.alignment import align_patches, read_pairs
-from reben.audit.outputs import NOMENCLATURE
 from reben.countries import assign_country, read_countries
 from reben.domain.bands import S2_BANDS
 from reben.domain.names import tile_of
@@ -114,7 +113,7 @@ class Tables:
     @cached_property
     def verdicts(self) -> dict[Path, Verdict]:
         """The verdicts on the products that are there, by file."""
-        files = [self.build.results / f"quality/{tile}.json" for tile in self.build.tiles]
+        files = map(self.build.layout.verdict, self.build.tiles)
         return {path: Verdict.read(path) for path in files if path.is_file()}
 
     @cached_property
@@ -135,11 +134,11 @@ class Tables:
     @property
     def classes(self) -> dict[int, str]:
         """The nomenclature, as the audit keeps it."""
-        return read_nomenclature(self.build.results / "audit" / NOMENCLATURE)
+        return read_nomenclature(self.build.layout.audit_nomenclature)
 
     def path(self, name: str) -> Path:
         """Where a table of all tiles is."""
-        return self.build.results / f"tables/{name}.parquet"
+        return self.build.layout.table(name)
 
     def check_verdicts(self) -> Iterator[Finding]:
         """Verdicts by the quality indicators, and grids as in the manifest."""
@@ -159,7 +158,7 @@ class Tables:
     def check_patches(self) -> Iterator[Finding]:
         """Patches by their tiles' grids; those valid are those that have GeoTIFFs."""
         if (patches := self.table("patches", PATCHES)) is not None:
-            folder = self.build.results / "tables/patches"
+            folder = self.build.layout.patch_table("*").parent
             valid = pl.col("patch_id").is_in(self.metadata.audited.implode())
             derived = self.places.with_columns(valid=valid)
             yield from compare(folder, patches, derived, "the grid of its tile and the audit")
@@ -177,7 +176,7 @@ class Tables:
             yield from compare(path, frame, derived.drop("kept"), "its reference map", whole=False)
         counted = self.table("code_counts", CODE_COUNTS)
         if counted is not None:
-            folder = self.build.results / "tables/code_counts"
+            folder = self.build.layout.code_counts("*").parent
             one_a_patch = pl.struct("code", "pixels").sort_by("code")
             stated, pixels = (
                 frame.group_by("patch_id").agg(codes=one_a_patch).sort("patch_id")
@@ -309,14 +308,14 @@ class Tables:
         """The counts for people, from what they count."""
         verdicts = list(self.verdicts.values())
         classes = list(self.classes.values())
-        tables = {"class_counts.csv": count_classes(self.metadata.clear, classes)}
+        layout = self.build.layout
+        tables = {layout.class_counts: count_classes(self.metadata.clear, classes)}
         if len(verdicts) == len(self.build.tiles):
-            tables["quality.csv"] = quality_table(verdicts)
+            tables[layout.quality] = quality_table(verdicts)
             if (selection := self.table("selection", SELECTION)) is not None:
                 obscured, patch_m = self.metadata.obscured, self.build.patch_m
-                tables["funnel.csv"] = funnel_table(verdicts, selection, obscured, patch_m)
-        for name, derived in tables.items():
-            path = self.build.results / "dataset" / name
+                tables[layout.funnel] = funnel_table(verdicts, selection, obscured, patch_m)
+        for path, derived in tables.items():
             lines = zip_longest(
                 path.read_text("utf-8").splitlines(), derived.write_csv().splitlines()
             )
