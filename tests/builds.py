@@ -104,8 +104,10 @@ def write_build(
     metadata = build_metadata(selection, labels, split, flags, countries, None, pairs)
     clear, obscured = divide(metadata)
     write_table(tables / "selection.parquet", selection, SELECTION)
-    write_table(tables / "labels.parquet", labels, LABELS)
-    write_table(tables / "split.parquet", split, SPLIT)
+    of_tile = pl.col("patch_id").str.starts_with
+    for tile in tiles:
+        write_table(tables / f"labels/{tile}.parquet", labels.filter(of_tile(tile)), LABELS)
+        write_table(tables / f"split/{tile}.parquet", split.filter(of_tile(tile)), SPLIT)
     write_table(tables / "countries.parquet", countries, COUNTRIES)
     if pairs is not None:
         for (tile,), rows in pairs.group_by(tile_of_patch()):

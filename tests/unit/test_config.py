@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from reben.config.check import absent_inputs, check_keys, check_settings, find_shipped
+from reben.config.check import absence, absent_inputs, check_keys, check_settings, find_shipped
 from reben.runtime.errors import ConfigError
 
 SCHEMA_FILE = Path("workflow/schemas/config.schema.json")
@@ -100,12 +100,12 @@ def test_absent_inputs_are_named_with_their_key():
     products = "resources/bigearthnet_products.tsv"
     corine = {**DEFAULTS["corine"], "path": "nowhere.gpkg"}
     config = {**DEFAULTS, "products": products, "corine": corine}
-    said = absent_inputs(config, {})
-    assert (
-        said == f"these inputs are not there, seen from {Path.cwd()}:\n  corine.path: nowhere.gpkg"
+    absent = absent_inputs(config, {})
+    assert absence(absent) == (
+        f"these inputs are not there, seen from {Path.cwd()}:\n  corine.path: nowhere.gpkg"
     )
     corine["path"] = products
-    assert absent_inputs(config, {}) == ""
+    assert absent_inputs(config, {}) == {}
 
 
 def test_everything_wrong_with_the_keys_is_said_at_once():
@@ -146,7 +146,7 @@ def test_shipped_tables_are_found_from_any_folder(tmp_path, monkeypatch):
 
 def test_reading_the_workflow_loads_no_libraries_of_its_steps():
     """Snakemake reads it on its own node twice for every job of a cluster."""
-    rules = "\n".join(path.read_text() for path in Path("workflow/rules").glob("*.smk"))
+    rules = "\n".join(path.read_text() for path in Path("workflow/rules").rglob("*.smk"))
     imports = re.findall(r"^(?:from reben|import reben)\b.*", rules, re.MULTILINE)
     assert any("reben.config.check" in line for line in imports)
     program = "\n".join([*imports, "import sys", "print(*sys.modules)"])

@@ -13,6 +13,7 @@ import rattler
 import yaml
 
 from reben.runtime.code_version import PACKAGE, closure
+from tests.rules import load_rules
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
@@ -35,19 +36,8 @@ def locked() -> dict[str, str]:
 
 
 def rules() -> list[tuple[str, str, str]]:
-    """Each rule that has an environment: its name, its step's module, the environment."""
-    found = []
-    for file in sorted((ROOT / "workflow/rules").glob("*.smk")):
-        for block in re.split(r"^(?=rule |checkpoint )", file.read_text(), flags=re.MULTILINE)[1:]:
-            name = re.match(r"\w+ (\w+)", block)
-            step = re.search(r"python -m reben\.([\w.]+)", block)
-            environment = re.search(r"envs/([\w-]+)\.yaml", block)
-            assert name, block
-            if step or environment:
-                assert step, f"{name[1]}: conda but no step"
-                assert environment, f"{name[1]}: a step without its conda environment"
-                found.append((name[1], step[1], environment[1]))
-    return found
+    """Each rule: its name, its step's module, its environment."""
+    return [(rule.name, rule.step, rule.environment) for rule in load_rules().values()]
 
 
 def third_party(module: str) -> set[str]:

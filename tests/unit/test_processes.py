@@ -54,7 +54,7 @@ def test_what_a_program_leaves_running_is_killed() -> None:
     command = ["sh", "-c", "sleep 60 > /dev/null 2>&1 & echo $!"]
     assert processes.run_program(command, os.environ, 60, lines.append) == 0
     ends = time.monotonic() + 5
-    while processes._birth(int(lines[0])) is not None:
+    while processes.birth(int(lines[0])) is not None:
         assert time.monotonic() < ends
         time.sleep(0.02)
 

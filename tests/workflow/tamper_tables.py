@@ -62,7 +62,7 @@ def added_label(results: Path) -> str:
     patch, labels = metadata(results).row(0)[:2]
     more = sorted({*labels, "Agro-forestry areas", "Beaches, dunes, sands"})
     rewrite(results, CLEAR, METADATA, at(patch, "labels", more))
-    rewrite(results, "tables/labels.parquet", LABELS, at(patch, "labels", more))
+    rewrite(results, f"tables/labels/{FIRST}.parquet", LABELS, at(patch, "labels", more))
     return f"{CLEAR}: {patch}: labels is {more}, by its reference map it is {labels}"
 
 
@@ -75,7 +75,7 @@ def order_of_labels(results: Path) -> str:
 def swapped_splits(results: Path) -> str:
     first = metadata(results).unique("split", keep="first", maintain_order=True)
     (one, split), (other, other_split) = first.select("patch_id", "split").rows()[:2]
-    for table, schema in ((CLEAR, METADATA), ("tables/split.parquet", SPLIT)):
+    for table, schema in ((CLEAR, METADATA), (f"tables/split/{FIRST}.parquet", SPLIT)):
         rewrite(results, table, schema, at(one, "split", other_split))
         rewrite(results, table, schema, at(other, "split", split))
     return f"{CLEAR}: {one}: split is {other_split}, by its place in the tile it is {split}"

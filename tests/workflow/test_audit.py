@@ -51,10 +51,11 @@ def test_the_audit_covers_the_build_and_nothing_beside_it(audited: Project, tmp_
         "corine", "dataset", "quality", "tables"
     }  # fmt: skip
     gone = TILES[1].replace("T32TMT", "T32TNT")
-    for folder in ("patches", "code_counts", "sentinel1"):
+    for folder in ("patches", "code_counts", "labels", "split", "sentinel1"):
         table = build.results / f"tables/{folder}/{TILES[1]}.parquet"
         shutil.copy(table, table.with_name(f"{gone}.parquet"))
-    shutil.copy(build.results / "tables/split.parquet", build.results / "tables/alignment.parquet")
+    tables = build.results / "tables"
+    shutil.copy(tables / "countries.parquet", tables / "alignment.parquet")
     jobs = build.jobs("--forcerun", "audit", "--", "audit", "catalogue")
     assert jobs == {"audit": set(), "catalogue": set()}
     assert read_json(build.results / "audit/manifest.json")["outputs"] == before

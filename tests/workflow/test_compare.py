@@ -164,16 +164,16 @@ def test_a_wrong_command_says_what_to_give(
 
 def test_changes_between_two_builds(small_build: Path, tmp_path: Path) -> None:
     new = Path(shutil.copytree(small_build / "tables", tmp_path / "new/tables")).parent
-    labels = pl.read_parquet(new / "tables/labels.parquet")
+    labels = pl.read_parquet(new / f"tables/labels/{TILE}.parquet")
     selection = pl.read_parquet(new / "tables/selection.parquet")
     kept = selection.filter(pl.col("dropped_for").is_null())["patch_id"]
-    gone, other = kept[0], kept[1]
+    gone, other = kept.filter(kept.str.starts_with(TILE))[:2]
     selection.with_columns(
         dropped_for=pl.when(pl.col("patch_id") == gone).then(pl.lit("x")).otherwise("dropped_for")
     ).write_parquet(new / "tables/selection.parquet")
     labels.with_columns(
         labels=pl.when(pl.col("patch_id") == other).then(["Pastures"]).otherwise("labels")
-    ).write_parquet(new / "tables/labels.parquet")
+    ).write_parquet(new / f"tables/labels/{TILE}.parquet")
     found = changes.patch_changes(changes.State.of_build(small_build), changes.State.of_build(new))
     before = dict(labels.select("patch_id", "labels").rows())[other]
     assert found.select("patch_id", "dataset").rows() == [(gone, "leaves"), (other, None)]

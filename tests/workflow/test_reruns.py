@@ -14,9 +14,8 @@ from reben.domain.names import tile_of
 from tests.workflow.builds import TILES, Project
 
 FIRST, SECOND = TILES
-#: What follows from new labels; no imagery, nothing of a tile.
+#: What follows from new labels of a tile; no imagery.
 AFTER_LABELS = {
-    "label_patches": set(),
     "select_patches": set(),
     "build_metadata": set(),
     "count_funnel": set(),
@@ -68,9 +67,10 @@ def test_new_corine_relabels_only_the_tile_it_reaches(build: Project, new_path: 
         "clip_corine": set(),
         "make_reference_maps": {SECOND},
         "encode_reference_maps": {SECOND},
+        "label_patches": {SECOND},
         **AFTER_LABELS,
     }
-    labels = pl.read_parquet(build.results / "tables/labels.parquet")
+    labels = pl.read_parquet(build.results / "tables/labels/*.parquet")
     marine = labels.filter(pl.col("labels").list.contains("Marine waters"))["patch_id"]
     assert set(map(tile_of, marine)) == {SECOND}
 
@@ -89,7 +89,8 @@ def test_later_corine_of_the_scene_changes_one_patch(
     build.config["corine"]["path"] = str(reference / "scene/U2018_CLC2018_V2020_20u1_later.gpkg")
     jobs = build.jobs()
     assert set(jobs) == {
-        "clip_corine", "make_reference_maps", "encode_reference_maps", *AFTER_LABELS
+        *("clip_corine", "make_reference_maps", "encode_reference_maps", "label_patches"),
+        *AFTER_LABELS,
     }  # fmt: skip
     after = pl.read_parquet(build.results / "tables/code_counts/*.parquet")
     changed = pl.concat([before.join(after, on=before.columns, how="anti"),
@@ -99,22 +100,24 @@ def test_later_corine_of_the_scene_changes_one_patch(
 
 def test_labels_settings_rasterise_nothing(build: Project) -> None:
     build.config["labels"] = {"min_labelled_fraction": 0.9}
-    assert build.jobs() == AFTER_LABELS
+    assert build.jobs() == {"label_patches": {FIRST, SECOND}, **AFTER_LABELS}
     build.config["labels"] |= {"nomenclature": "resources/nomenclature/bigearthnet_43.csv"}
-    assert build.jobs() == AFTER_LABELS
+    assert build.jobs() == {"label_patches": {FIRST, SECOND}, **AFTER_LABELS}
 
 
 def test_split_shares_leave_the_lmdb_alone(build: Project) -> None:
     build.config["split"] = {"p": 0.1, "q": 0.3}
     assert build.jobs() == {
-        "assign_split": set(), "build_metadata": set(), "count_funnel": set(),
+        "assign_split": {FIRST, SECOND}, "build_metadata": set(), "count_funnel": set(),
     }  # fmt: skip
 
 
 def test_quality_rule_cuts_only_tiles_whose_verdict_changes(build: Project) -> None:
     required = ["GENERAL_QUALITY", "GEOMETRIC_QUALITY", "RADIOMETRIC_QUALITY", "SENSOR_QUALITY"]
     build.config["quality"] = {"required": required[:-1]}
-    assert build.jobs() == {"check_quality": {FIRST, SECOND}, "clip_corine": set()}
+    assert build.jobs() == {
+        "check_quality": {FIRST, SECOND}, "clip_corine": set(), "count_funnel": set(),
+    }  # fmt: skip
     build.config["quality"] = {"required": [*required, "FORMAT_CORRECTNESS"]}
     jobs = build.jobs()
     assert jobs["check_quality"] == {FIRST, SECOND}
@@ -129,7 +132,7 @@ def test_product_taken_out_and_put_back(build: Project) -> None:
     table.write_text("".join(line for line in both.splitlines(True) if "T32TMT" not in line))
     jobs = build.jobs()
     assert set().union(*jobs.values()) == set()
-    assert {"assign_split", "build_metadata", "build_lmdb"} <= set(jobs)
+    assert {"select_patches", "build_metadata", "build_lmdb"} <= set(jobs)
     table.write_text(both)
     jobs = build.jobs()
     assert set().union(*jobs.values()) <= {SECOND}
@@ -148,14 +151,14 @@ def test_edited_code_runs_its_steps_and_comments_nothing(build: Project) -> None
     assert build.jobs() == {}
     module.write_text(module.read_text().replace("edge < outer * side", "edge <= outer * side"))
     assert build.jobs() == {
-        "assign_split": set(), "build_metadata": set(), "count_funnel": set(),
+        "assign_split": {FIRST, SECOND}, "build_metadata": set(), "count_funnel": set(),
     }  # fmt: skip
 
 
 def test_results_may_lose_intermediates_and_move(build: Project) -> None:
     for name in ("patches", "reference_maps", "encoded/s2", "encoded/s1"):
         shutil.rmtree(build.results / name)
-    (build.results / "tables/split.parquet").unlink()
+    (build.results / f"tables/split/{FIRST}.parquet").unlink()
     assert build.jobs() == {}
     build.results.rename(build.root / "moved")
     build.config["results"] = "moved"
@@ -182,6 +185,7 @@ def test_a_failed_job_runs_again_where_its_followers_are_there_from_before(build
     recode(old, new, a_place(old), "523")
     os.utime(new, (long_ago, long_ago))
     assert set(build.jobs()) == {
-        "clip_corine", "make_reference_maps", "encode_reference_maps", *AFTER_LABELS
+        *("clip_corine", "make_reference_maps", "encode_reference_maps", "label_patches"),
+        *AFTER_LABELS,
     }  # fmt: skip
     assert build.jobs() == {}

@@ -234,7 +234,7 @@ def test_another_layout_of_the_same_entries_is_said_to_be_that(results: Path) ->
 def test_what_no_audit_covers_is_said(results: Path) -> None:
     shutil.copytree(results / f"patches/{FIRST}", results / "patches/other")
     (results / f"reference_maps/{FIRST}/map.aux.xml").write_text("<x/>")
-    shutil.copy(results / "tables/split.parquet", results / "tables/more.parquet")
+    shutil.copy(results / "tables/countries.parquet", results / "tables/more.parquet")
     found, remarks = look(results)
     assert found == []
     for line in (

@@ -80,10 +80,10 @@ class State:
     def of_build(cls, results: Path) -> "State":
         """Read a build."""
         selection = read_selection(results)
-        counts = map(Layout(results).code_counts, tiles_of(selection))
+        layout, tiles = Layout(results), tiles_of(selection)
         return cls(
-            read_tables(counts, CODE_COUNTS),
-            read_table(Layout(results).table("labels"), LABELS),
+            read_tables(map(layout.code_counts, tiles), CODE_COUNTS),
+            read_tables(map(layout.labels, tiles), LABELS),
             selection.filter(pl.col("dropped_for").is_null())["patch_id"],
         )
 

@@ -50,7 +50,7 @@ def read_metadata(folder: Path) -> pl.DataFrame:
 
 def cut_patches(root: Path, metadata: pl.DataFrame) -> pl.DataFrame:
     """The patches that a build cut, kept or not; those of its metadata without its tables."""
-    paths = sorted(Layout(root).patch_table("*").parent.glob("*.parquet"))
+    paths = sorted(Layout(root).tile_tables("patches").glob("*.parquet"))
     return read_tables(paths, PATCHES).filter("valid") if paths else metadata
 
 

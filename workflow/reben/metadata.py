@@ -95,8 +95,12 @@ def count_classes(metadata: pl.DataFrame, classes: Sequence[str]) -> pl.DataFram
 def main(argv: Sequence[str] | None = None) -> None:
     """Build the metadata tables."""
     parser = cli.parser(__doc__)
-    for name in ("selection", "labels", "split", "snow-cloud", "nomenclature"):
+    for name in ("selection", "snow-cloud", "nomenclature"):
         parser.add_argument(f"--{name}", required=True)
+    for name in ("labels", "split"):
+        parser.add_argument(
+            f"--{name}", nargs="+", action=TilePaths, required=True, help="tables of all tiles"
+        )
     parser.add_argument("--countries")
     parser.add_argument("--alignment")
     parser.add_argument("--sentinel1", nargs="*", action=TilePaths)
@@ -107,8 +111,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     metadata = build_metadata(
         read_table(args.selection, SELECTION),
-        read_table(args.labels, LABELS),
-        read_table(args.split, SPLIT),
+        read_tables(args.labels, LABELS),
+        read_tables(args.split, SPLIT),
         read_table(args.snow_cloud, SNOW_CLOUD),
         read_table(args.countries, COUNTRIES) if args.countries else None,
         read_table(args.alignment, ALIGNMENT) if args.alignment else None,

@@ -24,6 +24,7 @@ from reben.domain.grid import TileGrid
 from reben.domain.names import patch_id
 from reben.domain.patch_arrays import blocks
 from reben.domain.tables import PATCHES, write_table
+from reben.memory.recording import note
 from reben.quality import judge
 from reben.runtime import cli
 from reben.runtime.errors import ProductError
@@ -266,7 +267,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     tile: str = args.tile
     with atomic_directory(args.out) as folder, patch_writer(folder, args.container) as writer:
         product = L2AProduct.open(args.product)
-        if not judge(product, args.required):
+        note("verdict", reasons := judge(product, args.required))
+        if not reasons:
             grid = product.grid(args.patch_m)
             if any(product.offsets().values()) and not args.harmonise_offset:
                 log.warning(

@@ -72,7 +72,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--patches", nargs="+", action=TilePaths, required=True, help="tables of all tiles"
     )
-    parser.add_argument("--labels", required=True, help="labels (Parquet)")
+    parser.add_argument(
+        "--labels", nargs="+", action=TilePaths, required=True, help="labels of all tiles"
+    )
     parser.add_argument("--alignment", help="keep only patches that are in it (Parquet)")
     parser.add_argument(
         "--sentinel1", nargs="*", action=TilePaths, help="keep only patches with a pair (Parquet)"
@@ -82,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     selection = select_patches(
         read_tables(args.patches, PATCHES),
-        read_table(args.labels, LABELS),
+        read_tables(args.labels, LABELS),
         read_table(args.alignment, ALIGNMENT) if args.alignment else None,
         read_tables(args.sentinel1, SENTINEL1) if args.sentinel1 else None,
     )

@@ -1,15 +1,14 @@
-"""Products from the Copernicus Data Space (CDSE) or from here, whole and checked.
+"""Products from the Copernicus Data Space (CDSE) or from this machine, complete and checked.
 
-These rules carry no code version, and read the product table as they run instead of taking
-its cells as parameters: an edited module, a checksum filled in later or a longer table must
-not fetch gigabytes again and process for days what comes out the same. So where the table
-is reaches the jobs as an environment variable, which Snakemake does not compare. Another
-product, or a newer local file, is fetched. Folders below results/l1c/ are needed by sen2cor alone; once
-results/l2a/ has the tile, they may be deleted by hand and are not made again.
+In: the product table; local zips and folders, or the service. Out: ``l1c/{tile}``, and
+``l2a/{tile}.SAFE`` of L2A products that are not used in place.
+
+These rules carry no code version, and read the product table as they run instead of taking its
+cells as options: an edited module, a checksum filled in later or a longer table must not fetch
+gigabytes again and process for days what comes out the same. Another product, or a local file
+of other content, is fetched. Folders below ``l1c/`` are needed by sen2cor alone; once ``l2a/``
+has the tile, they may be deleted by hand and are not made again.
 """
-
-import os
-import re
 
 CDSE_VARIABLES = (
     "CDSE_USERNAME",
@@ -36,14 +35,38 @@ FETCHED = {
 }
 
 
+def fetched_product(tile):
+    """Which product becomes the tile, and whether it is fetched or copied."""
+    product = PRODUCTS[tile]
+    return {"product": product.product, "from": product.source}
+
+
+def local_product(tile):
+    """The zip or folder of a tile on this machine, as an input from outside."""
+    path = PRODUCTS[tile].path
+    return {"product": Source(Path(path))} if path else {}
+
+
+for rule_name in ("acquire", "acquire_l2a"):
+    made_from(
+        rule_name,
+        step="acquire",
+        environment=None,
+        coded=False,
+        settings=fetched_product,
+        sources=local_product,
+    )
+
+
 rule acquire:
     """Fetch a product, check it against its manifest and unpack it."""
     input:
-        lambda wildcards: at_hand(PRODUCTS[wildcards.tile].path or None),
+        made=due("acquire"),
     output:
-        directory(f"{RESULTS}/l1c/{{tile}}"),
+        product=directory(RESULTS.l1c("{tile}")),
+        record=record("acquire"),
     log:
-        f"{LOGS}/acquire/{{tile}}.log",
+        RESULTS.log("acquire", "{tile}"),
     wildcard_constraints:
         tile=FETCHED["L1C"],
     conda:
@@ -52,22 +75,25 @@ rule acquire:
     resources:
         # Downloads; the service allows 4 at once, and the profiles say so.
         cdse=lambda wildcards: int(PRODUCTS[wildcards.tile].source == "cdse"),
-        # 66 MB seen over S3, 53 over HTTPS, 48 of a zip, each a product of 650 MB.
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=240,  # minutes, at 100 kB/s and more; a job ended by it goes on where it was
+        mem_mb=growing(1000),  # 66 MB seen over S3, 53 over HTTPS, 48 of a zip (650 MB)
+        runtime=240,  # minutes, at 100 kB/s and more; a job ended by it resumes
     params:
-        product=lambda wildcards: PRODUCTS[wildcards.tile].product,
-        source=lambda wildcards: PRODUCTS[wildcards.tile].source,
-        failure=last_failure("acquire"),
+        step=step("acquire"),
     shell:
-        'python -m reben.acquire --products "$REBEN_PRODUCTS" --tile {wildcards.tile}'
-        " --out {output:q} 2> {log:q}"
+        'python -m {params.step} --products "$REBEN_PRODUCTS" --tile {wildcards.tile}'
+        " --out {output.product:q} 2> {log:q}"
 
 
 use rule acquire as acquire_l2a with:
+    """Fetch an L2A product that is not used in place."""
+    input:
+        made=due("acquire_l2a"),
     output:
-        directory(f"{RESULTS}/l2a/{{tile}}.SAFE"),
+        product=directory(RESULTS.l2a("{tile}")),
+        record=record("acquire_l2a"),
     log:
-        f"{LOGS}/acquire_l2a/{{tile}}.log",
+        RESULTS.log("acquire_l2a", "{tile}"),
     wildcard_constraints:
         tile=FETCHED["L2A"],
+    params:
+        step=step("acquire_l2a"),

@@ -1,64 +1,85 @@
-SHARDS = [f"{RESULTS}/encoded/{kind}/{{tile}}.lmdb" for kind in KINDS if shards(kind)]
+"""The proof of what a build is; a target of its own, `snakemake ... audit`.
+
+In: all that was made, and the records of what it was made from. Out: ``audit/``.
+"""
+
+made_from(
+    "digest_tile",
+    step="audit.digests",
+    environment="raster",
+    sources=l2a_source,
+    after=["make_patches", "make_reference_maps", *[ENCODERS[kind] for kind in KINDS]],
+)
+made_from(
+    "audit",
+    step="audit",
+    environment="audit",
+    per_tile=False,
+    settings=lambda _: {"config": CONFIG_JSON, "snakemake": SNAKEMAKE_VERSION},
+    after=["digest_tile", "build_metadata", "count_funnel", "build_lmdb"],
+)
 
 
 rule digest_tile:
     """Digest all that was made of a tile."""
     input:
+        made=due("digest_tile"),
         settled=after_clip,
-        patches=f"{RESULTS}/patches/{{tile}}",
-        reference_maps=f"{RESULTS}/reference_maps/{{tile}}",
-        shards=SHARDS,
+        patches=RESULTS.patches("{tile}"),
+        reference_maps=RESULTS.reference_maps("{tile}"),
+        shards=[RESULTS.shard(kind, "{tile}") for kind in KINDS],
     output:
-        digest=f"{RESULTS}/audit/tiles/{{tile}}.json",
-        patches=f"{RESULTS}/audit/tiles/{{tile}}.patches.csv",
-        reference_maps=f"{RESULTS}/audit/tiles/{{tile}}.reference_maps.csv",
+        digest=RESULTS.tile_digest("{tile}"),
+        patches=RESULTS.tile_hashes("patches", "{tile}"),
+        reference_maps=RESULTS.tile_hashes("reference_maps", "{tile}"),
+        record=record("digest_tile"),
     log:
-        f"{LOGS}/digest_tile/{{tile}}.log",
+        RESULTS.log("digest_tile", "{tile}"),
     conda:
         "../../envs/raster.yaml"
     threads: 2
     resources:
         # 1.5 GB seen, full-size tile: the shard, mapped. A cgroup would give it back.
-        mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,  # 100,000 files, 4 GB
+        mem_mb=growing(3000),
+        runtime=growing(30),  # 100,000 files, 4 GB
     params:
-        product=product_at_hand,
+        step=step("digest_tile"),
+        product=lambda wildcards: l2a_path(wildcards.tile),
         out=lambda wildcards, output: Path(output.digest).parent,
-        code=code_version("audit.digests"),
-        environment=environment_version("raster"),
     shell:
-        "python -m reben.audit.digests --tile {wildcards.tile} --patches {input.patches:q}"
+        "python -m {params.step} --tile {wildcards.tile} --patches {input.patches:q}"
         " --reference-maps {input.reference_maps:q} --shards {input.shards:q}"
-        " {params.product} --threads {threads} --out {params.out:q} 2> {log:q}"
+        " --product {params.product:q} --threads {threads} --out {params.out:q} 2> {log:q}"
 
 
 rule audit:
     """Write the manifest, the checksums and the Workflow Run RO-Crate of the build."""
     input:
+        made=due("audit"),
         settled=after_clip,
-        tiles=of_tiles(f"{RESULTS}/audit/tiles/{{tile}}.json"),
-        metadata=f"{RESULTS}/dataset/metadata.parquet",
-        funnel=f"{RESULTS}/dataset/funnel.csv",
-        lmdb=f"{RESULTS}/dataset/BigEarthNet.lmdb",
+        tiles=of_tiles(RESULTS.tile_digest),
+        metadata=RESULTS.metadata,
+        funnel=RESULTS.funnel,
+        lmdb=RESULTS.lmdb,
     output:
-        manifest=f"{RESULTS}/audit/manifest.json",
-        patch_hashes=f"{RESULTS}/audit/patch_hashes.csv",
-        reference_maps_hashes=f"{RESULTS}/audit/reference_maps_hashes.csv",
-        crate=f"{RESULTS}/audit/ro-crate-metadata.json",
+        manifest=RESULTS.manifest,
+        patch_hashes=RESULTS.hashes("patches"),
+        reference_maps_hashes=RESULTS.hashes("reference_maps"),
+        crate=RESULTS.crate,
+        record=record("audit"),
     log:
-        f"{LOGS}/audit.log",
+        RESULTS.log("audit"),
     conda:
         "../../envs/audit.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=lambda wildcards, attempt: 120 * attempt,  # reads the LMDB twice
+        mem_mb=2000,  # 1.2 GB seen, full-size tile: the LMDB, mapped
+        runtime=growing(120),  # reads the LMDB twice
     params:
-        results=lambda wildcards, output: Path(output.manifest).parents[1],
+        step=step("audit"),
+        results=RESULTS.root,
         config=CONFIG_JSON,
         snakemake=SNAKEMAKE_VERSION,
-        code=code_version("audit"),
-        environment=environment_version("audit"),
     shell:
-        "python -m reben.audit --results {params.results:q} --config {params.config:q}"
+        "python -m {params.step} --results {params.results:q} --config {params.config:q}"
         " --snakemake {params.snakemake} 2> {log:q}"

@@ -1,71 +1,112 @@
+"""Land cover: CORINE's polygons to reference maps, and these to labels.
+
+In: CORINE, the verdicts and patches of the tiles, a nomenclature. Out: ``corine/``,
+``reference_maps/{tile}``, ``tables/code_counts/{tile}.parquet``, ``tables/labels/{tile}.parquet``.
+
+After a CORINE update one pass clips it for all tiles; only tiles whose polygons changed are
+rasterised and labelled again.
+"""
+
+made_from(
+    "clip_corine",
+    step="corine",
+    environment="vector",
+    per_tile=False,
+    options={
+        "layer": config["corine"]["layer"],
+        "code_column": config["corine"]["code_column"],
+    },
+    settings=lambda _: {"tiles": TILES},
+    sources=lambda _: source("corine.path"),
+    after=["check_quality"],
+)
+made_from(
+    "make_reference_maps",
+    step="reference_maps",
+    environment="raster",
+    options={"container": config["patches"]["container"]},
+    settings=lambda tile: {"clip": clip_name(tile)},
+    after=["make_patches"],
+)
+made_from(
+    "label_patches",
+    step="labels",
+    environment="tables",
+    options={
+        "min_labelled_fraction": config["labels"]["min_labelled_fraction"],
+        "threshold": config["labels"]["threshold"],
+    },
+    sources=lambda tile: source("labels.nomenclature"),
+    after=["make_reference_maps"],
+)
+
+
 checkpoint clip_corine:
     """Give every tile its CORINE polygons; a tile whose polygons are unchanged keeps its file."""
 
     # A checkpoint, because only its result tells which clips changed: the files are named
     # after their content, and the manifest says which tile has which.
     input:
-        corine=at_hand(config["corine"]["path"]),
-        quality=of_tiles(f"{RESULTS}/quality/{{tile}}.json"),
+        made=due("clip_corine"),
+        quality=of_tiles(RESULTS.verdict),
     output:
-        manifest=f"{RESULTS}/corine/manifest.json",
+        manifest=RESULTS.clip_manifest,
+        record=record("clip_corine"),
     log:
-        f"{LOGS}/clip_corine.log",
+        RESULTS.log("clip_corine"),
     conda:
         "../../envs/vector.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,  # 0.2 GB seen; coasts are larger
-        runtime=lambda wildcards, attempt: 60 * attempt,  # 1-2 s a tile seen
+        mem_mb=growing(4000),  # 0.2 GB seen; coasts are larger
+        runtime=growing(60),  # 1-2 s a tile seen
     params:
-        quality=ALL_VERDICTS,
-        layer=options(
-            layer=config["corine"]["layer"],
-            code_column=config["corine"]["code_column"],
-        ),
-        release=config["corine"]["release"],
-        code=code_version("corine"),
-        environment=environment_version("vector"),
+        step=step("clip_corine"),
+        corine=config["corine"]["path"],
+        quality=every(RESULTS.verdict),
     shell:
-        "python -m reben.corine --corine {input.corine:q} {params.layer}"
-        " --quality {params.quality:q} --manifest {output.manifest:q} 2> {log:q}"
+        "python -m {params.step} --corine {params.corine:q} --quality {params.quality:q}"
+        " --manifest {output.manifest:q} 2> {log:q}"
 
 
 rule make_reference_maps:
     """Rasterise a tile's polygons at 10 m and count the pixels of every code in every patch."""
     input:
+        made=due("make_reference_maps"),
         clip=clip_of,
-        patches=f"{TABLES}/patches/{{tile}}.parquet",
+        patches=RESULTS.patch_table("{tile}"),
     output:
-        folder=directory(f"{RESULTS}/reference_maps/{{tile}}"),
-        table=f"{TABLES}/code_counts/{{tile}}.parquet",
+        folder=directory(RESULTS.reference_maps("{tile}")),
+        table=RESULTS.code_counts("{tile}"),
+        record=record("make_reference_maps"),
     log:
-        f"{LOGS}/make_reference_maps/{{tile}}.log",
+        RESULTS.log("make_reference_maps", "{tile}"),
     conda:
         "../../envs/raster.yaml"
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,  # 0.75 GB seen, full-size tile
-        runtime=lambda wildcards, attempt: 15 * attempt,  # 6-18 s seen
+        mem_mb=growing(2000),  # 0.75 GB seen, full-size tile
+        runtime=growing(15),  # 6-18 s seen
     params:
-        container=config["patches"]["container"],
-        code=code_version("reference_maps"),
-        environment=environment_version("raster"),
+        step=step("make_reference_maps"),
     shell:
-        "python -m reben.reference_maps --tile {wildcards.tile} --clip {input.clip:q}"
-        " --patches {input.patches:q} --container {params.container} --threads {threads}"
+        "python -m {params.step} --tile {wildcards.tile} --clip {input.clip:q}"
+        " --patches {input.patches:q} --threads {threads}"
         " --out {output.folder:q} --table {output.table:q} 2> {log:q}"
 
 
 rule label_patches:
-    """Label all patches with the classes present in their reference maps."""
     input:
+        made=due("label_patches"),
         settled=after_clip,
-        code_counts=of_tiles(f"{TABLES}/code_counts/{{tile}}.parquet"),
-        nomenclature=config["labels"]["nomenclature"],
+        code_counts=RESULTS.code_counts("{tile}"),
     output:
-        f"{TABLES}/labels.parquet",
+        table=RESULTS.labels("{tile}"),
+        record=record("label_patches"),
     log:
-        f"{LOGS}/label_patches.log",
+        RESULTS.log("label_patches", "{tile}"),
+    """Label the patches of a tile with the classes present in their reference maps."""
+    localrule: True
     conda:
         "../../envs/tables.yaml"
     threads: 1
@@ -73,13 +114,8 @@ rule label_patches:
         mem_mb=1000,
         runtime=10,
     params:
-        code_counts=f"{TABLES}/code_counts/*.parquet",
-        min_labelled_fraction=config["labels"]["min_labelled_fraction"],
-        threshold=config["labels"]["threshold"],
-        code=code_version("labels"),
-        environment=environment_version("tables"),
+        step=step("label_patches"),
+        nomenclature=config["labels"]["nomenclature"],
     shell:
-        "python -m reben.labels --code-counts {params.code_counts:q}"
-        " --nomenclature {input.nomenclature:q}"
-        " --min-labelled-fraction {params.min_labelled_fraction}"
-        " --threshold {params.threshold} --out {output:q} 2> {log:q}"
+        "python -m {params.step} --code-counts {input.code_counts:q}"
+        " --nomenclature {params.nomenclature:q} --out {output.table:q} 2> {log:q}"

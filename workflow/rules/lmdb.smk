@@ -1,83 +1,108 @@
 """GeoTIFFs to one LMDB, by way of a shard for each tile and kind of data.
 
-Imagery, Sentinel-1 and reference maps have shards of their own, with all valid patches:
-a new CORINE release or another threshold encodes no imagery again.
+In: ``patches/{tile}``, ``reference_maps/{tile}``, the Sentinel-1 patches, and the tables that
+list them. Out: ``encoded/{kind}/{tile}.lmdb``, ``dataset/BigEarthNet.lmdb``.
+
+Imagery, Sentinel-1 and reference maps have shards of their own, with all valid patches: a new
+CORINE release or another threshold encodes no imagery again.
 """
+
+ENCODERS = {
+    "s2": "encode_sentinel2",
+    "s1": "encode_sentinel1",
+    "reference_maps": "encode_reference_maps",
+}
+
+
+def encoded(kind, before, **made):
+    """State what the shards of a kind are made from."""
+    options = {"layers": kind, "patch_m": config["patches"]["side_m"]}
+    made_from(
+        ENCODERS[kind],
+        step="encode",
+        environment="raster",
+        options=options,
+        after=[before],
+        **made,
+    )
+
+
+encoded("s2", "make_patches")
+encoded("reference_maps", "make_reference_maps")
+encoded(
+    "s1",
+    "pair_sentinel1",
+    sources=lambda tile: source("sentinel1.root", "images", RESULTS.sentinel1(tile)),
+)
+made_from(
+    "build_lmdb",
+    step="build_lmdb",
+    environment="raster",
+    per_tile=False,
+    after=[
+        "select_patches",
+        *[ENCODERS[kind] for kind in KINDS],
+        *given("s1" in KINDS, ["pair_sentinel1"]),
+    ],
+)
 
 
 rule encode_sentinel2:
     """Encode the Sentinel-2 patches of a tile."""
     input:
-        root=f"{RESULTS}/patches/{{tile}}",
-        table=f"{TABLES}/patches/{{tile}}.parquet",
+        made=due("encode_sentinel2"),
+        root=RESULTS.patches("{tile}"),
+        table=RESULTS.patch_table("{tile}"),
     output:
-        directory(f"{RESULTS}/encoded/s2/{{tile}}.lmdb"),
+        shard=directory(RESULTS.shard("s2", "{tile}")),
+        record=record("encode_sentinel2"),
     log:
-        f"{LOGS}/encode_sentinel2/{{tile}}.log",
+        RESULTS.log("encode_sentinel2", "{tile}"),
     conda:
         "../../envs/raster.yaml"
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,  # 0.35 GB seen, full-size tile
-        runtime=lambda wildcards, attempt: 15 * attempt,  # 11 s seen
+        mem_mb=growing(2000),  # 0.35 GB seen, full-size tile; Sentinel-1 0.26, maps 0.16
+        runtime=growing(15),  # 11 s seen; Sentinel-1 6 s, maps 2.5 s
     params:
-        side_m=config["patches"]["side_m"],
-        code=code_version("encode"),
-        environment=environment_version("raster"),
+        step=step("encode_sentinel2"),
+        patches=lambda wildcards, input: options(root=input.root, table=input.table),
     shell:
-        "python -m reben.encode --layers s2 --root {input.root:q} --table {input.table:q}"
-        " --patch-m {params.side_m}"
-        " --threads {threads} --out {output:q} 2> {log:q}"
+        "python -m {params.step} {params.patches} --threads {threads}"
+        " --out {output.shard:q} 2> {log:q}"
 
 
-rule encode_sentinel1:
+use rule encode_sentinel2 as encode_sentinel1 with:
     """Encode the Sentinel-1 patches of a tile."""
     input:
-        root=at_hand(config["sentinel1"]["root"]),
-        table=f"{TABLES}/sentinel1/{{tile}}.parquet",
+        made=due("encode_sentinel1"),
+        table=RESULTS.sentinel1("{tile}"),
     output:
-        directory(f"{RESULTS}/encoded/s1/{{tile}}.lmdb"),
+        shard=directory(RESULTS.shard("s1", "{tile}")),
+        record=record("encode_sentinel1"),
     log:
-        f"{LOGS}/encode_sentinel1/{{tile}}.log",
-    conda:
-        "../../envs/raster.yaml"
-    threads: 2
-    resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,  # 0.26 GB seen, full-size tile
-        runtime=lambda wildcards, attempt: 15 * attempt,  # 6 s seen
+        RESULTS.log("encode_sentinel1", "{tile}"),
     params:
-        side_m=config["patches"]["side_m"],
-        code=code_version("encode"),
-        environment=environment_version("raster"),
-    shell:
-        "python -m reben.encode --layers s1 --root {input.root:q} --table {input.table:q}"
-        " --patch-m {params.side_m}"
-        " --threads {threads} --out {output:q} 2> {log:q}"
+        step=step("encode_sentinel1"),
+        patches=lambda wildcards, input: options(
+            root=config["sentinel1"]["root"], table=input.table
+        ),
 
 
-rule encode_reference_maps:
+use rule encode_sentinel2 as encode_reference_maps with:
     """Encode the reference maps of a tile."""
     input:
+        made=due("encode_reference_maps"),
         settled=after_clip,
-        root=f"{RESULTS}/reference_maps/{{tile}}",
+        root=RESULTS.reference_maps("{tile}"),
     output:
-        directory(f"{RESULTS}/encoded/reference_maps/{{tile}}.lmdb"),
+        shard=directory(RESULTS.shard("reference_maps", "{tile}")),
+        record=record("encode_reference_maps"),
     log:
-        f"{LOGS}/encode_reference_maps/{{tile}}.log",
-    conda:
-        "../../envs/raster.yaml"
-    threads: 2
-    resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,  # 0.16 GB seen, full-size tile
-        runtime=lambda wildcards, attempt: 15 * attempt,  # 2.5 s seen
+        RESULTS.log("encode_reference_maps", "{tile}"),
     params:
-        side_m=config["patches"]["side_m"],
-        code=code_version("encode"),
-        environment=environment_version("raster"),
-    shell:
-        "python -m reben.encode --layers reference_maps --root {input.root:q}"
-        " --patch-m {params.side_m}"
-        " --threads {threads} --out {output:q} 2> {log:q}"
+        step=step("encode_reference_maps"),
+        patches=lambda wildcards, input: options(root=input.root),
 
 
 rule build_lmdb:
@@ -86,33 +111,28 @@ rule build_lmdb:
     # It depends on what is kept, not on the metadata: another split, country or flag leaves
     # the LMDB as it is.
     input:
+        made=due("build_lmdb"),
         settled=after_clip,
-        selection=f"{TABLES}/selection.parquet",
-        pairs=given(shards("s1"), of_tiles(f"{TABLES}/sentinel1/{{tile}}.parquet")),
-        s2=shards("s2"),
-        s1=shards("s1"),
-        reference_maps=shards("reference_maps"),
+        selection=RESULTS.selection,
+        pairs=given("s1" in KINDS, of_tiles(RESULTS.sentinel1)),
+        shards=[RESULTS.shard(kind, tile) for kind in KINDS for tile in TILES],
     output:
-        directory(f"{RESULTS}/dataset/BigEarthNet.lmdb"),
+        lmdb=directory(RESULTS.lmdb),
+        record=record("build_lmdb"),
     log:
-        f"{LOGS}/build_lmdb.log",
+        RESULTS.log("build_lmdb"),
     conda:
         "../../envs/raster.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,  # 0.4 GB seen, full-size tile
-        runtime=lambda wildcards, attempt: 240 * attempt,  # 10 s a tile seen
+        mem_mb=growing(4000),  # 0.4 GB seen, full-size tile
+        runtime=growing(240),  # 10 s a tile seen
     params:
+        step=step("build_lmdb"),
         shards=options(
-            **{
-                kind: f"{RESULTS}/encoded/{kind}/*.lmdb"
-                for kind in KINDS
-                if shards(kind)
-            },
-            pairs=given(shards("s1"), f"{TABLES}/sentinel1/*.parquet"),
+            **{kind: RESULTS.shard(kind, "*") for kind in KINDS},
+            pairs=given("s1" in KINDS, every(RESULTS.sentinel1)),
         ),
-        code=code_version("build_lmdb"),
-        environment=environment_version("raster"),
     shell:
-        "python -m reben.build_lmdb --selection {input.selection:q} {params.shards}"
-        " --out {output:q} 2> {log:q}"
+        "python -m {params.step} --selection {input.selection:q} {params.shards}"
+        " --out {output.lmdb:q} 2> {log:q}"

@@ -1,27 +1,59 @@
+"""Products to patches, a GeoTIFF for every patch and band.
+
+In: the L2A product of a tile. Out: ``patches/{tile}`` and ``tables/patches/{tile}.parquet``.
+"""
+
+from reben.quality import failed
+
+# The step judges by itself. So another quality rule cuts only those tiles again whose verdict
+# it changes.
+os.environ.update(REBEN_REQUIRED=" ".join(REQUIRED))
+
+
+def verdict_now(tile):
+    """What a product's indicators say by the rule of today, as far as they are known."""
+    path = RESULTS.verdict(tile)
+    try:
+        return {"verdict": failed(read_json(path)["indicators"], REQUIRED)}
+    except (OSError, RebenError, KeyError, TypeError):
+        return {}
+
+
+made_from(
+    "make_patches",
+    step="patches",
+    environment="raster",
+    options={
+        "patch_m": config["patches"]["side_m"],
+        "harmonise_offset": config["patches"]["harmonise_offset"],
+        "container": config["patches"]["container"],
+    },
+    sources=l2a_source,
+    found=verdict_now,
+)
+
+
 rule make_patches:
     """Cut a product into patches, one GeoTIFF a patch and band, and note which are valid."""
     input:
-        product=l2a_product,
+        made=due("make_patches"),
+        product=l2a_made_here,
     output:
-        folder=directory(f"{RESULTS}/patches/{{tile}}"),
-        table=f"{TABLES}/patches/{{tile}}.parquet",
+        folder=directory(RESULTS.patches("{tile}")),
+        table=RESULTS.patch_table("{tile}"),
+        record=record("make_patches"),
     log:
-        f"{LOGS}/make_patches/{{tile}}.log",
+        RESULTS.log("make_patches", "{tile}"),
     conda:
         "../../envs/raster.yaml"
     threads: 4
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,  # 0.7 GB seen, full-size tile
-        runtime=lambda wildcards, attempt: 30 * attempt,  # 1-2.5 min seen on two cores
+        mem_mb=growing(2000),  # 0.7 GB seen, full-size tile
+        runtime=growing(30),  # 1-2.5 min seen on two cores
     params:
-        verdict=verdict,
-        side_m=config["patches"]["side_m"],
-        container=config["patches"]["container"],
-        harmonise_offset=options(harmonise_offset=config["patches"]["harmonise_offset"]),
-        code=code_version("patches"),
-        environment=environment_version("raster"),
+        step=step("make_patches"),
+        product=lambda wildcards: l2a_path(wildcards.tile),
     shell:
-        "python -m reben.patches --product {input.product:q} --tile {wildcards.tile}"
-        " --required $REBEN_REQUIRED --patch-m {params.side_m} {params.harmonise_offset}"
-        " --container {params.container} --threads {threads}"
+        "python -m {params.step} --product {params.product:q} --tile {wildcards.tile}"
+        " --required $REBEN_REQUIRED --threads {threads}"
         " --out {output.folder:q} --table {output.table:q} 2> {log:q}"

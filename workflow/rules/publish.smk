@@ -1,74 +1,92 @@
 """The dataset for others: archives in the published layout, and catalogue entries.
 
-Targets of their own, `snakemake ... archive catalogue`: a build is whole without them.
+In: a finished build. Out: ``archives/``; ``dataset/collection.json``, ``items.parquet``,
+``croissant.json``, ``README.md``, ``metadata_footprints.parquet``. Targets of their own,
+`snakemake ... archive catalogue`: a build is complete without them.
 """
 
-METADATA_TABLES = [
-    f"{RESULTS}/dataset/metadata.parquet",
-    f"{RESULTS}/dataset/metadata_for_patches_with_snow_cloud_or_shadow.parquet",
-]
+made_from(
+    "archive",
+    step="publish.archives",
+    environment="publish",
+    per_tile=False,
+    after=[
+        *("build_metadata", "make_patches", "make_reference_maps"),
+        # The images that are packed are those that were encoded.
+        *given(SENTINEL1, ["pair_sentinel1", "encode_sentinel1"]),
+    ],
+)
+made_from(
+    "catalogue",
+    step="publish",
+    environment="publish",
+    per_tile=False,
+    options=config["dataset"],
+    settings=lambda _: {"text": data_version("publish/card.md")},
+    sources=lambda _: source("labels.nomenclature"),
+    after=TABLE_RULES,
+)
 
 
 rule archive:
     """Pack the GeoTIFFs of the dataset, without a second copy on disk."""
     input:
+        made=due("archive"),
         settled=after_clip,
-        metadata=METADATA_TABLES,
-        patches=of_tiles(f"{RESULTS}/patches/{{tile}}"),
-        reference_maps=of_tiles(f"{RESULTS}/reference_maps/{{tile}}"),
-        pairs=SENTINEL1_TABLES,
-        sentinel1=at_hand(config["sentinel1"]["root"]),
+        metadata=[RESULTS.metadata, RESULTS.obscured],
+        patches=of_tiles(RESULTS.patches),
+        reference_maps=of_tiles(RESULTS.reference_maps),
+        pairs=given(SENTINEL1, of_tiles(RESULTS.sentinel1)),
+        shards=given(SENTINEL1, [RESULTS.shard("s1", tile) for tile in TILES]),
     output:
-        directory(f"{RESULTS}/archives"),
+        folder=directory(RESULTS.archives),
+        record=record("archive"),
     log:
-        f"{LOGS}/archive.log",
+        RESULTS.log("archive"),
     conda:
         "../../envs/publish.yaml"
     threads: 8
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 720 * attempt,  # 7 million files in the whole of v2
+        mem_mb=growing(2000),
+        runtime=growing(720),  # 7 million files in the whole of v2
     params:
-        results=lambda wildcards, output: Path(output[0]).parent,
-        sentinel1=lambda wildcards, input: options(
-            s1=input.sentinel1 or None,
-            pairs=ALL_SENTINEL1_TABLES if input.sentinel1 else None,
+        step=step("archive"),
+        results=RESULTS.root,
+        sentinel1=options(
+            s1=config["sentinel1"]["root"],
+            pairs=given(SENTINEL1, every(RESULTS.sentinel1)),
         ),
-        code=code_version("publish.archives"),
-        environment=environment_version("publish"),
     shell:
-        "python -m reben.publish.archives --metadata {input.metadata:q}"
+        "python -m {params.step} --metadata {input.metadata:q}"
         " --s2 {params.results:q}/patches --reference-maps {params.results:q}/reference_maps"
-        " {params.sentinel1} --threads {threads} --out {output:q} 2> {log:q}"
+        " {params.sentinel1} --threads {threads} --out {output.folder:q} 2> {log:q}"
 
 
 rule catalogue:
     """Describe the dataset: STAC, Croissant, GeoParquet and a card."""
     input:
+        made=due("catalogue"),
         settled=after_clip,
         tables=BUILD_TABLES,
-        patch_tables=PATCH_TABLES,
-        nomenclature=config["labels"]["nomenclature"],
     output:
-        f"{RESULTS}/dataset/collection.json",
-        f"{RESULTS}/dataset/items.parquet",
-        f"{RESULTS}/dataset/croissant.json",
-        f"{RESULTS}/dataset/README.md",
-        f"{RESULTS}/dataset/metadata_footprints.parquet",
+        collection=RESULTS.collection,
+        stac_items=RESULTS.items,
+        croissant=RESULTS.croissant,
+        card=RESULTS.card,
+        footprints=RESULTS.footprints,
+        record=record("catalogue"),
     log:
-        f"{LOGS}/catalogue.log",
+        RESULTS.log("catalogue"),
     conda:
         "../../envs/publish.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 6000 * attempt,  # see tests/benchmarks
+        mem_mb=growing(6000),  # see tests/benchmarks
         runtime=60,
     params:
-        results=lambda wildcards, output: Path(output[0]).parents[1],
-        facts=options(**config["dataset"]),
-        text=data_version("publish/card.md"),
-        code=code_version("publish"),
-        environment=environment_version("publish"),
+        step=step("catalogue"),
+        results=RESULTS.root,
+        nomenclature=config["labels"]["nomenclature"],
     shell:
-        "python -m reben.publish --results {params.results:q} {params.facts}"
-        " --nomenclature {input.nomenclature:q} --out {params.results:q}/dataset 2> {log:q}"
+        "python -m {params.step} --results {params.results:q}"
+        " --nomenclature {params.nomenclature:q} --out {params.results:q}/dataset 2> {log:q}"

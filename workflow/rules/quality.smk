@@ -1,21 +1,37 @@
+"""The verdict on every product, from its own metadata.
+
+In: the L2A product of a tile. Out: ``quality/{tile}.json``. A rejected product is data, not an
+error: later steps make empty outputs from it.
+"""
+
+made_from(
+    "check_quality",
+    step="quality",
+    environment="tables",
+    options={"required": REQUIRED},
+    sources=lambda tile: l2a_source(tile, "pattern", "**/MTD_*.xml"),
+)
+
+
 rule check_quality:
     """Judge a product by the quality indicators in its metadata."""
     input:
-        product=l2a_product,
+        made=due("check_quality"),
+        product=l2a_made_here,
     output:
-        f"{RESULTS}/quality/{{tile}}.json",
+        verdict=RESULTS.verdict("{tile}"),
+        record=record("check_quality"),
     log:
-        f"{LOGS}/check_quality/{{tile}}.log",
+        RESULTS.log("check_quality", "{tile}"),
     conda:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,  # 60 MB seen: an XML file of 50 kB
-        runtime=lambda wildcards, attempt: 10 * attempt,  # 1 s seen
+        mem_mb=growing(1000),  # 60 MB seen: an XML file of 50 kB
+        runtime=growing(10),  # 1 s seen
     params:
-        required=REQUIRED,
-        code=code_version("quality"),
-        environment=environment_version("tables"),
+        step=step("check_quality"),
+        product=lambda wildcards: l2a_path(wildcards.tile),
     shell:
-        "python -m reben.quality --product {input.product:q} --tile {wildcards.tile}"
-        " --required {params.required:q} --out {output:q} 2> {log:q}"
+        "python -m {params.step} --product {params.product:q} --tile {wildcards.tile}"
+        " --out {output.verdict:q} 2> {log:q}"

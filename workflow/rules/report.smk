@@ -1,35 +1,68 @@
-"""The dataset to be looked at: a picture of it, and pages for a browser."""
+"""The dataset to be looked at: a picture of it, and pages for a browser.
 
-#: The tables that every picture of a finished build is drawn from.
-BUILD_TABLES = [
-    f"{RESULTS}/dataset/quality.csv",
-    f"{RESULTS}/dataset/funnel.csv",
-    f"{RESULTS}/dataset/class_counts.csv",
-    f"{RESULTS}/dataset/metadata.parquet",
-    f"{RESULTS}/dataset/metadata_for_patches_with_snow_cloud_or_shadow.parquet",
-    f"{TABLES}/selection.parquet",
-    f"{TABLES}/labels.parquet",
-    f"{TABLES}/split.parquet",
+In: the tables of a finished build, its GeoTIFFs, the audit. Out: ``dataset/overview.png``,
+``report/``. Targets of their own.
+"""
+
+from reben.runtime.code_version import data_version
+
+#: Rules that make the tables which every view of a finished build is drawn from.
+TABLE_RULES = [
+    *("make_patches", "label_patches", "assign_split", "select_patches"),
+    *("build_metadata", "count_funnel"),
 ]
+#: The last of these tables; those before them come with them.
+BUILD_TABLES = [
+    *(RESULTS.quality, RESULTS.funnel, RESULTS.class_counts, RESULTS.metadata),
+    *(RESULTS.obscured, RESULTS.selection),
+    *of_tiles(RESULTS.labels),
+    *of_tiles(RESULTS.split),
+    *of_tiles(RESULTS.patch_table),
+]
+
+made_from(
+    "draw_overview",
+    step="overview",
+    environment="report",
+    per_tile=False,
+    sources=lambda _: source("labels.nomenclature"),
+    after=[*TABLE_RULES, "make_reference_maps"],
+)
+made_from(
+    "report",
+    step="report",
+    environment="report",
+    per_tile=False,
+    options={
+        "name": config["dataset"]["name"],
+        "version": config["dataset"]["version"],
+        "name_column": given(COUNTRIES, config["countries"]["name_column"]),
+    },
+    settings=lambda _: {"templates": data_version("report/templates")},
+    sources=lambda _: {**source("labels.nomenclature"), **source("countries.path")},
+    after=[*TABLE_RULES, "make_reference_maps", *PAIR_SENTINEL1, "audit"],
+)
 
 
 rule draw_overview:
-    """Draw all tiles with what became of their patches, and a few patches."""
     input:
+        made=due("draw_overview"),
         settled=after_clip,
         tables=BUILD_TABLES,
-        patches=of_tiles(f"{RESULTS}/patches/{{tile}}"),
-        reference_maps=of_tiles(f"{RESULTS}/reference_maps/{{tile}}"),
-        nomenclature=config["labels"]["nomenclature"],
+        patches=of_tiles(RESULTS.patches),
+        reference_maps=of_tiles(RESULTS.reference_maps),
     output:
-        report(
-            f"{RESULTS}/dataset/overview.png",
+        picture=report(
+            RESULTS.overview,
             caption="../report/overview.rst",
             category="Dataset",
             labels={"what": "overview"},
         ),
+        record=record("draw_overview"),
     log:
-        f"{LOGS}/draw_overview.log",
+        RESULTS.log("draw_overview"),
+    """Draw all tiles with what became of their patches, and a few patches."""
+    localrule: True
     conda:
         "../../envs/report.yaml"
     threads: 1
@@ -37,50 +70,44 @@ rule draw_overview:
         mem_mb=2000,
         runtime=15,
     params:
-        results=lambda wildcards, output: Path(output[0]).parents[1],
-        code=code_version("overview"),
-        environment=environment_version("report"),
+        step=step("draw_overview"),
+        results=RESULTS.root,
+        nomenclature=config["labels"]["nomenclature"],
     shell:
-        "python -m reben.overview --results {params.results:q}"
-        " --nomenclature {input.nomenclature:q} --out {output:q} 2> {log:q}"
+        "python -m {params.step} --results {params.results:q}"
+        " --nomenclature {params.nomenclature:q} --out {output.picture:q} 2> {log:q}"
 
 
 rule report:
     """Write the pages of the dataset and of its tiles; `snakemake ... report` makes them."""
     input:
+        made=due("report"),
         settled=after_clip,
         tables=BUILD_TABLES,
-        patch_tables=PATCH_TABLES,
-        patches=of_tiles(f"{RESULTS}/patches/{{tile}}"),
-        reference_maps=of_tiles(f"{RESULTS}/reference_maps/{{tile}}"),
-        sentinel1=SENTINEL1_TABLES,
-        nomenclature=config["labels"]["nomenclature"],
-        countries=at_hand(config["countries"]["path"]),
-        manifest=f"{RESULTS}/audit/manifest.json",
+        patches=of_tiles(RESULTS.patches),
+        reference_maps=of_tiles(RESULTS.reference_maps),
+        sentinel1=given(SENTINEL1, of_tiles(RESULTS.sentinel1)),
+        manifest=RESULTS.manifest,
     output:
-        directory(f"{RESULTS}/report"),
+        pages=directory(RESULTS.report),
+        record=record("report"),
     log:
-        f"{LOGS}/report.log",
+        RESULTS.log("report"),
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,  # see tests/benchmarks
+        mem_mb=growing(4000),  # see tests/benchmarks
         runtime=30,
     params:
-        results=lambda wildcards, output: Path(output[0]).parent,
-        facts=options(
-            name=config["dataset"]["name"],
-            version=config["dataset"]["version"],
+        step=step("report"),
+        results=RESULTS.root,
+        nomenclature=config["labels"]["nomenclature"],
+        inputs=options(
+            countries=config["countries"]["path"],
             sentinel1=config["sentinel1"]["root"],
-            name_column=config["countries"]["name_column"] if COUNTRIES else None,
         ),
-        inputs=lambda wildcards, input: options(
-            countries=input.countries or None, manifest=input.manifest
-        ),
-        templates=data_version("report/templates"),
-        code=code_version("report"),
-        environment=environment_version("report"),
     shell:
-        "python -m reben.report --results {params.results:q} {params.facts} {params.inputs}"
-        " --nomenclature {input.nomenclature:q} --out {output:q} 2> {log:q}"
+        "python -m {params.step} --results {params.results:q} {params.inputs}"
+        " --manifest {input.manifest:q} --nomenclature {params.nomenclature:q}"
+        " --out {output.pages:q} 2> {log:q}"

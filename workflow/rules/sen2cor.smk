@@ -1,64 +1,84 @@
-"""L1C to L2A with ESA's sen2cor, which the user installs."""
+"""L1C to L2A with ESA's sen2cor, which the user installs.
 
-from reben.runtime.files import sha256_file
+In: ``l1c/{tile}``, sen2cor and its parameter file (GIPP). Out: ``l2a/{tile}.SAFE``.
 
-GIPP = config["sen2cor"]["gipp"]
-SEN2COR_VERSION = f"{RESULTS}/sen2cor/version.json"
+A tile takes 40 minutes, and is made again only if the outcome can differ: with another version
+of sen2cor, another GIPP or another product; not for edited code.
+"""
 
-# Where they are is nothing that a tile is processed again for.
-os.environ.update(REBEN_SEN2COR=config["sen2cor"]["command"], REBEN_GIPP=GIPP or "")
+# Where it is decides nothing.
+os.environ.update(
+    REBEN_SEN2COR=config["sen2cor"]["command"],
+    REBEN_GIPP=config["sen2cor"]["gipp"] or "",
+)
+SEN2COR = {"version": config["sen2cor"]["version"]}
+
+made_from(
+    "check_sen2cor",
+    step="sen2cor_version",
+    environment=None,
+    coded=False,
+    per_tile=False,
+    options=SEN2COR,
+)
+made_from(
+    "run_sen2cor",
+    step="sen2cor",
+    environment=None,
+    coded=False,
+    options=SEN2COR,
+    sources=lambda tile: source("sen2cor.gipp"),
+    after=["acquire"],
+)
 
 
 rule check_sen2cor:
     """Check that the sen2cor of the config is installed, before hours of downloads."""
 
-    # Nothing depends on it, not even through `ancient`, behind which Snakemake overlooks
-    # changed parameters: every tile asks for the version once more by itself.
+    # Nothing depends on it: every tile asks for the version once more by itself.
+    input:
+        made=due("check_sen2cor"),
     output:
-        SEN2COR_VERSION,
+        version=RESULTS.sen2cor_version,
+        record=record("check_sen2cor"),
     log:
-        f"{LOGS}/check_sen2cor.log",
+        RESULTS.log("check_sen2cor"),
     priority: 100
     conda:
         "../../envs/sen2cor.yaml"
     threads: 1
     resources:
-        # 17 MB seen beside sen2cor, whose own start could not be tried.
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        mem_mb=growing(1000),  # 17 MB seen beside sen2cor, whose own start was not tried
         runtime=10,
     params:
-        version=config["sen2cor"]["version"],
+        step=step("check_sen2cor"),
     shell:
-        'python -m reben.sen2cor_version --command "$REBEN_SEN2COR"'
-        " --version {params.version:q} --out {output:q} 2> {log:q}"
+        'python -m {params.step} --command "$REBEN_SEN2COR" --out {output.version:q} 2> {log:q}'
 
 
 rule run_sen2cor:
     """Process an L1C product to L2A."""
-
-    # Its parameters are sen2cor's version, the digest of its GIPP and its own last failure:
-    # 40 minutes a tile are spent again only if the outcome can differ.
     input:
-        l1c=f"{RESULTS}/l1c/{{tile}}",
+        made=due("run_sen2cor"),
+        l1c=RESULTS.l1c("{tile}"),
     output:
-        directory(f"{RESULTS}/l2a/{{tile}}.SAFE"),
+        product=directory(RESULTS.l2a("{tile}")),
+        record=record("run_sen2cor"),
     log:
-        f"{LOGS}/run_sen2cor/{{tile}}.log",
+        RESULTS.log("run_sen2cor", "{tile}"),
     wildcard_constraints:
         tile=FETCHED["L1C"],
     conda:
         "../../envs/sen2cor.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 8000 * attempt,  # ESA asks for 8 GB
+        mem_mb=growing(8000),  # ESA asks for 8 GB
         disk_mb=6000,  # some 5 GB of scratch, beside the output
-        runtime=lambda wildcards, attempt: 120 * attempt,  # 35-45 min a tile
+        runtime=growing(120),  # 35-45 min a tile
     params:
-        version=config["sen2cor"]["version"],
-        gipp_digest=sha256_file(GIPP) if GIPP and Path(GIPP).is_file() else "",
-        failure=last_failure("sen2cor"),
+        step=step("run_sen2cor"),
     shell:
-        "python -m reben.sen2cor --l1c {input.l1c:q} --out {output:q}"
-        ' --command "$REBEN_SEN2COR" --gipp "$REBEN_GIPP" --version {params.version:q}'
+        "python -m {params.step} --l1c {input.l1c:q} --out {output.product:q}"
+        ' --command "$REBEN_SEN2COR" --gipp "$REBEN_GIPP"'
         " --limit-min {resources.runtime} --threads {threads}"
         " --scratch {resources.tmpdir:q} --log {log:q} 2> {log:q}"

@@ -1,46 +1,70 @@
+"""Sentinel-1 patches: an index of what there is, and the one that belongs to each patch.
+
+In: the folder of BigEarthNet-S1 patches, ``tables/patches/{tile}.parquet``, the alignment. Out:
+``tables/sentinel1_index.parquet``, ``tables/sentinel1/{tile}.parquet``.
+"""
+
+made_from(
+    "index_sentinel1",
+    step="sentinel1",
+    environment="raster",
+    per_tile=False,
+    sources=lambda _: source("sentinel1.root", "folders"),
+)
+made_from(
+    "pair_sentinel1",
+    step="sentinel1",
+    environment="raster",
+    sources=lambda tile: source("sentinel1.root", "headers", RESULTS.sentinel1(tile)),
+    after=["index_sentinel1", "make_patches", *given(ALIGNED, ["align_patches"])],
+)
+
+
 rule index_sentinel1:
     """Find all Sentinel-1 patches below the root, once for all tiles."""
     input:
-        root=at_hand(config["sentinel1"]["root"]),
+        made=due("index_sentinel1"),
     output:
-        f"{TABLES}/sentinel1_index.parquet",
+        table=RESULTS.sentinel1_index,
+        record=record("index_sentinel1"),
     log:
-        f"{LOGS}/index_sentinel1.log",
+        RESULTS.log("index_sentinel1"),
     conda:
         "../../envs/raster.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,  # 0.2 GB seen, one tile
-        runtime=lambda wildcards, attempt: 60 * attempt,  # 2 s seen, one tile: 8,281 folders
+        mem_mb=growing(2000),  # 0.2 GB seen, one tile
+        runtime=growing(60),  # 2 s seen, one tile: 8,281 folders
     params:
-        code=code_version("sentinel1"),
-        environment=environment_version("raster"),
+        step=step("index_sentinel1"),
+        root=config["sentinel1"]["root"],
     shell:
-        "python -m reben.sentinel1 index --root {input.root:q} --out {output:q} 2> {log:q}"
+        "python -m {params.step} index --root {params.root:q} --out {output.table:q} 2> {log:q}"
 
 
 rule pair_sentinel1:
     """Find and check the Sentinel-1 patch of every valid patch of a tile."""
     input:
-        root=at_hand(config["sentinel1"]["root"]),
-        index=f"{TABLES}/sentinel1_index.parquet",
-        patches=f"{TABLES}/patches/{{tile}}.parquet",
-        alignment=given(ALIGNED, f"{TABLES}/alignment.parquet"),
+        made=due("pair_sentinel1"),
+        index=RESULTS.sentinel1_index,
+        patches=RESULTS.patch_table("{tile}"),
+        alignment=given(ALIGNED, RESULTS.alignment),
     output:
-        f"{TABLES}/sentinel1/{{tile}}.parquet",
+        table=RESULTS.sentinel1("{tile}"),
+        record=record("pair_sentinel1"),
     log:
-        f"{LOGS}/pair_sentinel1/{{tile}}.log",
+        RESULTS.log("pair_sentinel1", "{tile}"),
     conda:
         "../../envs/raster.yaml"
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,  # 0.3 GB seen, full-size tile
-        runtime=lambda wildcards, attempt: 15 * attempt,  # 3 s seen
+        mem_mb=growing(1000),  # 0.3 GB seen, full-size tile
+        runtime=growing(15),  # 3 s seen
     params:
+        step=step("pair_sentinel1"),
+        root=config["sentinel1"]["root"],
         alignment=lambda wildcards, input: options(alignment=input.alignment or None),
-        code=code_version("sentinel1"),
-        environment=environment_version("raster"),
     shell:
-        "python -m reben.sentinel1 pair --root {input.root:q} --index {input.index:q}"
+        "python -m {params.step} pair --root {params.root:q} --index {input.index:q}"
         " --patches {input.patches:q} {params.alignment} --threads {threads}"
-        " --out {output:q} 2> {log:q}"
+        " --out {output.table:q} 2> {log:q}"

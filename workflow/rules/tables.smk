@@ -1,65 +1,92 @@
-"""Steps over the tables of all tiles: seconds each, so they run where Snakemake runs.
+"""What is known of every patch of all tiles, and which of them make the dataset.
 
-Its other jobs are worth one on a cluster: the tiles', and those that read a large input or
-write the whole dataset (clip_corine, index_sentinel1, build_lmdb, report).
+In: the tables of the tiles, country outlines, the v1 pairs and lists. Out: ``tables/*.parquet``
+and, in ``dataset/``, the metadata tables, ``class_counts.csv``, ``funnel.csv``, ``quality.csv``.
+
+Seconds each, so they run where Snakemake runs.
 """
 
-
-localrules:
-    assign_split,
-    assign_country,
-    align_patches,
-    flag_snow_cloud,
-    select_patches,
-    build_metadata,
-    count_funnel,
-    label_patches,
-    draw_overview,
+ALIGN_PATCHES = given(ALIGNED, ["align_patches"])
+PAIR_SENTINEL1 = given(SENTINEL1, ["pair_sentinel1"])
+#: A patch must have a pair.
+NEEDS_PAIR = SENTINEL1 and config["sentinel1"]["missing"] == "drop"
 
 
-PATCH_TABLES = of_tiles(f"{TABLES}/patches/{{tile}}.parquet")
-SENTINEL1_TABLES = given(SENTINEL1, of_tiles(f"{TABLES}/sentinel1/{{tile}}.parquet"))
-REQUIRED_SENTINEL1 = given(config["sentinel1"]["missing"] == "drop", SENTINEL1_TABLES)
-# The same for a command line, which has no room for thousands of names (reben.results.tile_paths).
-ALL_PATCH_TABLES = f"{TABLES}/patches/*.parquet"
-ALL_SENTINEL1_TABLES = f"{TABLES}/sentinel1/*.parquet"
-ALIGNMENT = given(ALIGNED, f"{TABLES}/alignment.parquet")
+def of_all(rule, **made):
+    """State what a rule over the tables of all tiles is made from."""
+    made_from(rule, environment="tables", per_tile=False, **made)
 
 
-rule assign_split:
-    """Assign train, validation and test by the place of each patch in its tile."""
-    input:
-        patches=PATCH_TABLES,
-    output:
-        f"{TABLES}/split.parquet",
-    log:
-        f"{LOGS}/assign_split.log",
-    conda:
-        "../../envs/tables.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        patches=ALL_PATCH_TABLES,
-        p=config["split"]["p"],
-        q=config["split"]["q"],
-        code=code_version("split"),
-        environment=environment_version("tables"),
-    shell:
-        "python -m reben.split --patches {params.patches:q} --p {params.p} --q {params.q}"
-        " --out {output:q} 2> {log:q}"
+of_all(
+    "align_patches",
+    step="alignment",
+    sources=lambda _: source("alignment.pairs"),
+    after=["make_patches"],
+)
+of_all(
+    "flag_snow_cloud",
+    step="snow_cloud",
+    options={"scl_cover_fraction": config["snow_cloud"]["scl_cover_fraction"]},
+    sources=lambda _: {
+        **source("snow_cloud.seasonal_snow"),
+        **source("snow_cloud.cloud_or_shadow"),
+    },
+    after=["make_patches", *ALIGN_PATCHES],
+)
+of_all(
+    "select_patches",
+    step="selection",
+    after=[
+        *("make_patches", "label_patches"),
+        *ALIGN_PATCHES,
+        *given(NEEDS_PAIR, ["pair_sentinel1"]),
+    ],
+)
+of_all(
+    "build_metadata",
+    step="metadata",
+    sources=lambda _: source("labels.nomenclature"),
+    after=[
+        *("select_patches", "label_patches", "assign_split", "flag_snow_cloud"),
+        *given(COUNTRIES, ["assign_country"]),
+        *ALIGN_PATCHES,
+        *PAIR_SENTINEL1,
+    ],
+)
+of_all(
+    "count_funnel",
+    step="funnel",
+    options={
+        "patch_m": config["patches"]["side_m"],
+        "harmonise_offset": config["patches"]["harmonise_offset"],
+    },
+    after=["check_quality", "select_patches", "build_metadata"],
+)
+made_from(
+    "assign_country",
+    step="countries",
+    environment="vector",
+    per_tile=False,
+    options={
+        "name_column": config["countries"]["name_column"],
+        "names": sorted(config["countries"]["names"]),
+    },
+    sources=lambda _: source("countries.path"),
+    after=["make_patches"],
+)
 
 
 rule assign_country:
-    """Find the nearest country of each patch."""
     input:
-        patches=PATCH_TABLES,
-        countries=at_hand(config["countries"]["path"]),
+        made=due("assign_country"),
+        patches=of_tiles(RESULTS.patch_table),
     output:
-        f"{TABLES}/countries.parquet",
+        table=RESULTS.countries,
+        record=record("assign_country"),
     log:
-        f"{LOGS}/assign_country.log",
+        RESULTS.log("assign_country"),
+    """Find the nearest country of each patch."""
+    localrule: True
     conda:
         "../../envs/vector.yaml"
     threads: 1
@@ -67,27 +94,25 @@ rule assign_country:
         mem_mb=2000,
         runtime=30,
     params:
-        patches=ALL_PATCH_TABLES,
-        choice=options(
-            name_column=config["countries"]["name_column"],
-            names=sorted(config["countries"]["names"]),
-        ),
-        code=code_version("countries"),
-        environment=environment_version("vector"),
+        step=step("assign_country"),
+        patches=every(RESULTS.patch_table),
+        countries=config["countries"]["path"],
     shell:
-        "python -m reben.countries --patches {params.patches:q}"
-        " --countries {input.countries:q} {params.choice} --out {output:q} 2> {log:q}"
+        "python -m {params.step} --patches {params.patches:q}"
+        " --countries {params.countries:q} --out {output.table:q} 2> {log:q}"
 
 
 rule align_patches:
-    """Find the row of BigEarthNet v1 that each patch is."""
     input:
-        patches=PATCH_TABLES,
-        pairs=at_hand(config["alignment"]["pairs"]),
+        made=due("align_patches"),
+        patches=of_tiles(RESULTS.patch_table),
     output:
-        f"{TABLES}/alignment.parquet",
+        table=RESULTS.alignment,
+        record=record("align_patches"),
     log:
-        f"{LOGS}/align_patches.log",
+        RESULTS.log("align_patches"),
+    """Find the row of BigEarthNet v1 that each patch is."""
+    localrule: True
     conda:
         "../../envs/tables.yaml"
     threads: 1
@@ -95,25 +120,26 @@ rule align_patches:
         mem_mb=2000,
         runtime=10,
     params:
-        patches=ALL_PATCH_TABLES,
-        code=code_version("alignment"),
-        environment=environment_version("tables"),
+        step=step("align_patches"),
+        patches=every(RESULTS.patch_table),
+        pairs=config["alignment"]["pairs"],
     shell:
-        "python -m reben.alignment --patches {params.patches:q} --pairs {input.pairs:q}"
-        " --out {output:q} 2> {log:q}"
+        "python -m {params.step} --patches {params.patches:q} --pairs {params.pairs:q}"
+        " --out {output.table:q} 2> {log:q}"
 
 
 rule flag_snow_cloud:
-    """Flag patches with seasonal snow, and with cloud or shadow."""
     input:
-        patches=PATCH_TABLES,
-        alignment=ALIGNMENT,
-        snow=at_hand(config["snow_cloud"]["seasonal_snow"]),
-        cloud=at_hand(config["snow_cloud"]["cloud_or_shadow"]),
+        made=due("flag_snow_cloud"),
+        patches=of_tiles(RESULTS.patch_table),
+        alignment=given(ALIGNED, RESULTS.alignment),
     output:
-        f"{TABLES}/snow_cloud.parquet",
+        table=RESULTS.snow_cloud,
+        record=record("flag_snow_cloud"),
     log:
-        f"{LOGS}/flag_snow_cloud.log",
+        RESULTS.log("flag_snow_cloud"),
+    """Flag patches with seasonal snow, and with cloud or shadow."""
+    localrule: True
     conda:
         "../../envs/tables.yaml"
     threads: 1
@@ -121,32 +147,33 @@ rule flag_snow_cloud:
         mem_mb=2000,
         runtime=10,
     params:
-        patches=ALL_PATCH_TABLES,
-        sources=lambda wildcards, input: options(
-            alignment=input.alignment or None,
-            seasonal_snow=input.snow or None,
-            cloud_or_shadow=input.cloud or None,
+        step=step("flag_snow_cloud"),
+        patches=every(RESULTS.patch_table),
+        evidence=options(
+            alignment=given(ALIGNED, RESULTS.alignment),
+            seasonal_snow=config["snow_cloud"]["seasonal_snow"],
+            cloud_or_shadow=config["snow_cloud"]["cloud_or_shadow"],
         ),
-        scl_cover_fraction=config["snow_cloud"]["scl_cover_fraction"],
-        code=code_version("snow_cloud"),
-        environment=environment_version("tables"),
     shell:
-        "python -m reben.snow_cloud --patches {params.patches:q} {params.sources}"
-        " --scl-cover-fraction {params.scl_cover_fraction} --out {output:q} 2> {log:q}"
+        "python -m {params.step} --patches {params.patches:q} {params.evidence}"
+        " --out {output.table:q} 2> {log:q}"
 
 
 rule select_patches:
-    """Decide which patches make the dataset, and note why the others do not."""
     input:
+        made=due("select_patches"),
         settled=after_clip,
-        patches=PATCH_TABLES,
-        labels=f"{TABLES}/labels.parquet",
-        alignment=ALIGNMENT,
-        sentinel1=REQUIRED_SENTINEL1,
+        patches=of_tiles(RESULTS.patch_table),
+        labels=of_tiles(RESULTS.labels),
+        alignment=given(ALIGNED, RESULTS.alignment),
+        sentinel1=given(NEEDS_PAIR, of_tiles(RESULTS.sentinel1)),
     output:
-        f"{TABLES}/selection.parquet",
+        table=RESULTS.selection,
+        record=record("select_patches"),
     log:
-        f"{LOGS}/select_patches.log",
+        RESULTS.log("select_patches"),
+    """Decide which patches make the dataset, and note why the others do not."""
+    localrule: True
     conda:
         "../../envs/tables.yaml"
     threads: 1
@@ -154,41 +181,43 @@ rule select_patches:
         mem_mb=1000,
         runtime=10,
     params:
-        patches=ALL_PATCH_TABLES,
+        step=step("select_patches"),
+        patches=every(RESULTS.patch_table),
+        labels=every(RESULTS.labels),
         required=options(
-            alignment=ALIGNMENT,
-            sentinel1=given(REQUIRED_SENTINEL1, ALL_SENTINEL1_TABLES),
+            alignment=given(ALIGNED, RESULTS.alignment),
+            sentinel1=given(NEEDS_PAIR, every(RESULTS.sentinel1)),
         ),
-        code=code_version("selection"),
-        environment=environment_version("tables"),
     shell:
-        "python -m reben.selection --patches {params.patches:q} --labels {input.labels:q}"
-        " {params.required} --out {output:q} 2> {log:q}"
+        "python -m {params.step} --patches {params.patches:q} --labels {params.labels:q}"
+        " {params.required} --out {output.table:q} 2> {log:q}"
 
 
 rule build_metadata:
-    """Build the two metadata tables and the class counts."""
     input:
+        made=due("build_metadata"),
         settled=after_clip,
-        selection=f"{TABLES}/selection.parquet",
-        labels=f"{TABLES}/labels.parquet",
-        split=f"{TABLES}/split.parquet",
-        snow_cloud=f"{TABLES}/snow_cloud.parquet",
-        countries=given(COUNTRIES, f"{TABLES}/countries.parquet"),
-        alignment=ALIGNMENT,
-        sentinel1=SENTINEL1_TABLES,
-        nomenclature=config["labels"]["nomenclature"],
+        selection=RESULTS.selection,
+        labels=of_tiles(RESULTS.labels),
+        split=of_tiles(RESULTS.split),
+        snow_cloud=RESULTS.snow_cloud,
+        countries=given(COUNTRIES, RESULTS.countries),
+        alignment=given(ALIGNED, RESULTS.alignment),
+        sentinel1=given(SENTINEL1, of_tiles(RESULTS.sentinel1)),
     output:
-        metadata=f"{RESULTS}/dataset/metadata.parquet",
-        obscured=f"{RESULTS}/dataset/metadata_for_patches_with_snow_cloud_or_shadow.parquet",
+        metadata=RESULTS.metadata,
+        obscured=RESULTS.obscured,
         class_counts=report(
-            f"{RESULTS}/dataset/class_counts.csv",
+            RESULTS.class_counts,
             caption="../report/class_counts.rst",
             category="Dataset",
             labels={"what": "classes by split"},
         ),
+        record=record("build_metadata"),
     log:
-        f"{LOGS}/build_metadata.log",
+        RESULTS.log("build_metadata"),
+    """Build the two metadata tables and the class counts."""
+    localrule: True
     conda:
         "../../envs/tables.yaml"
     threads: 1
@@ -196,43 +225,48 @@ rule build_metadata:
         mem_mb=2000,
         runtime=10,
     params:
+        step=step("build_metadata"),
+        labels=every(RESULTS.labels),
+        split=every(RESULTS.split),
+        nomenclature=config["labels"]["nomenclature"],
         optional=options(
-            countries=given(COUNTRIES, f"{TABLES}/countries.parquet"),
-            alignment=ALIGNMENT,
-            sentinel1=given(SENTINEL1, ALL_SENTINEL1_TABLES),
+            countries=given(COUNTRIES, RESULTS.countries),
+            alignment=given(ALIGNED, RESULTS.alignment),
+            sentinel1=given(SENTINEL1, every(RESULTS.sentinel1)),
         ),
-        code=code_version("metadata"),
-        environment=environment_version("tables"),
     shell:
-        "python -m reben.metadata --selection {input.selection:q} --labels {input.labels:q}"
-        " --split {input.split:q} --snow-cloud {input.snow_cloud:q}"
-        " --nomenclature {input.nomenclature:q} {params.optional}"
+        "python -m {params.step} --selection {input.selection:q} --labels {params.labels:q}"
+        " --split {params.split:q} --snow-cloud {input.snow_cloud:q}"
+        " --nomenclature {params.nomenclature:q} {params.optional}"
         " --clear {output.metadata:q} --obscured {output.obscured:q}"
         " --class-counts {output.class_counts:q} 2> {log:q}"
 
 
 rule count_funnel:
-    """Count what became of every product and every patch."""
     input:
+        made=due("count_funnel"),
         settled=after_clip,
-        quality=of_tiles(f"{RESULTS}/quality/{{tile}}.json"),
-        selection=f"{TABLES}/selection.parquet",
-        obscured=f"{RESULTS}/dataset/metadata_for_patches_with_snow_cloud_or_shadow.parquet",
+        quality=of_tiles(RESULTS.verdict),
+        selection=RESULTS.selection,
+        obscured=RESULTS.obscured,
     output:
         quality=report(
-            f"{RESULTS}/dataset/quality.csv",
+            RESULTS.quality,
             caption="../report/quality.rst",
             category="Products",
             labels={"what": "verdicts"},
         ),
         funnel=report(
-            f"{RESULTS}/dataset/funnel.csv",
+            RESULTS.funnel,
             caption="../report/funnel.rst",
             category="Dataset",
             labels={"what": "funnel"},
         ),
+        record=record("count_funnel"),
     log:
-        f"{LOGS}/count_funnel.log",
+        RESULTS.log("count_funnel"),
+    """Count what became of every product and every patch."""
+    localrule: True
     conda:
         "../../envs/tables.yaml"
     threads: 1
@@ -240,12 +274,9 @@ rule count_funnel:
         mem_mb=1000,
         runtime=10,
     params:
-        quality=ALL_VERDICTS,
-        side_m=config["patches"]["side_m"],
-        harmonise_offset=options(harmonise_offset=config["patches"]["harmonise_offset"]),
-        code=code_version("funnel"),
-        environment=environment_version("tables"),
+        step=step("count_funnel"),
+        quality=every(RESULTS.verdict),
     shell:
-        "python -m reben.funnel --quality {params.quality:q} --selection {input.selection:q}"
-        " --obscured {input.obscured:q} --patch-m {params.side_m} {params.harmonise_offset}"
+        "python -m {params.step} --quality {params.quality:q} --selection {input.selection:q}"
+        " --obscured {input.obscured:q}"
         " --out-quality {output.quality:q} --out-funnel {output.funnel:q} 2> {log:q}"

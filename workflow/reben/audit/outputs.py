@@ -37,7 +37,7 @@ def table_paths(layout: Layout, config: dict[str, Any], tiles: Sequence[str]) ->
     here = Layout("")
     paths = [
         *(here.metadata, here.obscured, here.class_counts, here.funnel, here.quality),
-        *(here.selection, here.table("labels"), here.table("split"), here.snow_cloud),
+        *(here.selection, here.snow_cloud),
         *([here.countries] if config["countries"]["path"] else []),
         *([here.alignment] if config["alignment"]["pairs"] else []),
         *([here.sentinel1_index] if has_sentinel1 else []),
@@ -45,6 +45,7 @@ def table_paths(layout: Layout, config: dict[str, Any], tiles: Sequence[str]) ->
     ]
     for tile in tiles:
         paths += [here.verdict(tile), here.patch_table(tile), here.code_counts(tile)]
+        paths += [here.labels(tile), here.split(tile)]
         paths += [here.sentinel1(tile)] if has_sentinel1 else []
     if layout.clip_manifest.is_file():
         clips = read_json(layout.clip_manifest)["tiles"].values()

@@ -90,7 +90,7 @@ def git_state(folder: Path = PACKAGE) -> dict[str, Any]:
 def steps() -> list[str]:
     """The modules that rules run, sorted."""
     text = "".join(path.read_text(encoding="utf-8") for path in sorted(_RULES.glob("*.smk")))
-    return sorted(set(re.findall(r'code_version\("([\w.]+)"\)', text)))
+    return sorted(set(re.findall(r'\bstep="([\w.]+)"', text)))
 
 
 def code() -> dict[str, dict[str, str]]:

@@ -68,11 +68,14 @@ def find_shipped(config: dict[str, Any], home: Path) -> None:
             section[key] = str(home / section[key])
 
 
-def check_settings(config: dict[str, Any]) -> dict[str, Product]:
+def check_settings(
+    config: dict[str, Any], table: str | os.PathLike[str] | None = None
+) -> dict[str, Product]:
     """Check the configuration and read the product table.
 
     Args:
         config: as validated by ``workflow/schemas/config.schema.json``.
+        table: the product table, where it is not the one of the configuration.
 
     Returns:
         The products by tile.
@@ -92,8 +95,8 @@ def check_settings(config: dict[str, Any]) -> dict[str, Product]:
             "alignment.pairs, for BigEarthNet v1 counts its columns and rows in such patches"
         )
     read_nomenclature(config["labels"]["nomenclature"])
-    products = read_products(config["products"])
-    for key, path in (_inputs(config, products) | {"results": config["results"]}).items():
+    products = read_products(table or config["products"])
+    for key, path in (all_inputs(config, products) | {"results": config["results"]}).items():
         if "{" in path or "}" in path:
             raise ConfigError(
                 f"{key} is {path!r}; expected a path without braces, which Snakemake takes for "
@@ -118,16 +121,18 @@ def named_inputs(config: dict[str, Any]) -> dict[str, str]:
     return {key: path for key, path in paths.items() if path}
 
 
-def absent_inputs(config: dict[str, Any], products: dict[str, Product]) -> str:
-    """Which inputs the configuration names that are not there; empty where all are."""
-    inputs = _inputs(config, products)
-    absent = [f"\n  {key}: {path}" for key, path in inputs.items() if not Path(path).exists()]
-    if not absent:
-        return ""
-    return f"these inputs are not there, seen from {Path.cwd()}:{''.join(absent)}"
+def absent_inputs(config: dict[str, Any], products: dict[str, Product]) -> dict[str, str]:
+    """The inputs that the configuration names and that are not there: path by key or row."""
+    return {k: path for k, path in all_inputs(config, products).items() if not Path(path).exists()}
 
 
-def _inputs(config: dict[str, Any], products: dict[str, Product]) -> dict[str, str]:
+def absence(inputs: dict[str, str]) -> str:
+    """What to say of inputs that are not there."""
+    listed = "".join(f"\n  {key}: {path}" for key, path in inputs.items())
+    return f"these inputs are not there, seen from {Path.cwd()}:{listed}"
+
+
+def all_inputs(config: dict[str, Any], products: dict[str, Product]) -> dict[str, str]:
     """The paths of all inputs, by key or row of the product table."""
     return named_inputs(config) | {
         f"{config['products']}, {p.product}": p.path for p in products.values() if p.path

@@ -61,8 +61,8 @@ class FinishedBuild:
         kept = self.metadata.select("patch_id", "country", "s1_name", "obscured")
         for right in (
             read_table(layout.selection, SELECTION).select("patch_id", "dropped_for"),
-            read_table(layout.table("split"), SPLIT),
-            read_table(layout.table("labels"), LABELS).drop("kept"),
+            read_tables(map(layout.split, self.tiles), SPLIT),
+            read_tables(map(layout.labels, self.tiles), LABELS).drop("kept"),
             kept,
         ):
             frame = frame.join(right, on="patch_id", how="left", maintain_order="left")

@@ -18,6 +18,11 @@ IMAGE_STAGES = ("patches", "reference_maps")
 #: Kinds of entries of the LMDB; each has a shard for every tile.
 ENTRY_KINDS = ("s2", "s1", "reference_maps")
 
+#: Folders that the build makes below the results, in the order of the data.
+STAGES = (
+    *("l1c", "l2a", "sen2cor", "quality", "patches", "corine", "reference_maps", "tables"),
+    *("encoded", "dataset", "audit", "report", "archives", "logs"),
+)
 #: Names in a dataset folder, which may lie anywhere: as published or handed on.
 CLEAR_TABLE = "metadata.parquet"
 OBSCURED_TABLE = "metadata_for_patches_with_snow_cloud_or_shadow.parquet"
@@ -101,7 +106,11 @@ class Layout:
 
     def tile_table(self, name: str, tile: str) -> Path:
         """Table of one tile: ``patches``, ``code_counts``, ``labels``, ``split``, ``sentinel1``."""
-        return self._at("tables", name, f"{tile}.parquet")
+        return self.tile_tables(name) / f"{tile}.parquet"
+
+    def tile_tables(self, name: str) -> Path:
+        """Folder of the same tables of all tiles."""
+        return self._at("tables", name)
 
     def table(self, name: str) -> Path:
         """Table over all tiles, such as ``selection`` or ``countries``."""

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+from reben.memory.recording import recorded
 from reben.runtime.errors import RebenError
 from reben.runtime.processes import end_with
 
@@ -48,7 +49,8 @@ def run(main: Main, argv: Sequence[str] | None = None) -> None:
     Logs go to stderr in UTC. A `RebenError`, or an `OSError` that says what is wrong
     with the machine, becomes one line that starts with ``error:``; everything else
     is a bug and keeps its traceback. Where REBEN_SNAKEMAKE names the process that runs the
-    workflow, the step ends when that does, so that it does not meet its next try.
+    workflow, the step ends when that does, so that it does not meet its next try. Options
+    ``--record …`` are for `reben.memory.recording`, which writes down what the step was made from.
     """
     if leader := os.environ.get("REBEN_SNAKEMAKE"):
         end_with(int(leader))
@@ -63,7 +65,8 @@ def run(main: Main, argv: Sequence[str] | None = None) -> None:
     for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
-        main(argv)
+        with recorded(sys.argv[1:] if argv is None else argv) as arguments:
+            main(arguments)
     except RebenError as error:
         sys.exit(f"error: {error}")
     except shutil.Error as error:

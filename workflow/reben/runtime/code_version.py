@@ -2,7 +2,8 @@
 
 Snakemake notices changed parameters but not an edited module. So every rule carries the
 digest of its step module and of all modules of this package that it imports, directly or
-not. Comments, docstrings and blank lines do not count: editing them runs nothing.
+not. Comments, docstrings and blank lines do not count: editing them runs nothing. Nor does
+`reben.memory`, which notes what a step was made from and decides nothing that it makes.
 """
 
 import ast
@@ -15,6 +16,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
 ENVIRONMENTS = PACKAGE.parents[1] / "envs"
+#: A folder of the package that cannot change what a step makes.
+_NEUTRAL = "memory"
 
 
 @cache
@@ -55,7 +58,7 @@ def closure(module: str, package: Path = PACKAGE) -> set[str]:
     waiting = [main if _file(main, package).is_file() else module]
     while waiting:
         name = waiting.pop()
-        if name not in found:
+        if name not in found and name.partition(".")[0] != _NEUTRAL:
             found.add(name)
             waiting += _imports(_file(name, package), package)
     return found

@@ -44,3 +44,11 @@ class SpaceError(RebenError):
 
 class DownloadError(RebenError):
     """A remote catalogue or archive did not deliver what it promised."""
+
+
+class InputChangedError(RebenError):
+    """An input changed while a step read it."""
+
+
+class OwnershipError(RebenError):
+    """A folder of the results is somebody else's, or another build is writing to it."""

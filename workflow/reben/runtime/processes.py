@@ -90,10 +90,10 @@ def _leash() -> Iterator[int]:
 
 def end_with(pid: int) -> None:
     """Have this process ended as by a scheduler (SIGTERM) when process `pid` has ended."""
-    born = _birth(pid)
+    born = birth(pid)
 
     def watch() -> None:
-        while _birth(pid) == born:
+        while birth(pid) == born:
             time.sleep(_WATCH_S)
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -101,7 +101,7 @@ def end_with(pid: int) -> None:
         threading.Thread(target=watch, daemon=True).start()
 
 
-def _birth(pid: int) -> str | None:
+def birth(pid: int) -> str | None:
     """When a process was started; None where it has ended, though nobody may know yet."""
     try:
         # Behind the name, which may hold anything: state, …, start time (proc(5)).

@@ -1,0 +1,46 @@
+"""The rules of the workflow as Snakemake reads them, for tests that ask what a rule has."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import ConfigSettings, ResourceSettings
+
+ROOT = Path(__file__).parents[1]
+
+
+class RuleFacts(NamedTuple):
+    """A rule: its name, docstring, step, environment, and what it states it is made from."""
+
+    name: str
+    doc: str
+    step: str
+    environment: str
+    made: Any
+    rule: Any
+
+
+@cache
+def load_rules(config: str = "tests/data/lint.yaml") -> dict[str, RuleFacts]:
+    """All rules with a job, by name."""
+    with SnakemakeApi() as api:
+        workflow = api.workflow(
+            resource_settings=ResourceSettings(cores=1),
+            config_settings=ConfigSettings(configfiles=[ROOT / config]),
+            snakefile=ROOT / "Snakefile",
+            workdir=ROOT,
+        )._workflow  # the API shows no rules
+        plan = workflow.globals["PLAN"]
+        return {
+            rule.name: RuleFacts(
+                rule.name,
+                rule.docstring or "",
+                plan.rules[rule.name].step,
+                Path(str(rule.conda_env)).stem,
+                plan.rules[rule.name],
+                rule,
+            )
+            for rule in workflow.rules
+            if rule.name != "all"
+        }

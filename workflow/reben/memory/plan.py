@@ -1,0 +1,197 @@
+"""Which jobs are done: what their records say, against what is wanted now.
+
+In: for every rule, what its jobs are made from (`Made`). Out: for a job, why it must run, or
+None. Nothing here goes by Snakemake's own memory or by the times of files: a build may be moved,
+copied, killed or planned from another clone, and its `.snakemake` deleted.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from reben.memory.record import MEMORY, Record, joint_digest, record_path
+from reben.memory.sources import Source
+from reben.runtime.code_version import code_version, environment_version
+
+Values = Mapping[str, Any]
+
+
+def frozen_products(results: str | os.PathLike[str]) -> Path:
+    """Where the product table of a running build is kept as it was when the build began."""
+    return Path(results, MEMORY, ".products.tsv")
+
+
+def _nothing(_: str) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the jobs of a rule are made from.
+
+    Attributes:
+        step: module that they run, what follows ``python -m reben.``.
+        environment: name of the conda environment, or None where it must not matter.
+        per_tile: a job for every tile; else one for all.
+        options: command line options of the step that decide what it makes.
+        settings: what else does, without being an option of its own.
+        sources: inputs from outside, by their key in the config (or ``product``).
+        after: rules before it.
+        found: of what the step found out, what is known now; for a plan to compare.
+        coded: whether another version of the code makes it again.
+    """
+
+    step: str
+    environment: str | None
+    per_tile: bool = True
+    options: Values = field(default_factory=dict)
+    settings: Callable[[str], Values] = _nothing
+    sources: Callable[[str], Mapping[str, Source]] = _nothing
+    after: Sequence[str] = ()
+    found: Callable[[str], Values] = _nothing
+    coded: bool = True
+
+    @cached_property
+    def _version(self) -> dict[str, str]:
+        version = {"code": code_version(self.step)} if self.coded else {}
+        if self.environment:
+            version["environment"] = environment_version(self.environment)
+        return version
+
+    def wanted(self, tile: str) -> dict[str, Any]:
+        """The settings of a job as its record has them, plain JSON."""
+        values = {**self.options, **self.settings(tile), **self._version}
+        plain: dict[str, Any] = json.loads(json.dumps(values, sort_keys=True))
+        return plain
+
+
+class Plan:
+    """The rules of a build and what its records say; reads every record once.
+
+    Args:
+        results: folder of the results.
+        tiles: all tiles of the build, sorted.
+    """
+
+    def __init__(self, results: str, tiles: Sequence[str]) -> None:
+        self.results, self.tiles = results, list(tiles)
+        self.rules: dict[str, Made] = {}
+        self._records: dict[str, tuple[int, Record | None]] = {}
+
+    def record(self, rule: str, tile: str) -> str:
+        """The path of a job's record."""
+        return record_path(self.results, rule, tile if self.rules[rule].per_tile else None)
+
+    def records(self, rule: str) -> str:
+        """All records of a rule as one word of a command line (`reben.results.tile_paths`)."""
+        return self.record(rule, "*")
+
+    def reason(self, rule: str, tile: str = "") -> str | None:
+        """Why a job must run, or None where it is done."""
+        made = self.rules[rule]
+        record = self._read(self.record(rule, tile))
+        if record is None:
+            return "not made yet"
+        wanted = made.wanted(tile)
+        if changed := _differing(record.settings, wanted):
+            return f"other {', '.join(changed)}"
+        if sorted(record.after) != sorted(made.after):
+            return "other steps before it"
+        for before in made.after:
+            if record.after[before] != self._digest(before, tile, made.per_tile):
+                return f"{before} has run since"
+        found = made.found(tile)
+        if changed := _differing({k: record.found.get(k) for k in found}, dict(found)):
+            return f"other {', '.join(changed)}"
+        return self._changed_source(self.record(rule, tile), record, made.sources(tile))
+
+    def absent(self, rule: str, tile: str = "") -> list[str]:
+        """The inputs from outside that a job needs and that are not there, as ``key: path``."""
+        sources = self.rules[rule].sources(tile)
+        return [f"{name}: {s.path}" for name, s in sources.items() if not s.exists()]
+
+    def arguments(self, rule: str, tile: str = "") -> list[str]:
+        """What follows ``python -m`` for a job: the step, its record, its options."""
+        made = self.rules[rule]
+        words = [f"reben.{made.step}", "--record", self.record(rule, tile)]
+        words += ["--record-settings", json.dumps(made.wanted(tile), sort_keys=True)]
+        for before in made.after:
+            of_tile = made.per_tile and self.rules[before].per_tile
+            path = self.record(before, tile) if of_tile else self.records(before)
+            words += ["--record-after", before, path]
+        for name, source in made.sources(tile).items():
+            words += ["--record-source", name, source.kind, os.fspath(source.path), source.detail]
+        return words + option_words(made.options)
+
+    def _read(self, path: str) -> Record | None:
+        try:
+            time = os.stat(path).st_mtime_ns  # noqa: PTH116 - thousands of them
+        except OSError:
+            return None
+        known = self._records.get(path)
+        if known is None or known[0] != time:
+            known = self._records[path] = (time, Record.read(path))
+        return known[1]
+
+    def _digest(self, rule: str, tile: str, of_tile: bool) -> str | None:
+        """The digest of the records before a job; None where one is missing."""
+        tiles = [tile] if of_tile or not self.rules[rule].per_tile else self.tiles
+        records = [self._read(self.record(rule, t)) for t in tiles]
+        digests = [record.digest for record in records if record is not None]
+        return joint_digest(digests) if len(digests) == len(records) else None
+
+    def _changed_source(
+        self, path: str, record: Record, sources: Mapping[str, Source]
+    ) -> str | None:
+        if sorted(record.sources) != sorted(sources):
+            return "other inputs"
+        same = dict(record.sources)
+        for name, source in sources.items():
+            known = record.sources[name]
+            files = source.files() if source.exists() else []
+            if not files:
+                # What was made from it is made. But a new path is a wish for something else.
+                ours = source.path.is_relative_to(self.results)
+                if ours or os.fspath(source.path) == known["path"]:
+                    continue
+                return f"another {name}"
+            stamp = source.stamp(files)
+            if stamp == known["stamp"]:
+                continue
+            if source.digest(files) != known["sha256"]:
+                return f"another {name}"
+            same[name] = known | {"stamp": stamp, "path": os.fspath(source.path)}
+        if same != record.sources:
+            self._restamp(path, record, same)
+        return None
+
+    def _restamp(self, path: str, record: Record, sources: dict[str, dict[str, str]]) -> None:
+        """Note that the content is the same, so that the next plan need not read it again."""
+        renewed = Record(record.settings, record.after, sources, record.found)
+        status = Path(path).stat()
+        try:
+            renewed.write(path)
+        except OSError:
+            return  # results that may only be read
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def _differing(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """The names whose values differ, sorted."""
+    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+
+
+def option_words(options: Values) -> list[str]:
+    """Command line options for the values that are given; True stands for the option alone."""
+    words = []
+    for name, value in options.items():
+        if value is None or value is False or value == []:
+            continue
+        words.append(f"--{name.replace('_', '-')}")
+        if value is not True:
+            words += value if isinstance(value, list) else [value]
+    return [str(word) for word in words]

@@ -1,0 +1,74 @@
+"""What a job was made from: a small JSON for every job, in the folder ``.reben`` of the results.
+
+A job counts as done only while its record says what is wanted now (`reben.memory.plan`). The
+record is an output of the job: Snakemake removes it with the others before the job runs again
+and when it fails. Names start with a dot, since these files are no part of the dataset.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from reben.runtime.files import write_json
+
+#: Folder of the memory in the results.
+MEMORY = ".reben"
+
+
+def record_path(results: str | Path, rule: str, tile: str | None = None) -> str:
+    """The record of a rule's job: of a tile, or of the one job for all tiles."""
+    return f"{results}/{MEMORY}/{rule}/.{tile or 'all'}.json"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a job was made from.
+
+    Attributes:
+        settings: options of the step, its code version, its environment.
+        after: by rule, the digest of the records of the jobs before it (`digest`).
+        sources: by name, the inputs from outside: ``path``, ``sha256``, and the ``stamp`` of
+            their files (`reben.memory.sources`).
+        found: what the step found out that a plan can compare, as a product's verdict.
+    """
+
+    settings: dict[str, Any]
+    after: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, dict[str, str]] = field(default_factory=dict)
+    found: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self | None:
+        """A record; None where there is none, or none that can be read."""
+        try:
+            value = json.loads(Path(path).read_text(encoding="utf-8"))
+            return cls(value["settings"], value["after"], value["sources"], value["found"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, path: str | Path) -> None:
+        """Write it, whole or not at all."""
+        write_json(
+            path,
+            {
+                "settings": self.settings,
+                "after": self.after,
+                "sources": self.sources,
+                "found": self.found,
+            },
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """Sixteen digits over what decides about the outputs, not when and where inputs lay."""
+        contents = {name: entry["sha256"] for name, entry in self.sources.items()}
+        value = [self.settings, self.after, contents, self.found]
+        return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def joint_digest(digests: list[str]) -> str:
+    """One digest for the records of several jobs, in the order of their tiles."""
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]

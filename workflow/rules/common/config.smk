@@ -1,0 +1,49 @@
+"""What the user asks for: the configuration and the product table, checked."""
+
+import json
+from importlib.metadata import version
+
+from snakemake.utils import validate
+
+from reben.config.check import all_inputs, check_keys, check_settings, find_shipped
+from reben.domain.names import TILE_PATTERN
+from reben.memory.ownership import check_place
+from reben.memory.plan import frozen_products
+from reben.results.layout import STAGES, Layout
+
+# Of what is wrong this names every key in a line; validate() prints the schema, and sets
+# defaults.
+check_keys(config, PACKAGES / "schemas" / "config.schema.json")
+validate(config, "../../schemas/config.schema.json")
+find_shipped(config, HOME)
+
+RESULTS = Layout(os.path.normpath(config["results"]))  # `results/` is no other folder
+# While a build runs, its product table is the one that it started with: on a node, and for
+# steps over all tiles.
+FROZEN_PRODUCTS = frozen_products(RESULTS.root)
+RUNS_A_JOB = not workflow.is_main_process and FROZEN_PRODUCTS.exists()
+PRODUCTS = check_settings(config, FROZEN_PRODUCTS if RUNS_A_JOB else config["products"])
+TILES = list(PRODUCTS)
+check_place(RESULTS.root, all_inputs(config, PRODUCTS), STAGES, HOME)
+REQUIRED = sorted(config["quality"]["required"])
+os.environ.update(REBEN_PRODUCTS=str(FROZEN_PRODUCTS))
+
+ALIGNED = config["alignment"]["pairs"] is not None
+SENTINEL1 = config["sentinel1"]["root"] is not None
+COUNTRIES = config["countries"]["path"] is not None
+KINDS = [
+    kind
+    for kind in ("s2", "s1", "reference_maps")
+    if kind in config["lmdb"]["include"] and (kind != "s1" or SENTINEL1)
+]
+CORRECTED = any(product.level == "L1C" for product in PRODUCTS.values())
+
+# Without where the results lie: moved, they are the same.
+CONFIG_JSON = json.dumps(
+    {key: value for key, value in config.items() if key != "results"}, sort_keys=True
+)
+SNAKEMAKE_VERSION = version("snakemake")
+
+
+wildcard_constraints:
+    tile=TILE_PATTERN,

@@ -1,0 +1,52 @@
+"""What is said before the first job and after the last; nothing depends on it."""
+
+from snakemake.logging import logger
+
+from reben.config.check import absence, absent_inputs
+from reben.runtime.errors import ConfigError
+
+STARTED = time.time()
+
+
+def missed(absent):
+    """Of the inputs that are not there, those that a job would need now."""
+    if not absent:
+        return {}
+    needed = {
+        str(source.path)
+        for rule, made in PLAN.rules.items()
+        for tile in (TILES if made.per_tile else [""])
+        for source in made.sources(tile).values()
+        if str(source.path) in absent.values() and PLAN.reason(rule, tile)
+    }
+    return {key: path for key, path in absent.items() if path in needed}
+
+
+ABSENT = missed(absent_inputs(config, PRODUCTS)) if workflow.is_main_process else {}
+if ABSENT:
+    logger.warning(absence(ABSENT))  # a dry run goes on without them
+
+
+onstart:
+    # Before the first job, not after three days of sen2cor.
+    if ABSENT:
+        raise ConfigError(absence(ABSENT))
+
+
+onsuccess:
+    from rich.console import Console
+    from reben.summary import made, words
+
+    if tables := made(RESULTS.root, since=STARTED):
+        logger.info(words(tables, Console(stderr=True, no_color=True)))
+
+
+onerror:
+    from reben.summary import last_words
+
+    # What no retry made up for.
+    logs = [
+        log for job in sorted(workflow.scheduler.failed, key=str) for log in job.log
+    ]
+    if listed := "\n".join(map(last_words, logs)):
+        logger.info(f"Fix the cause and run the same command again:\n{listed}")

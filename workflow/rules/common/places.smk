@@ -1,0 +1,84 @@
+"""Inputs that several rules share, and how they reach a command line."""
+
+from functools import lru_cache
+
+from reben.memory.plan import option_words
+from reben.memory.sources import Source
+from reben.runtime.files import read_json
+
+
+def options(**values):
+    """Command line options for the values that are given, quoted for the shell."""
+    return shlex.join(option_words(values))
+
+
+def given(condition, path):
+    """An input that is there only if the config asks for it."""
+    return path if condition else []
+
+
+def of_tiles(place):
+    """A place of a tile (`reben.results.layout`), for all tiles."""
+    return [place(tile) for tile in TILES]
+
+
+def every(place):
+    """The same as one word of a command line, which has no room for thousands of tiles."""
+    return place("*")
+
+
+def source(key, kind="all", detail=""):
+    """What the config names under a dotted key, as an input from outside: {key: Source}."""
+    section, name = key.split(".")
+    path = config[section][name]
+    return {} if path is None else {key: Source(Path(path), kind, str(detail))}
+
+
+def l2a_path(tile):
+    """The L2A folder of a tile: where the user has it, or where the workflow makes it."""
+    product = PRODUCTS[tile]
+    return Path(product.path) if product.is_used_in_place else RESULTS.l2a(tile)
+
+
+def l2a_source(tile, kind="all", detail=""):
+    """The same as an input from outside, which it is even where sen2cor made it: its content
+    decides, since sen2cor gives its products another name every time."""
+    return {"product": Source(l2a_path(tile), kind, detail)}
+
+
+def l2a_made_here(wildcards):
+    """The L2A folder of a tile where the workflow makes it; nothing where the user has it."""
+    return given(
+        not PRODUCTS[wildcards.tile].is_used_in_place, RESULTS.l2a(wildcards.tile)
+    )
+
+
+@lru_cache
+def read_manifest(path, mtime_ns):
+    """The clip of each tile. Read once for all tiles, and again when the file changes."""
+    return {tile: entry["clip"] for tile, entry in read_json(path)["tiles"].items()}
+
+
+def clip_name(tile):
+    """The clip that the manifest names for a tile; None where it names none yet."""
+    path = RESULTS.clip_manifest
+    if not path.exists():
+        return None
+    return read_manifest(path, path.stat().st_mtime_ns).get(tile)
+
+
+def clip_of(wildcards):
+    """The clip of a tile, when the clips are through."""
+    checkpoints.clip_corine.get()
+    return RESULTS.clip(clip_name(wildcards.tile))
+
+
+def after_clip(wildcards):
+    """No file. A rule with this input is judged anew when the clip is through.
+
+    Snakemake marks all that follows a checkpoint to run again, and takes that back only for
+    jobs that ask the checkpoint for an input. So every rule that follows asks, even if for
+    nothing: then what did not change does not run.
+    """
+    checkpoints.clip_corine.get()
+    return []
