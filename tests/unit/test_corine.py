@@ -262,7 +262,7 @@ shapes = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(shapes)
 def test_counts_equal_a_point_in_polygon_test(tmp_path_factory, drawn):
     """The oracle asks shapely for every pixel centre; it does not rasterise."""

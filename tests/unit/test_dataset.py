@@ -112,7 +112,7 @@ def test_all_at_once(folder: Path) -> None:
     assert (patch["s2"].dtype, patch["reference_map"].dtype) == (np.float32, np.uint16)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(bands=st.lists(st.sampled_from(S2_BANDS), min_size=1, unique=True), times=st.integers(1, 3))
 def test_any_bands_in_any_order_at_any_size(bands: list[str], times: int) -> None:
     found = stack_bands(save(s2_arrays(0)), bands, 120 * times)
