@@ -17,8 +17,8 @@ from reben.publish import archives
 from reben.results.finished import read_build
 from reben.runtime.errors import RasterError
 from reben.storage.lmdb_store import read_lmdb
+from reben.storage.patch_container import patch_writer
 from reben.storage.patch_files import PatchReader
-from reben.storage.patch_tar import patch_writer
 from tests.builds import TILES, write_build
 
 NAMES = ["BigEarthNet-S1.tar.zst", "BigEarthNet-S2.tar.zst", "Reference_Maps.tar.zst"]

@@ -14,7 +14,7 @@ from reben.domain.tables import (
     write_table,
 )
 from reben.results.layout import OBSCURED_TABLE
-from reben.storage.patch_tar import patch_writer
+from reben.storage.patch_container import patch_writer
 from tests.workflow.builds import TILES
 
 CLEAR, OBSCURED = "dataset/metadata.parquet", f"dataset/{OBSCURED_TABLE}"

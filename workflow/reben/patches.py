@@ -32,8 +32,8 @@ from reben.runtime.files import atomic_directory
 from reben.safe.jpeg2000 import GDAL_ENV, StripReader
 from reben.safe.metadata import L2AProduct
 from reben.storage.geotiff_writer import Profile, template
+from reben.storage.patch_container import CONTAINERS, Writer, patch_writer
 from reben.storage.patch_files import File
-from reben.storage.patch_tar import CONTAINERS, Writer, patch_writer
 
 log = logging.getLogger(__name__)
 

@@ -28,7 +28,7 @@ from reben.land_cover.rasterise import count_codes, rasterise
 from reben.runtime import cli
 from reben.runtime.files import atomic_directory
 from reben.storage.geotiff_writer import Profile, template
-from reben.storage.patch_tar import CONTAINERS, Writer, patch_writer
+from reben.storage.patch_container import CONTAINERS, Writer, patch_writer
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from reben.audit import provenance
 from reben.audit.crate import write_crate
 from reben.audit.outputs import output_digests
-from reben.publish.facts import gather_facts
+from reben.results.facts import gather_facts
 from reben.results.finished import read_build
 from reben.results.offset_warning import offset_warnings
 from reben.runtime import cli

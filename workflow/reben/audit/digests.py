@@ -10,7 +10,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,8 @@ from reben.runtime import cli
 from reben.runtime.errors import TableError
 from reben.runtime.files import sha256_file, write_json, write_text
 from reben.storage.lmdb_store import content_digest
-from reben.storage.patch_tar import TarReader, patch_reader
+from reben.storage.patch_container import patch_reader
+from reben.storage.patch_tar import TarReader
 
 log = logging.getLogger(__name__)
 
@@ -40,17 +41,21 @@ def files_below(root: str | os.PathLike[str]) -> Iterator[str]:
         yield from (os.path.normpath(f"{inside}/{name}") for name in names)
 
 
-def hash_files(root: Path, paths: Iterable[str], threads: int = 1) -> dict[str, str]:
-    """The SHA-256 of files below `root`, by path, sorted by path."""
+def digest_all(digests: Mapping[str, Callable[[], str]], threads: int = 1) -> dict[str, str]:
+    """Work out digests; by name, sorted by name.
 
-    def hash_batch(batch: Sequence[str]) -> list[tuple[str, str]]:
-        return [(path, sha256_file(root / path)) for path in batch]
+    Args:
+        digests: what gives each, by name.
+        threads: work with so many.
+    """
 
-    ordered = sorted(paths)
+    def work(names: Sequence[str]) -> list[tuple[str, str]]:
+        return [(name, digests[name]()) for name in names]
+
+    ordered = sorted(digests)
     batches = [ordered[i : i + _BATCH] for i in range(0, len(ordered), _BATCH)]
     with ThreadPoolExecutor(threads) as pool:
-        results = pool.map(hash_batch, batches)
-        return dict(pair for batch in results for pair in batch)
+        return dict(pair for batch in pool.map(work, batches) for pair in batch)
 
 
 def in_place(path: str) -> bool:
@@ -66,19 +71,6 @@ def geotiffs(root: Path) -> dict[str, Callable[[], str]]:
         return store.hashes()
     paths = filter(in_place, files_below(root))
     return {Path(path).stem: partial(sha256_file, root / path) for path in paths}
-
-
-def hash_geotiffs(root: Path, threads: int = 1) -> dict[str, str]:
-    """The SHA-256 of all GeoTIFFs in a tile's folder by name, sorted by name."""
-    there = geotiffs(root)
-    ordered = sorted(there)
-
-    def hash_batch(batch: Sequence[str]) -> list[tuple[str, str]]:
-        return [(name, there[name]()) for name in batch]
-
-    batches = [ordered[i : i + _BATCH] for i in range(0, len(ordered), _BATCH)]
-    with ThreadPoolExecutor(threads) as pool:
-        return dict(pair for batch in pool.map(hash_batch, batches) for pair in batch)
 
 
 def to_csv(hashes: dict[str, str]) -> str:
@@ -105,7 +97,10 @@ def read_csv(path: Path) -> dict[str, str]:
 
 def digest_tree(root: Path, threads: int = 1) -> str:
     """One SHA-256 over the paths and contents of all files below `root`."""
-    return hashlib.sha256(to_csv(hash_files(root, files_below(root), threads)).encode()).hexdigest()
+    hashes = digest_all(
+        {name: partial(sha256_file, root / name) for name in files_below(root)}, threads
+    )
+    return hashlib.sha256(to_csv(hashes).encode()).hexdigest()
 
 
 def digest_store(path: Path) -> dict[str, str]:
@@ -127,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     digest: dict[str, Any] = {"tile": args.tile, "files": {}, "product": None}
     for stage, folder in zip(IMAGE_STAGES, (args.patches, args.reference_maps), strict=True):
-        hashes = hash_geotiffs(folder, args.threads)
+        hashes = digest_all(geotiffs(folder), args.threads)
         text = to_csv(hashes)
         write_text(args.out / _BELOW.tile_hashes(stage, args.tile).name, text)
         digest[stage] = hashlib.sha256(text.encode()).hexdigest()

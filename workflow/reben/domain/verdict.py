@@ -90,8 +90,6 @@ class Verdict:
         """
         try:
             return cls.from_dict(read_json(path))
-        except FileNotFoundError as error:
-            raise TableError(f"{path}: expected the verdict on a product, found no file") from error
         except (KeyError, TypeError) as error:
             raise TableError(
                 f"{path}: expected the verdict on a product, found something else "

@@ -14,8 +14,8 @@ import polars as pl
 
 from reben.land_cover.nomenclature import read_nomenclature
 from reben.publish import card, croissant, stac
-from reben.publish.facts import gather_facts
 from reben.publish.footprints import footprints, write_geoparquet
+from reben.results.facts import gather_facts
 from reben.results.finished import read_build
 from reben.runtime import cli
 from reben.runtime.errors import TableError

@@ -25,8 +25,8 @@ from reben.results.tile_paths import TilePaths
 from reben.runtime import cli
 from reben.runtime.errors import TableError
 from reben.runtime.files import atomic_directory, write_text
+from reben.storage.patch_container import patch_reader
 from reben.storage.patch_files import PatchReader
-from reben.storage.patch_tar import patch_reader
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -19,7 +19,7 @@ from stac_geoparquet import arrow
 
 from reben.domain.bands import REFERENCE_MAP_M
 from reben.domain.split_geometry import SPLITS
-from reben.publish.facts import ATTRIBUTION, METADATA_TABLES, Facts, sensing_time
+from reben.results.facts import ATTRIBUTION, METADATA_TABLES, Facts, sensing_time
 from reben.results.layout import LMDB, Layout
 from reben.runtime.files import atomic_file
 

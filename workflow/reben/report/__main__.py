@@ -1,4 +1,4 @@
-"""Step make_report: the dataset as pages for a browser.
+"""Step report: the dataset as pages for a browser.
 
 In: a finished build, optionally country outlines, Sentinel-1 patches and the audit's
 manifest. Out: a folder with ``index.html`` and a page for each tile, each complete in

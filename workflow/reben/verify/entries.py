@@ -28,12 +28,13 @@ from reben.land_cover.nomenclature import NO_POLYGON
 from reben.land_cover.rasterise import rasterise
 from reben.results.layout import IMAGE_STAGES
 from reben.runtime.errors import RebenError, StoreError
+from reben.runtime.files import read_json
 from reben.storage.geotiff_writer import Profile, gdal_options, template
 from reben.storage.lmdb_store import read_lmdb
+from reben.storage.patch_container import patch_reader
 from reben.storage.patch_files import PatchReader
-from reben.storage.patch_tar import patch_reader
 from reben.storage.safetensors_value import ValueLayout, header_of, tensors
-from reben.verify.audited_build import AuditedBuild, Finding, read_record
+from reben.verify.audited_build import AuditedBuild, Finding
 from reben.verify.files import claimed_hashes
 
 #: Patches whose GeoTIFFs are read at a time.
@@ -252,7 +253,7 @@ def _raster(build: AuditedBuild, tile: str) -> NDArray[np.uint16] | None:
     if build.sample is not None or grid is None:
         return None
     path = (
-        build.layout.clip(read_record(manifest)["tiles"][tile]["clip"])
+        build.layout.clip(read_json(manifest)["tiles"][tile]["clip"])
         if manifest.is_file()
         else manifest
     )
@@ -322,7 +323,7 @@ def check_clips(build: AuditedBuild) -> Iterator[Finding]:
     manifest = build.layout.clip_manifest
     if not manifest.is_file():
         return  # a note says so already
-    for tile, entry in read_record(manifest)["tiles"].items():
+    for tile, entry in read_json(manifest)["tiles"].items():
         path = build.layout.clip(entry["clip"])
         if tile in build.grids and path.is_file():
             digest = Clip.read(path, build.grids[tile]).digest()

@@ -11,10 +11,11 @@ from reben.audit.outputs import global_digests, table_paths
 from reben.domain.names import FileName
 from reben.results.layout import IMAGE_STAGES, Layout
 from reben.runtime.errors import RebenError, StoreError
-from reben.runtime.files import sha256_file
+from reben.runtime.files import read_json, sha256_file
 from reben.storage.lmdb_store import content_digest, trailing_bytes
-from reben.storage.patch_tar import INDEX, TAR, TarReader, patch_reader
-from reben.verify.audited_build import AuditedBuild, Finding, listed, read_record
+from reben.storage.patch_container import patch_reader
+from reben.storage.patch_tar import INDEX, TAR, TarReader
+from reben.verify.audited_build import AuditedBuild, Finding, listed
 
 #: Where files lie that an audit covers, a level each.
 _FOLDERS = (
@@ -186,9 +187,9 @@ def check_audit(build: AuditedBuild) -> Iterator[Finding]:
             yield Finding(digest, f"is not the SHA-256 of {table.name}")
     for tile in build.tiles:
         path = layout.tile_digest(tile)
-        if read_record(path) != outputs["tiles"][tile]:
+        if read_json(path) != outputs["tiles"][tile]:
             yield Finding(path, "is not what the manifest says of the tile")
-    if read_record(layout.audit_config) != build.config:
+    if read_json(layout.audit_config) != build.config:
         yield Finding(layout.audit_config, "is not the config in the manifest")
     nomenclature = build.manifest["inputs"]["files"]["labels.nomenclature"]["sha256"]
     if sha256_file(layout.audit_nomenclature) != nomenclature:
@@ -199,7 +200,7 @@ def check_audit(build: AuditedBuild) -> Iterator[Finding]:
 def check_crate(build: AuditedBuild) -> Iterator[Finding]:
     """The RO-Crate against the files in it and against the manifest."""
     path = build.layout.crate
-    for entity in read_record(path)["@graph"]:
+    for entity in read_json(path)["@graph"]:
         if entity["@id"] == "#dataset":
             claimed = f"{build.manifest['dataset']['patches']} patches"
             if entity["size"] != claimed:

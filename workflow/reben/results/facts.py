@@ -1,4 +1,8 @@
-"""What every description of the dataset says alike: name, version, licence, counts, files."""
+"""What every description of the dataset says alike: name, version, licence, counts, files.
+
+In: a finished build, and what its config says of the dataset. Out: `Facts`, for the audit, the
+catalogue entries and the card.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime
