@@ -5,21 +5,23 @@ other as those of a true build do.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 from pyproj import Transformer
+from shapely import box, get_coordinates
 
 from reben.domain.bands import RESOLUTION_M, S1_BANDS
-from reben.domain.grid import TileGrid
+from reben.domain.grid import TileSquare
+from reben.domain.name_columns import tile_of_patch
 from reben.domain.names import PatchName, ProductName
 from reben.domain.tables import (
     COUNTRIES,
     LABELS,
     METADATA,
-    OBSCURED_TABLE,
     PATCHES,
     SELECTION,
     SENTINEL1,
@@ -27,10 +29,12 @@ from reben.domain.tables import (
     read_tables,
     write_table,
 )
+from reben.domain.verdict import Verdict
 from reben.funnel import funnel_table, quality_table
 from reben.land_cover.nomenclature import read_nomenclature
 from reben.metadata import build_metadata, count_classes, divide
-from reben.runtime.files import write_json, write_text
+from reben.results.layout import OBSCURED_TABLE
+from reben.runtime.files import write_text
 from reben.selection import select_patches
 from reben.split import assign_split
 from reben.synthetic.raster import write_raster
@@ -72,14 +76,17 @@ def write_build(
         unlabelled_fraction: share of patches that carry too few labelled pixels.
     """
     rng = np.random.default_rng(7)
-    verdicts = [_verdict(t, i, patch_m * count, t in rejected) for i, t in enumerate(tiles)]
+    verdicts = [
+        a_verdict(tile, _square(tile, i, patch_m * count), accepted=tile not in rejected)
+        for i, tile in enumerate(tiles)
+    ]
     tables = results / "tables"
     patches = []
     for verdict in verdicts:
-        frame = _patches(verdict, patch_m) if verdict["verdict"] == "accepted" else None
+        frame = _patches(verdict, patch_m) if verdict.accepted else None
         frame = read_tables([], PATCHES) if frame is None else frame
-        write_table(tables / "patches" / f"{verdict['tile']}.parquet", frame, PATCHES)
-        write_json(results / "quality" / f"{verdict['tile']}.json", verdict)
+        write_table(tables / "patches" / f"{verdict.tile}.parquet", frame, PATCHES)
+        verdict.write(results / "quality" / f"{verdict.tile}.json")
         patches.append(frame.select(PATCHES.names))
     every = pl.concat(patches, how="vertical_relaxed").sort("patch_id")
     valid = every.filter("valid").select("patch_id")
@@ -103,7 +110,7 @@ def write_build(
         write_table(tables / f"split/{tile}.parquet", split.filter(of_tile(tile)), SPLIT)
     write_table(tables / "countries.parquet", countries, COUNTRIES)
     if pairs is not None:
-        for (tile,), rows in pairs.group_by(pl.col("patch_id").str.head(-6)):
+        for (tile,), rows in pairs.group_by(tile_of_patch()):
             write_table(tables / "sentinel1" / f"{tile}.parquet", rows, SENTINEL1)
     dataset = results / "dataset"
     write_table(dataset / "metadata.parquet", clear, METADATA)
@@ -121,42 +128,50 @@ def write_build(
     return results
 
 
-def _verdict(tile: str, place: int, side_m: int, rejected: bool) -> dict[str, Any]:
+def a_verdict(tile: str, square: TileSquare, *, accepted: bool = True, **more: Any) -> Verdict:
+    """A verdict on an invented product; `more` are attributes that shall differ."""
     name = ProductName.parse(tile)
-    zone, band = int(name.mgrs[:2]), name.mgrs[2]
-    x = 200_000 + 100_000 * (place % 5)
-    y = 1000 * _BAND_KM[band] + 100_000 * (place // 5 % 7 - 3)
-    grid = TileGrid(32600 + zone, x, y, side_m, 60)
-    to_degrees = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
-    corners = [(x, y), (x + side_m, y), (x + side_m, y - side_m), (x, y - side_m), (x, y)]
-    failed = "FAILED" if rejected else "PASSED"
-    return {
-        "tile": tile,
-        "product": f"{tile}_20240101T000000",
-        "verdict": "rejected" if rejected else "accepted",
-        "reasons": ["GEOMETRIC_QUALITY=FAILED"] if rejected else [],
-        "indicators": {"GENERAL_QUALITY": "PASSED", "GEOMETRIC_QUALITY": failed},
-        "cloud_cover_percent": 1.5,
-        "nodata_percent": 0.0,
-        "processing_baseline": "99.99",
-        "relative_orbit": int(name.orbit[1:]),
-        "sensing_time": f"{name.sensing[:4]}-{name.sensing[4:6]}-{name.sensing[6:8]}T10:10:31.000Z",
-        "boa_add_offset": {},
-        "footprint_lon_lat": [list(to_degrees.transform(*corner)) for corner in corners],
-        "grid": grid.to_dict(),
-    }
+    to_degrees = Transformer.from_crs(square.crs, "EPSG:4326", always_xy=True)
+    corners = get_coordinates(box(*square.bounds)).tolist()
+    verdict = Verdict(
+        tile=tile,
+        product=f"{tile}_20240101T000000",
+        accepted=accepted,
+        reasons=[] if accepted else ["GEOMETRIC_QUALITY=FAILED"],
+        indicators={
+            "GENERAL_QUALITY": "PASSED",
+            "GEOMETRIC_QUALITY": "PASSED" if accepted else "FAILED",
+        },
+        cloud_cover_percent=1.5,
+        nodata_percent=0.0,
+        processing_baseline="99.99",
+        relative_orbit=int(name.orbit[1:]),
+        sensing_time=f"{name.sensing[:4]}-{name.sensing[4:6]}-{name.sensing[6:8]}T10:10:31.000Z",
+        boa_add_offset={},
+        footprint_lon_lat=[to_degrees.transform(*corner) for corner in corners],
+        square=square,
+    )
+    return replace(verdict, **more)
 
 
-def _patches(verdict: dict[str, Any], patch_m: int) -> pl.DataFrame:
-    grid = TileGrid.from_dict(verdict["grid"], patch_m)
+def _square(tile: str, place: int, side_m: int) -> TileSquare:
+    """Where a tile may lie: in its zone and latitude band, beside those before it."""
+    mgrs = ProductName.parse(tile).mgrs
+    x_min = 200_000 + 100_000 * (place % 5)
+    y_max = 1000 * _BAND_KM[mgrs[2]] + 100_000 * (place // 5 % 7 - 3)
+    return TileSquare(32600 + int(mgrs[:2]), x_min, y_max, side_m)
+
+
+def _patches(verdict: Verdict, patch_m: int) -> pl.DataFrame:
+    grid = verdict.grid(patch_m)
     col, row = grid.columns_and_rows()
     x, y = grid.x_min + col * patch_m, grid.y_max - row * patch_m
     valid = (col > 0) | (row > 1)
     frame = pl.DataFrame(
-        {"patch_id": grid.patch_ids(verdict["tile"]), "col": col, "row": row, "valid": valid}
+        {"patch_id": grid.patch_ids(verdict.tile), "col": col, "row": row, "valid": valid}
     )
     return frame.with_columns(
-        tile=pl.lit(verdict["tile"]),
+        tile=pl.lit(verdict.tile),
         epsg=pl.lit(grid.epsg),
         x_min=pl.Series(x),
         y_min=pl.Series(y - patch_m),
@@ -164,7 +179,7 @@ def _patches(verdict: dict[str, Any], patch_m: int) -> pl.DataFrame:
         y_max=pl.Series(y),
         tile_x_min=pl.lit(grid.x_min),
         tile_y_max=pl.lit(grid.y_max),
-        tile_side_m=pl.lit(grid.side_m),
+        tile_side_m=pl.lit(grid.tile_side_m),
         reason=pl.when("valid").then(None).otherwise(pl.lit("nodata in B01")),
         snow_fraction=pl.lit(0.0),
         cloud_fraction=pl.lit(0.0),

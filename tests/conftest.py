@@ -5,8 +5,16 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from reben.synthetic import ProductSpec, write_product
+
+# No deadline: on a busy machine an example takes as long as it takes. The same examples every
+# time, so that a test fails for what was changed; `pytest --hypothesis-profile=search` looks
+# for new ones.
+settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("search", deadline=None, max_examples=1000, print_blob=True)
+settings.load_profile("repeatable")
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 

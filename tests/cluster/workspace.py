@@ -111,7 +111,9 @@ class Workspace:
         )  # fmt: skip
 
     @contextmanager
-    def building(self, profile: str, *options: str, env: Mapping[str, str]) -> Iterator["Build"]:
+    def building(
+        self, profile: str, *options: str, env: Mapping[str, str]
+    ) -> Iterator["RunningBuild"]:
         """A build that goes on while the block runs, and is ended with it."""
         with (self.folder / "build.log").open("w+") as said:
             process = subprocess.Popen(
@@ -119,7 +121,7 @@ class Workspace:
                 stdout=said, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
             try:
-                yield Build(process, self.folder / "build.log")
+                yield RunningBuild(process, self.folder / "build.log")
             finally:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
@@ -135,7 +137,7 @@ class Workspace:
 
 
 @dataclass(frozen=True)
-class Build:
+class RunningBuild:
     """A build that is going on."""
 
     process: "subprocess.Popen[bytes]"

@@ -11,13 +11,14 @@ import pytest
 import zstandard
 
 from reben import encode
+from reben.domain.names import PatchName, tile_of
 from reben.pictures.patch_images import true_colour
 from reben.publish import archives
 from reben.results.finished import read_build
 from reben.runtime.errors import RasterError
 from reben.storage.lmdb_store import read_lmdb
+from reben.storage.patch_container import patch_writer
 from reben.storage.patch_files import PatchReader
-from reben.storage.patch_tar import patch_writer
 from tests.builds import TILES, write_build
 
 NAMES = ["BigEarthNet-S1.tar.zst", "BigEarthNet-S2.tar.zst", "Reference_Maps.tar.zst"]
@@ -106,7 +107,7 @@ def test_they_hold_the_patches_of_the_metadata_and_unpack_for_the_encoder(
             assert member.mode == 0o644
             assert member.isfile()
     patch = metadata["patch_id"][0]
-    assert (tmp_path / "BigEarthNet-S2" / patch[:-6] / patch / f"{patch}_B8A.tif").is_file()
+    assert (tmp_path / "BigEarthNet-S2" / tile_of(patch) / patch / f"{patch}_B8A.tif").is_file()
     out = tmp_path / "x.lmdb"
     encode.main(
         ["--s2", str(tmp_path / "BigEarthNet-S2"), "--s1", str(tmp_path / "BigEarthNet-S1")]
@@ -118,8 +119,8 @@ def test_they_hold_the_patches_of_the_metadata_and_unpack_for_the_encoder(
     patches = metadata["patch_id"].to_list()
     maps = [f"{patch}_reference_map" for patch in patches]
     assert keys == sorted([*patches, *maps, *metadata["s1_name"]])
-    original = results / "patches" / patch[:-6] / patch / f"{patch}_B02.tif"
-    copy = tmp_path / "BigEarthNet-S2" / patch[:-6] / patch / f"{patch}_B02.tif"
+    original = results / "patches" / tile_of(patch) / patch / f"{patch}_B02.tif"
+    copy = tmp_path / "BigEarthNet-S2" / tile_of(patch) / patch / f"{patch}_B02.tif"
     assert copy.read_bytes() == original.read_bytes()
 
 
@@ -133,7 +134,7 @@ def test_patches_kept_in_tars_give_the_same_archives(
             store = PatchReader(tile)
             rows: dict[int, list[str]] = {row: [] for row in range(5)}
             for patch in sorted(store.folders()):
-                rows[int(patch[-2:])].append(patch)
+                rows[PatchName.parse(patch).row].append(patch)
             tar = tmp_path / "tar"
             tar.mkdir()
             with patch_writer(tar, "tar") as writer:
@@ -146,7 +147,7 @@ def test_patches_kept_in_tars_give_the_same_archives(
     for name in NAMES:
         assert (made / name).read_bytes() == (again / name).read_bytes(), name
     patch = read_build(copy).metadata["patch_id"][0]
-    folder = Path("patches") / patch[:-6] / patch
+    folder = Path("patches") / tile_of(patch) / patch
     assert (true_colour(copy / folder) == true_colour(results / folder)).all()
 
 
@@ -157,7 +158,7 @@ def read_all(store: PatchReader, folder: Path) -> list[tuple[str, list[bytes]]]:
 
 def test_a_missing_file_is_named_and_nothing_is_left(results: Path, tmp_path: Path) -> None:
     patch = read_build(results).metadata["patch_id"][-1]
-    file = results / "patches" / patch[:-6] / patch / f"{patch}_B05.tif"
+    file = results / "patches" / tile_of(patch) / patch / f"{patch}_B05.tif"
     data = file.read_bytes()
     file.unlink()
     try:

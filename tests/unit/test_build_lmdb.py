@@ -90,7 +90,7 @@ CELLS = st.lists(
 KINDS = st.sets(st.sampled_from(["s2", "s1", "reference_maps"]), min_size=1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(kept=CELLS, dropped=CELLS, kinds=KINDS, chunk=st.sampled_from([1, 3, 1000]))
 def test_exactly_what_is_kept(
     tmp_path_factory: pytest.TempPathFactory,

@@ -19,7 +19,7 @@ from pystac.extensions.version import VersionExtension
 from stac_geoparquet import arrow
 
 from reben.publish import __main__ as publish
-from reben.results.finished import Build, read_build
+from reben.results.finished import FinishedBuild, read_build
 from reben.runtime.errors import TableError
 from tests.builds import CLASSES, NOMENCLATURE, TILES, write_build
 
@@ -44,7 +44,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def build(results: Path) -> Build:
+def build(results: Path) -> FinishedBuild:
     return read_build(results)
 
 
@@ -53,7 +53,7 @@ def read(results: Path, name: str) -> dict[str, Any]:
     return value
 
 
-def test_pystac_validates_collection_and_items(results: Path, build: Build) -> None:
+def test_pystac_validates_collection_and_items(results: Path, build: FinishedBuild) -> None:
     pystac.validation.validate_dict(core(read(results, "collection.json")))
     table = pq.read_table(results / "dataset" / "items.parquet")
     found = list(arrow.stac_table_to_items(table))
@@ -91,7 +91,7 @@ def test_fields_of_extensions_are_as_their_schemas_ask(results: Path) -> None:
         assert not any(":" in name for name in properties), "no field of another extension"
 
 
-def test_items_say_what_the_tables_say(results: Path, build: Build) -> None:
+def test_items_say_what_the_tables_say(results: Path, build: FinishedBuild) -> None:
     table = pq.read_table(results / "dataset" / "items.parquet")
     item = pystac.Item.from_dict(next(iter(arrow.stac_table_to_items(table))))
     row = build.metadata.row(0, named=True)
@@ -107,7 +107,7 @@ def test_items_say_what_the_tables_say(results: Path, build: Build) -> None:
     assert list(there.shape or []) == [24, 24]
 
 
-def test_footprints_are_where_the_patches_are(results: Path, build: Build) -> None:
+def test_footprints_are_where_the_patches_are(results: Path, build: FinishedBuild) -> None:
     frame = geopandas.read_parquet(results / "dataset" / "metadata_footprints.parquet")
     assert frame.crs == "EPSG:4326"
     assert frame["patch_id"].tolist() == build.metadata["patch_id"].to_list()
@@ -124,7 +124,7 @@ def test_footprints_are_where_the_patches_are(results: Path, build: Build) -> No
     assert pyproj.CRS.from_json_dict(geo["columns"]["geometry"]["crs"]).to_epsg() == 4326
 
 
-def test_croissant_loads_and_iterates(results: Path, build: Build) -> None:
+def test_croissant_loads_and_iterates(results: Path, build: FinishedBuild) -> None:
     dataset = mlcroissant.Dataset(results / "dataset" / "croissant.json")
     assert not dataset.metadata.ctx.issues.errors
     assert not dataset.metadata.ctx.issues.warnings
@@ -139,7 +139,7 @@ def test_croissant_loads_and_iterates(results: Path, build: Build) -> None:
     assert len(others) == len(build.metadata) - len(clear)
 
 
-def test_all_agree_on_licence_version_and_counts(results: Path, build: Build) -> None:
+def test_all_agree_on_licence_version_and_counts(results: Path, build: FinishedBuild) -> None:
     stac, croissant = read(results, "collection.json"), read(results, "croissant.json")
     card = (results / "dataset" / "README.md").read_text(encoding="utf-8")
     url = f"https://spdx.org/licenses/{LICENCE}.html"

@@ -56,6 +56,12 @@ def test_every_step_has_a_version_and_imports_what_it_uses():
     assert {"audit.__main__", "audit.outputs"} <= closure("audit")
 
 
+@pytest.mark.parametrize("step", ["corine", "funnel", "overview", "report", "reference_maps"])
+def test_what_reads_verdicts_and_tables_does_not_depend_on_the_readers_of_products(step):
+    """Else an edit of the XML reader clips Europe again."""
+    assert [name for name in closure(step) if name.startswith("safe.")] == []
+
+
 def test_environment_versions_ignore_comments(tmp_path):
     path = tmp_path / "e.yaml"
     path.write_text("dependencies:\n  - numpy=2.0\n")

@@ -15,16 +15,20 @@ from hypothesis import strategies as st
 
 from reben import corine, reference_maps
 from reben.corine import clip_corine, remove_old_clips
-from reben.domain.grid import TileGrid
+from reben.domain.grid import TileGrid, TileSquare
+from reben.domain.names import PatchName
 from reben.land_cover import corine_polygons
 from reben.land_cover.corine_polygons import Layer, read_clip
 from reben.land_cover.nomenclature import NO_POLYGON
+from reben.land_cover.rasterise import rasterise
 from reben.runtime.errors import TableError, VectorError
 from reben.storage.patch_files import PatchWriter
+from tests.builds import a_verdict
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
-GRID = TileGrid(32633, 300_000, 5_400_000, 2400)
-VERDICT = {"tile": TILE, "verdict": "accepted", "grid": GRID.to_dict()}
+SQUARE = TileSquare(32633, 300_000, 5_400_000, 2400)
+GRID = SQUARE.grid(1200)
+VERDICT = a_verdict(TILE, SQUARE)
 
 
 def write_layer(path, squares, crs="EPSG:32633", layer="clc", driver="GPKG"):
@@ -109,7 +113,7 @@ def test_any_kind_of_polygon_and_of_code_is_read(tmp_path):
     ]
     frame = gpd.GeoDataFrame({"Code_18": [211, 311, 512]}, geometry=shapes, crs=32633)
     frame.to_crs(4326).to_file(tmp_path / "x.geojson", driver="GeoJSON")
-    clip = Layer.open(tmp_path / "x.geojson").clip(GRID)
+    clip = Layer.open(tmp_path / "x.geojson").clip(SQUARE)
     polygons = shapely.from_wkb(clip.wkb)
     assert clip.codes.tolist() == [211, 311, 512]
     assert shapely.area(polygons) == pytest.approx([600**2, 2 * 600**2, 600**2], rel=1e-4)
@@ -133,7 +137,7 @@ def test_a_layer_without_a_crs_is_refused(tmp_path):
 def test_an_unknown_code_is_refused(tmp_path):
     path = write_layer(tmp_path / "x.gpkg", [(211, box(0, 0)), (777, box(1, 0))])
     with pytest.raises(VectorError, match=r"column Code_18: .*found \['777'\]"):
-        Layer.open(path).clip(GRID)
+        Layer.open(path).clip(SQUARE)
 
 
 def test_no_overlap_is_an_error(tmp_path):
@@ -149,7 +153,7 @@ def test_invalid_polygons_are_repaired_and_reported(tmp_path, caplog):
     )
     path = write_layer(tmp_path / "x.gpkg", [(211, bow_tie), (311, box(3, 3))])
     with caplog.at_level(logging.WARNING):
-        clip = Layer.open(path).clip(GRID)
+        clip = Layer.open(path).clip(SQUARE)
     assert clip.repaired == 1
     assert "x.gpkg: 1 invalid polygons repaired, e.g. Self-intersection" in caplog.text
     assert shapely.is_valid(shapely.from_wkb(clip.wkb)).all()
@@ -159,7 +163,7 @@ def test_a_polygon_without_area_is_left_out_and_reported(tmp_path, caplog):
     """It holds no pixel's centre; among two million polygons one must not stop a build."""
     line = shapely.Polygon([(300_000, 5_400_000), (301_200, 5_400_000), (300_000, 5_400_000)])
     path = write_layer(tmp_path / "x.gpkg", [(211, line), (311, box(0, 0))])
-    assert Layer.open(path).clip(GRID).codes.tolist() == [311]
+    assert Layer.open(path).clip(SQUARE).codes.tolist() == [311]
     assert "x.gpkg: 1 shapes without area left out" in caplog.text
 
 
@@ -175,7 +179,7 @@ def test_what_becomes_invalid_by_reprojection_is_repaired(tmp_path):
     place = gpd.GeoSeries([shape], crs=3035).to_crs(32633).iloc[0]
     assert not place.is_valid
     x_min, _, _, y_max = place.bounds
-    clip = Layer.open(path).clip(TileGrid(32633, round(x_min), round(y_max) - 3000, 8400))
+    clip = Layer.open(path).clip(TileSquare(32633, round(x_min), round(y_max) - 3000, 8400))
     (found,) = shapely.from_wkb(clip.wkb)
     assert found.is_valid
     assert found.geom_type in ("Polygon", "MultiPolygon")
@@ -185,7 +189,7 @@ def test_a_polygon_beyond_the_reach_of_the_zone_is_refused(tmp_path):
     shape = shapely.Polygon([(0, 0), (105, 0), (15, 60)])
     path = write_layer(tmp_path / "x.gpkg", [(211, shape)], crs="EPSG:4326")
     with pytest.raises(VectorError, match=r"x\.gpkg, .*reaches too far .* EPSG:32633; cut"):
-        Layer.open(path).clip(GRID)
+        Layer.open(path).clip(SQUARE)
 
 
 def test_clip_is_geoparquet_in_the_tile_zone(layer_file, tmp_path):
@@ -199,8 +203,7 @@ def test_clip_is_geoparquet_in_the_tile_zone(layer_file, tmp_path):
 
 def test_unchanged_clips_are_not_touched_and_old_ones_go(layer_file, tmp_path):
     out = tmp_path / "out"
-    other = {**VERDICT, "tile": TILE.replace("UUP", "UVP")}
-    other["grid"] = TileGrid(32633, 301_200, 5_400_000, 1200).to_dict()
+    other = a_verdict(TILE.replace("UUP", "UVP"), TileSquare(32633, 301_200, 5_400_000, 1200))
     squares = [(211, box(0, 0)), (512, box(2, 0)), (311, box(1, 1))]
     layer_file.unlink()
     before = clip_corine(Layer.open(write_layer(layer_file, squares)), [VERDICT, other], out)
@@ -213,12 +216,12 @@ def test_unchanged_clips_are_not_touched_and_old_ones_go(layer_file, tmp_path):
     changed = {tile for tile in before["tiles"] if before["tiles"][tile] != after["tiles"][tile]}
     assert changed == {TILE}
     assert {p.name for p in out.iterdir()} == {entry["clip"] for entry in after["tiles"].values()}
-    kept = after["tiles"][other["tile"]]["clip"]
+    kept = after["tiles"][other.tile]["clip"]
     assert (out / kept).stat().st_mtime_ns == times[kept]
 
 
 def test_a_rejected_tile_has_an_empty_clip(layer_file, tmp_path):
-    verdict = {**VERDICT, "verdict": "rejected"}
+    verdict = a_verdict(TILE, SQUARE, accepted=False)
     manifest = clip_corine(Layer.open(layer_file), [verdict], tmp_path)
     codes, polygons = read_clip(tmp_path / manifest["tiles"][TILE]["clip"])
     assert len(codes) == len(polygons) == 0
@@ -239,7 +242,7 @@ def test_polygons_are_reprojected_before_they_are_clipped(tmp_path):
 
 
 def maps_of(polygons, codes, tmp_path, grid=GRID, valid=None):
-    raster = reference_maps.rasterise(grid, np.array(codes, np.int16), np.array(polygons, object))
+    raster = rasterise(grid, np.array(codes, np.int16), np.array(polygons, object))
     valid = np.ones((grid.count, grid.count), bool) if valid is None else valid
     tmp_path.mkdir(exist_ok=True)
     return reference_maps.make_reference_maps(TILE, grid, valid, raster, PatchWriter(tmp_path), 2)
@@ -259,7 +262,7 @@ shapes = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(shapes)
 def test_counts_equal_a_point_in_polygon_test(tmp_path_factory, drawn):
     """The oracle asks shapely for every pixel centre; it does not rasterise."""
@@ -278,7 +281,8 @@ def test_counts_equal_a_point_in_polygon_test(tmp_path_factory, drawn):
     for code, polygon in zip(codes, polygons, strict=True):
         expected[shapely.contains_properly(polygon, centres)] = code
     for (patch,), rows in counts.group_by("patch_id"):
-        col, row = int(patch[-5:-3]), int(patch[-2:])
+        name = PatchName.parse(patch)
+        col, row = name.col, name.row
         window = expected[row * 120 : row * 120 + 120, col * 120 : col * 120 + 120]
         found = dict(zip(*np.unique(window, return_counts=True), strict=True))
         assert dict(rows.select("code", "pixels").iter_rows()) == found
@@ -318,7 +322,7 @@ def test_the_published_reference_map(reference, tmp_path):
     """Patch 26_57, the one whose polygons in the reference scene are the true ones."""
     grid = TileGrid(32633, 300_000, 5_400_000, 109_800)
     clip = Layer.open(reference / "scene/U2018_CLC2018_V2020_20u1.gpkg").clip(grid)
-    raster = reference_maps.rasterise(grid, clip.codes, shapely.from_wkb(clip.wkb))
+    raster = rasterise(grid, clip.codes, shapely.from_wkb(clip.wkb))
     (path,) = (reference / "patches/tiffs/BigEarthNet/Reference_Maps").glob("*/*/*.tif")
     with rasterio.open(path) as dataset:
         published = dataset.read(1)
@@ -360,6 +364,6 @@ def test_a_damaged_clip_is_named(layer_file, tmp_path):
 
 def test_reading_leaves_the_users_file_alone(layer_file):
     before = layer_file.read_bytes()
-    Layer.open(layer_file).clip(GRID)
+    Layer.open(layer_file).clip(SQUARE)
     assert layer_file.read_bytes() == before
     assert pyogrio.list_layers(layer_file).shape == (1, 2)

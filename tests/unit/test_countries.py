@@ -8,6 +8,7 @@ import shapely
 from pyproj import Transformer
 
 from reben.countries import assign_country, nearest_country, read_countries
+from reben.domain.names import PatchName
 from reben.runtime.errors import VectorError
 
 
@@ -156,8 +157,7 @@ def test_published_countries_of_the_tile_at_hand(reference):
     published = pl.read_parquet(reference / "published/metadata.parquet").filter(
         pl.col("patch_id").str.contains("_T33UUP_")
     )
-    col = published["patch_id"].str.slice(-5, 2).cast(pl.Int64).to_numpy()
-    row = published["patch_id"].str.slice(-2).cast(pl.Int64).to_numpy()
+    col, row = np.array([(p.col, p.row) for p in map(PatchName.parse, published["patch_id"])]).T
     x, y = 300_000 + 1200 * col, 5_400_000 - 1200 * (row + 1)
     boxes = np.column_stack([x, y, x + 1200, y + 1200])
     assert len(published) > 1000

@@ -20,7 +20,8 @@ from safetensors.numpy import load, save
 from reben.dataset import BigEarthNet
 from reben.domain.bands import S1_BANDS, S2_BANDS
 from reben.domain.names import patch_id
-from reben.domain.tables import METADATA, OBSCURED_TABLE, write_table
+from reben.domain.tables import METADATA, write_table
+from reben.results.layout import OBSCURED_TABLE
 from reben.runtime.errors import ConfigError, StoreError
 from reben.storage.lmdb_store import write_lmdb
 from reben.storage.safetensors_value import stack_bands
@@ -111,7 +112,7 @@ def test_all_at_once(folder: Path) -> None:
     assert (patch["s2"].dtype, patch["reference_map"].dtype) == (np.float32, np.uint16)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(bands=st.lists(st.sampled_from(S2_BANDS), min_size=1, unique=True), times=st.integers(1, 3))
 def test_any_bands_in_any_order_at_any_size(bands: list[str], times: int) -> None:
     found = stack_bands(save(s2_arrays(0)), bands, 120 * times)

@@ -115,6 +115,14 @@ def test_a_finished_archive_is_checked_again_and_kept(server: CdseServer, tmp_pa
     assert [p.name for p in tmp_path.iterdir()] == ["product.zip"]
 
 
+@pytest.mark.parametrize("note", ["", "{", "[]", "{}"])
+def test_a_note_that_was_damaged_starts_anew(server: CdseServer, tmp_path: Path, note: str) -> None:
+    (tmp_path / "product.zip.part").write_bytes(CONTENT[:10])
+    (tmp_path / "product.zip.json").write_text(note)
+    fetch(server, tmp_path / "product.zip")
+    assert (tmp_path / "product.zip").read_bytes() == CONTENT
+
+
 def test_a_server_without_ranges_starts_anew(server: CdseServer, tmp_path: Path) -> None:
     server.resumable = False
     server.plan = first("cut", "drip")

@@ -4,13 +4,15 @@ import polars as pl
 import pytest
 
 from reben.alignment import align_patches, read_pairs
+from reben.domain.grid import TileSquare
 from reben.domain.tables import ALIGNMENT, read_table, read_tables, write_table
 from reben.funnel import funnel_table, quality_table
 from reben.metadata import build_metadata, count_classes, divide
-from reben.quality import offset_warnings
+from reben.results.offset_warning import offset_warnings
 from reben.runtime.errors import TableError
 from reben.selection import NO_SENTINEL1, NODATA, NOT_ALIGNED, TOO_FEW_LABELLED, select_patches
 from reben.snow_cloud import flag_snow_cloud, read_names
+from tests.builds import a_verdict
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 IDS = [f"{TILE}_00_{row:02d}" for row in range(5)]
@@ -160,25 +162,13 @@ def test_class_counts_keep_empty_classes():
     ]  # fmt: skip
 
 
-def verdict(tile, result, side_m):
-    return {
-        "tile": tile,
-        "product": f"{tile}_20240101T000000",
-        "verdict": result,
-        "reasons": [] if result == "accepted" else ["GEOMETRIC_QUALITY=FAILED"],
-        "indicators": {"GENERAL_QUALITY": "PASSED"},
-        "cloud_cover_percent": 1.0,
-        "nodata_percent": 0.0,
-        "processing_baseline": "99.99",
-        "relative_orbit": 22,
-        "sensing_time": "2017-06-13T10:10:31Z",
-        "grid": {"epsg": 32633, "x_min": 0, "y_max": 0, "side_m": side_m},
-    }
+def square(side_m):
+    return TileSquare(32633, 0, 0, side_m)
 
 
 def test_every_row_of_the_funnel_adds_up():
     other = TILE.replace("33UUP", "33UVP")
-    verdicts = [verdict(other, "rejected", 2400), verdict(TILE, "accepted", 2400)]
+    verdicts = [a_verdict(other, square(2400), accepted=False), a_verdict(TILE, square(2400))]
     selection = select_patches(patches(valid=[False, True, True, True, True]), LABELS)
     table = funnel_table(verdicts, selection[:4], divide(build())[1], 1200)
     assert table["tile"].to_list() == [TILE, other, "total"]
@@ -217,7 +207,7 @@ def test_a_damaged_table_is_said_to_be_one(tmp_path, at):
 def test_the_funnel_knows_tiles_of_more_than_a_hundred_columns():
     obscured = pl.DataFrame({"patch_id": [f"{TILE}_100_05", f"{TILE}_07_100"]})
     kept = obscured.with_columns(tile=pl.lit(TILE), dropped_for=pl.lit(None, pl.String))
-    table = funnel_table([verdict(TILE, "accepted", 109_800)], kept, obscured, 600)
+    table = funnel_table([a_verdict(TILE, square(109_800))], kept, obscured, 600)
     assert table.row(0, named=True)["snow, cloud or shadow"] == 2
 
 
@@ -225,9 +215,7 @@ def test_the_funnel_knows_tiles_of_more_than_a_hundred_columns():
     ("offsets", "count"), [([0, 0], 0), ([-1000, -1000], 0), ([0, -1000], 1), ([-1000], 0)]
 )
 def test_a_mix_of_baselines_is_said(offsets, count):
-    verdicts = [
-        {**verdict(TILE, "accepted", 2400), "boa_add_offset": {"B02": offset}} for offset in offsets
-    ]
+    verdicts = [a_verdict(TILE, square(2400), boa_add_offset={"B02": offset}) for offset in offsets]
     for harmonised, done in ((True, "was removed"), (False, "not comparable")):
         found = offset_warnings(verdicts, harmonised)
         assert len(found) == count

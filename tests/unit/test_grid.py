@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reben.domain.grid import TileGrid
+from reben.domain.grid import TileGrid, TileSquare
 from reben.runtime.errors import ConfigError
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
@@ -30,10 +30,10 @@ def test_names_are_sorted_and_each_once_at_any_size(count, rest_m):
     }
 
 
-@pytest.mark.parametrize("patch_m", [0, -60, 100, 1250])
-def test_a_patch_that_is_not_whole_pixels_is_refused(patch_m):
-    with pytest.raises(ConfigError, match=rf"side_m is {patch_m}; expected a positive multiple of"):
-        TileGrid(32633, 300_000, 5_400_000, 109_800, patch_m)
+@pytest.mark.parametrize("patch_side_m", [0, -60, 100, 1250])
+def test_a_patch_that_is_not_whole_pixels_is_refused(patch_side_m):
+    with pytest.raises(ConfigError, match=rf"side_m is {patch_side_m}; expected a positive"):
+        TileGrid(32633, 300_000, 5_400_000, 109_800, patch_side_m)
 
 
 def test_a_tile_smaller_than_a_patch_is_refused():
@@ -43,5 +43,7 @@ def test_a_tile_smaller_than_a_patch_is_refused():
 
 def test_the_place_survives_the_round_trip_without_the_patches():
     grid = TileGrid(32756, 300_000, 6_200_020, 4260, 600)
-    assert TileGrid.from_dict(grid.to_dict(), 600) == grid
-    assert TileGrid.from_dict(grid.to_dict()).patch_m == 1200
+    square = TileSquare.from_dict(grid.to_dict())
+    assert square == TileSquare(32756, 300_000, 6_200_020, 4260)
+    assert square.grid(600) == grid
+    assert square.bounds == grid.bounds

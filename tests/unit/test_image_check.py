@@ -78,7 +78,7 @@ def test_any_geotiff_of_the_form_is_taken(tmp_path: Path, options: dict[str, obj
         checker.check(folder / f"p{i}_VV.tif", CORNER)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(at=st.integers(0, 430), value=st.integers(0, 255), end=st.sampled_from([None, -1, 300]))
 def test_never_right_where_gdal_finds_a_flaw(
     tmp_path_factory: pytest.TempPathFactory, plain: bytes, at: int, value: int, end: int | None

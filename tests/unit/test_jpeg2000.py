@@ -39,7 +39,7 @@ class Recorder:
         return self.dataset.read(band, window=window)  # type: ignore[no-any-return]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(heights=st.lists(st.integers(1, 200), min_size=1, max_size=12))
 def test_strips_of_any_height_make_the_image(
     image: tuple[Path, NDArray[np.uint16]], heights: list[int]

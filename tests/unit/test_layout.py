@@ -1,13 +1,13 @@
 """The places of results: one module that rules and tools share."""
 
-import ast
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from reben.results import layout as module
 from reben.results.layout import ENTRY_KINDS, IMAGE_STAGES, Layout
+from reben.runtime.code_version import PACKAGE
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 
@@ -26,6 +26,7 @@ def places(layout: Layout, tile: str) -> dict[str, Path]:
     found |= {f"shard {kind}": layout.shard(kind, tile) for kind in ENTRY_KINDS}
     for stage in IMAGE_STAGES:
         found[f"{stage} hashes"] = layout.hashes(stage)
+        found[f"{stage} digest of hashes"] = layout.hashes_digest(stage)
         found[f"{stage} tile hashes"] = layout.tile_hashes(stage, tile)
     return found | {"log": layout.log("audit"), "tile log": layout.log("make_patches", tile)}
 
@@ -52,10 +53,11 @@ def test_an_empty_root_gives_the_places_below_the_results() -> None:
 
 
 def test_it_costs_the_snakefile_nothing_but_the_standard_library() -> None:
-    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
-    imported = {
-        (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name) or ""
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import | ast.ImportFrom)
-    }
-    assert imported <= sys.stdlib_module_names
+    code = "import sys, reben.results.layout; print(*sys.modules)"
+    env = {"PYTHONPATH": str(PACKAGE.parent), "PATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    assert {name.partition(".")[0] for name in done.stdout.split()} <= {
+        *sys.stdlib_module_names, "reben", "__main__"
+    }  # fmt: skip

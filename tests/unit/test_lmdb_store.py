@@ -34,7 +34,7 @@ def entries_of(path: Path) -> dict[str, bytes]:
         return {key.decode(): value for key, value in txn.cursor()}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     entries=st.dictionaries(KEYS, st.binary(max_size=20_000), max_size=30),
     transaction_bytes=st.sampled_from([1, 30_000, 1 << 24]),

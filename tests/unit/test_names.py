@@ -1,15 +1,27 @@
 """The names of products, tiles and patches."""
 
-import re
-
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reben.domain.names import PLACE_IN_TILE, PatchName, ProductName, Sentinel1Name, patch_id
+from reben.domain.bands import S2_BANDS
+from reben.domain.name_columns import parts_of_tile, place_of_patch, tile_of_patch
+from reben.domain.names import (
+    REFERENCE_MAP,
+    FileName,
+    PatchName,
+    ProductName,
+    Sentinel1Name,
+    entry_key,
+    file_stem,
+    patch_id,
+    tile_of,
+)
 from reben.runtime.errors import ProductError
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
+LAYERS = (*S2_BANDS, REFERENCE_MAP)
 
 
 def test_l1c_product_becomes_the_tile_that_sen2cor_names():
@@ -50,7 +62,37 @@ def test_patch_names_survive_the_round_trip(col, row):
     parsed = PatchName.parse(patch_id(TILE, col, row))
     assert (parsed.tile, parsed.col, parsed.row) == (TILE, col, row)
     assert str(parsed) == patch_id(TILE, col, row)
-    assert re.sub(PLACE_IN_TILE, "", str(parsed)) == TILE
+    assert tile_of(str(parsed)) == TILE
+    assert str(parsed) == f"{TILE}_{parsed.place}"
+
+
+@given(col=st.integers(0, 1829), row=st.integers(0, 1829), layer=st.sampled_from(LAYERS))
+def test_names_of_files_survive_the_round_trip(col, row, layer):
+    patch = patch_id(TILE, col, row)
+    assert FileName.match(file_stem(patch, layer)) == FileName(patch, layer)
+    assert FileName.match(entry_key("reference_maps", patch)) == FileName(patch, REFERENCE_MAP)
+
+
+@pytest.mark.parametrize(
+    "stem", [f"{TILE}_70_40", f"{TILE}_7_4_B02", "70_40_B02", "", f"{TILE}_B02"]
+)
+def test_what_is_no_name_of_a_file_is_none(stem):
+    assert FileName.match(stem) is None
+
+
+def test_columns_of_names_say_what_the_names_say():
+    places = [(0, 0), (7, 40), (99, 100), (100, 99), (1829, 1829)]
+    names = [PatchName(TILE, *place) for place in places]
+    frame = pl.DataFrame({"patch_id": list(map(str, names)), "tile": TILE})
+    assert frame.select(tile_of_patch()).to_series().to_list() == [TILE] * len(names)
+    assert frame.select(place_of_patch()).to_series().to_list() == [name.place for name in names]
+    product = ProductName.parse(TILE)
+    assert frame.select(parts_of_tile()).to_series()[0] == {
+        "mission": product.mission,
+        "sensing": product.sensing,
+        "date": product.sensing[:8],
+        "mgrs": product.mgrs,
+    }
 
 
 @given(st.lists(st.tuples(st.integers(0, 90), st.integers(0, 90)), min_size=2))

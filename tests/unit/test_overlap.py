@@ -1,13 +1,13 @@
 """Ground that splits share."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import polars as pl
 import pytest
 
+from reben.results.layout import Layout
+from reben.verify.audited_build import AuditedBuild
 from reben.verify.checks import Content
-from reben.verify.claims import Build
 from reben.verify.overlap import seasons, shared_ground
 
 A = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
@@ -51,10 +51,10 @@ def test_ground_shared_beyond_what_places_give_is_a_finding(stated: str, finding
     places = patches((A, "train", 400_000), (B, "train", 400_300)).with_columns(
         tile_x_min="x_min", tile_y_max="y_max", tile_side_m=12_000
     )
-    build = Build(Path("results"), {"config": {"split": {"p": 0.25, "q": 0.25}}})
+    build = AuditedBuild(Layout(""), {"config": {"split": {"p": 0.25, "q": 0.25}}})
     content = Content(build)
     frame = places.with_columns(split=pl.Series([stated, "train"]))
-    content.metadata = SimpleNamespace(frame=frame, folder=Path("dataset"))  # type: ignore[assignment]
+    content.metadata = SimpleNamespace(frame=frame)  # type: ignore[assignment]
     content.tables = SimpleNamespace(places=places.drop("split"))  # type: ignore[assignment]
     found = [str(finding) for finding in content.check_ground()]
     assert len(found) == findings

@@ -11,6 +11,7 @@ from PIL import Image
 from rich.console import Console
 
 from reben import overview, summary
+from reben.domain.names import tile_of
 from reben.pictures.palette import DROPPED_COLOURS, SPLIT_COLOURS
 from reben.pictures.patch_images import choose_patches, paint_codes, rgb_of, true_colour
 from reben.results.finished import read_build
@@ -107,7 +108,7 @@ def test_what_has_no_polygon_is_striped() -> None:
 
 def test_true_colour_is_red_green_blue(results: Path, tmp_path: Path) -> None:
     patch = read_build(results).patches.filter("valid")["patch_id"][0]
-    folder = results / "patches" / patch[:-6] / patch
+    folder = results / "patches" / tile_of(patch) / patch
     picture = true_colour(folder)
     assert picture.shape == (24, 24, 3)
     with rasterio.open(folder / f"{patch}_B04.tif") as dataset:

@@ -11,22 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reben.audit.digests import hash_geotiffs
+from reben.audit.digests import digest_all, geotiffs
 from reben.encode import encode, sources_in_folder
 from reben.patches import main as make_patches
 from reben.runtime.errors import RasterError, TableError
 from reben.runtime.files import atomic_directory, sha256_file
 from reben.storage.lmdb_store import read_lmdb
+from reben.storage.patch_container import CONTAINERS, patch_reader, patch_writer
 from reben.storage.patch_files import Patch, PatchReader, PatchWriter
-from reben.storage.patch_tar import (
-    CONTAINERS,
-    INDEX,
-    TAR,
-    TarReader,
-    TarWriter,
-    patch_reader,
-    patch_writer,
-)
+from reben.storage.patch_tar import INDEX, TAR, TarReader, TarWriter
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 ROWS = 4
@@ -75,7 +68,7 @@ def test_plain_tar_extracts_the_published_layout(tmp_path: Path) -> None:
     subprocess.run(["tar", "-xf", str(tmp_path / "tar" / TAR)], cwd=out, check=True)
     assert contents(out) == contents(plain) != {}
     # The audit's checksums are those of the GeoTIFFs, not of the tar.
-    assert hash_geotiffs(tmp_path / "tar", 2) == hash_geotiffs(plain, 2) != {}
+    assert digest_all(geotiffs(tmp_path / "tar"), 2) == digest_all(geotiffs(plain)) != {}
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from reben.alignment import align_patches, read_pairs
+from reben.domain.name_columns import place_of_patch, tile_of_patch
 from reben.domain.split_geometry import SPLITS
 from reben.domain.tables import METADATA, read_table, write_table
 from reben.land_cover.nomenclature import read_nomenclature
@@ -28,12 +29,12 @@ def published(reference):
 @pytest.fixture(scope="module")
 def rebuilt(reference, published):
     rows = pl.concat(published.values()).sort("patch_id").select("patch_id", "labels")
-    name = pl.col("patch_id")
-    col, row = (name.str.slice(at, 2).cast(pl.Int32) for at in (-5, -2))
+    place = place_of_patch().str.split("_").list
+    col, row = (place.get(at).cast(pl.Int32) for at in (0, 1))
     # All tiles are full-size; where they lie on the ground does not matter here.
     patches = rows.select(
         "patch_id",
-        tile=name.str.head(-6),
+        tile=tile_of_patch(),
         col=col.cast(pl.Int16),
         row=row.cast(pl.Int16),
         x_min=col * 1200,

@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from reben.domain.tables import OBSCURED_TABLE
 from reben.report import __main__ as report
 from reben.report import counts, distances
 from reben.report.pages import share
 from reben.results.finished import read_build
+from reben.results.layout import OBSCURED_TABLE
 from reben.runtime.files import write_json
 from tests.builds import CLASSES, NOMENCLATURE, TILES, write_build
 

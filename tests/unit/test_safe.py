@@ -6,6 +6,7 @@ import pytest
 
 from reben import quality
 from reben.domain.bands import S2_BANDS
+from reben.domain.grid import TileSquare
 from reben.runtime.errors import ProductError
 from reben.runtime.files import read_json
 from reben.safe.metadata import L2AProduct
@@ -22,9 +23,9 @@ def edit(path, old, new):
 
 
 def test_the_grid_comes_from_the_granule(pristine_product, spec):
-    grid = L2AProduct.open(pristine_product).grid()
-    assert (grid.epsg, grid.x_min, grid.y_max, grid.side_m) == (32633, 300_000, 5_400_000, 4200)
-    assert grid.count == 3
+    product = L2AProduct.open(pristine_product)
+    assert product.square() == TileSquare(32633, 300_000, 5_400_000, 4200)
+    assert product.grid().count == 3
 
 
 @pytest.mark.parametrize("style", ["check", "flag"])
@@ -41,9 +42,9 @@ def test_verdict_in_both_spellings(tmp_path, style, failed):
     )
     verdict = quality.check_quality(L2AProduct.open(write_product(tmp_path, spec)), TILE, REQUIRED)
     if failed == "FORMAT_CORRECTNESS":
-        assert (verdict["verdict"], verdict["reasons"]) == ("accepted", [])
+        assert (verdict.accepted, verdict.reasons) == (True, [])
     else:
-        assert (verdict["verdict"], verdict["reasons"]) == ("rejected", [f"{failed}=FAILED"])
+        assert (verdict.accepted, verdict.reasons) == (False, [f"{failed}=FAILED"])
 
 
 def test_a_product_without_indicators_is_an_error(product):

@@ -19,14 +19,14 @@ TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 def place(grid):
     """The columns of `tables.PATCHES` that the split reads, for all patches of a grid."""
     col, row = grid.columns_and_rows()
-    x, y = grid.x_min + col * grid.patch_m, grid.y_max - row * grid.patch_m
+    x, y = grid.x_min + col * grid.patch_side_m, grid.y_max - row * grid.patch_side_m
     return pl.DataFrame(
-        {"patch_id": grid.patch_ids(TILE), "x_min": x, "x_max": x + grid.patch_m}
-        | {"y_max": y, "y_min": y - grid.patch_m}
+        {"patch_id": grid.patch_ids(TILE), "x_min": x, "x_max": x + grid.patch_side_m}
+        | {"y_max": y, "y_min": y - grid.patch_side_m}
     ).with_columns(
         tile_x_min=pl.lit(grid.x_min),
         tile_y_max=pl.lit(grid.y_max),
-        tile_side_m=pl.lit(grid.side_m),
+        tile_side_m=pl.lit(grid.tile_side_m),
     )
 
 
@@ -53,7 +53,7 @@ def test_frames_lie_inside_one_another_and_have_their_shares(p, q, count, rest):
     assert (np.diff(rank[:, : half - 1], axis=1) >= 0).all()
     # The side of each square is right to within one patch at each end.
     for inner, share in ((rank == 2, p), (rank >= 1, p + q)):
-        wanted = sqrt(share) * grid.side_m / grid.patch_m
+        wanted = sqrt(share) * grid.tile_side_m / grid.patch_side_m
         side = inner.any(axis=0).sum()
         assert inner.sum() == side**2, "a filled square"
         assert abs(side - wanted) <= 2

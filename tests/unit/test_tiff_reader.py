@@ -183,7 +183,7 @@ def test_an_image_that_only_calls_itself_tif_is_refused(tmp_path: Path) -> None:
         read(LayerReader(120, "uint16"), put(tmp_path / "p", vrt))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     at=st.integers(0, len(PLAIN) - PIXELS.nbytes - 1),
     value=st.integers(0, 255),

@@ -48,14 +48,14 @@ Jobs = dict[str, set[str]]
 
 
 @dataclass
-class Build:
+class Project:
     """A copy of the project in `root`, with its config; results in ``root/results``."""
 
     root: Path
     config: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def new(cls, root: Path, config: dict[str, Any]) -> "Build":
+    def new(cls, root: Path, config: dict[str, Any]) -> "Project":
         """Copy the project; nothing has run yet."""
         root.mkdir(parents=True)
         for part in _PARTS:
@@ -72,10 +72,10 @@ class Build:
         """The folder of the results."""
         return self.root / self.config["results"]
 
-    def copy(self, root: Path) -> "Build":
+    def copy(self, root: Path) -> "Project":
         """A copy with all time stamps, as `cp -a` makes it."""
         shutil.copytree(self.root, root, symlinks=True)
-        return Build(root, deepcopy(self.config))
+        return Project(root, deepcopy(self.config))
 
     def write_products(self, paths: Mapping[str, str]) -> None:
         """Write the table of products: path by name."""
@@ -138,9 +138,9 @@ class Build:
         return found
 
 
-def new_small_build(root: Path) -> Build:
+def new_small_build(root: Path) -> Project:
     """Two tiles of 3 x 3 patches with everything that a dataset can have, not yet built."""
-    build = Build.new(
+    build = Project.new(
         root,
         {
             "products": "products.tsv",
@@ -162,13 +162,13 @@ def new_small_build(root: Path) -> Build:
     return build
 
 
-def new_scene_build(root: Path, reference: Path) -> Build:
+def new_scene_build(root: Path, reference: Path) -> Project:
     """The published scene, all inputs given, not yet built."""
     v1 = reference / "bigearthnet_v1"
     countries = (
         "Austria Belgium Finland Ireland Kosovo Lithuania Luxembourg Portugal Serbia Switzerland"
     )
-    build = Build.new(
+    build = Project.new(
         root,
         {
             "products": "products.tsv",

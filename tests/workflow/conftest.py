@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.builds import TILES, Build, new_scene_build, new_small_build
+from tests.workflow.builds import TILES, Project, new_scene_build, new_small_build
 
 
 @pytest.fixture(scope="session")
-def small_project(tmp_path_factory: pytest.TempPathFactory) -> Build:
+def small_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A finished build of two tiles of 3 x 3 patches. Read only: take `.copy()`."""
     build = new_small_build(tmp_path_factory.mktemp("small") / "project")
     build.snakemake()
@@ -16,13 +16,13 @@ def small_project(tmp_path_factory: pytest.TempPathFactory) -> Build:
 
 
 @pytest.fixture(scope="session")
-def small_build(small_project: Build) -> Path:
+def small_build(small_project: Project) -> Path:
     """The results of `small_project`. Read only."""
     return small_project.results
 
 
 @pytest.fixture(scope="session")
-def scene_project(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Build:
+def scene_project(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A finished build of the published scene, full size, 12 patches. Read only."""
     build = new_scene_build(tmp_path_factory.mktemp("scene") / "project", reference)
     build.snakemake()
@@ -30,13 +30,13 @@ def scene_project(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
-def scene_build(scene_project: Build) -> Path:
+def scene_build(scene_project: Project) -> Path:
     """The results of `scene_project`. Read only."""
     return scene_project.results
 
 
 @pytest.fixture(scope="session")
-def audited(small_project: Build, tmp_path_factory: pytest.TempPathFactory) -> Build:
+def audited(small_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The small build with its audit. Read only."""
     build = small_project.copy(tmp_path_factory.mktemp("audited") / "project")
     jobs = build.jobs("audit")

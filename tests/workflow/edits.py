@@ -7,13 +7,14 @@ import lmdb
 import polars as pl
 import pyarrow as pa
 
+from reben.domain.names import PatchName, file_stem, tile_of
 from reben.domain.tables import (
     METADATA,
-    OBSCURED_TABLE,
     read_table,
     write_table,
 )
-from reben.storage.patch_tar import patch_writer
+from reben.results.layout import OBSCURED_TABLE
+from reben.storage.patch_container import patch_writer
 from tests.workflow.builds import TILES
 
 CLEAR, OBSCURED = "dataset/metadata.parquet", f"dataset/{OBSCURED_TABLE}"
@@ -42,7 +43,7 @@ def at(patch: str, column: str, value: object) -> pl.Expr:
 
 def tiff(results: Path, patch: str, layer: str) -> Path:
     stage = "reference_maps" if layer == "reference_map" else "patches"
-    return results / stage / patch[:-6] / patch / f"{patch}_{layer}.tif"
+    return results / stage / tile_of(patch) / patch / f"{file_stem(patch, layer)}.tif"
 
 
 def flip(path: Path, place: int = -1) -> None:
@@ -72,8 +73,11 @@ def pack(folder: Path) -> None:
     """Keep the GeoTIFFs of a tile in a tar, as the workflow can."""
     rows: dict[int, list[tuple[str, list[tuple[str, list[bytes]]]]]] = {0: [], 1: [], 2: []}
     for patch in sorted(folder.glob("S2*")):
-        files = [(f.stem[len(patch.name) + 1 :], [f.read_bytes()]) for f in sorted(patch.iterdir())]
-        rows[int(patch.name[-2:])].append((patch.name, files))
+        files = [
+            (f.stem.removeprefix(f"{patch.name}_"), [f.read_bytes()])
+            for f in sorted(patch.iterdir())
+        ]
+        rows[PatchName.parse(patch.name).row].append((patch.name, files))
         shutil.rmtree(patch)
     with patch_writer(folder, "tar") as writer:
         for row, patches in rows.items():

@@ -17,12 +17,12 @@ from urllib3 import HTTPResponse
 
 from reben.publish import __main__ as publish
 from reben.runtime.files import read_json
-from tests.workflow.builds import TILES, Build
+from tests.workflow.builds import TILES, Project
 
 CLEAR = "dataset/metadata.parquet"
 
 
-def test_manifest_names_inputs_software_code_and_digests(audited: Build) -> None:
+def test_manifest_names_inputs_software_code_and_digests(audited: Project) -> None:
     manifest = json.loads((audited.results / "audit/manifest.json").read_text())
     corine = audited.root / "inputs/corine.gpkg"
     assert manifest["inputs"]["files"]["corine.path"] == {
@@ -43,7 +43,7 @@ def test_manifest_names_inputs_software_code_and_digests(audited: Build) -> None
     assert str(audited.root) not in json.dumps(manifest), "a path of this machine"
 
 
-def test_the_audit_covers_the_build_and_nothing_beside_it(audited: Build, tmp_path: Path) -> None:
+def test_the_audit_covers_the_build_and_nothing_beside_it(audited: Project, tmp_path: Path) -> None:
     """Not catalogue entries, nor what products left behind that are in the table no more."""
     build = audited.copy(tmp_path / "project")
     before = read_json(build.results / "audit/manifest.json")["outputs"]
@@ -62,7 +62,7 @@ def test_the_audit_covers_the_build_and_nothing_beside_it(audited: Build, tmp_pa
     assert build.jobs("audit") == {}
 
 
-def test_a_dataset_of_nothing_is_audited_and_reported_too(audited: Build, tmp_path: Path) -> None:
+def test_a_dataset_of_nothing_is_audited_and_reported_too(audited: Project, tmp_path: Path) -> None:
     build = audited.copy(tmp_path / "project")
     build.config["quality"] = {"required": ["FORMAT_CORRECTNESS", "GENERAL_QUALITY"]}
     table = build.root / "products.tsv"
@@ -74,7 +74,7 @@ def test_a_dataset_of_nothing_is_audited_and_reported_too(audited: Build, tmp_pa
     assert "\n0 findings in 1 tiles, 0 GeoTIFFs" in done.stdout
 
 
-def test_checksums_have_the_format_of_the_published_build(audited: Build) -> None:
+def test_checksums_have_the_format_of_the_published_build(audited: Project) -> None:
     audit = audited.results / "audit"
     for layer, name in (
         ("patches", "patch_hashes.csv"),
@@ -92,7 +92,7 @@ def test_checksums_have_the_format_of_the_published_build(audited: Build) -> Non
 
 
 def test_crate_stac_and_croissant_say_the_same_of_the_dataset(
-    audited: Build, tmp_path: Path
+    audited: Project, tmp_path: Path
 ) -> None:
     publish.main(
         ["--results", str(audited.results), "--name", "BigEarthNet-style dataset"]
@@ -111,7 +111,7 @@ def test_crate_stac_and_croissant_say_the_same_of_the_dataset(
 
 
 def test_a_validator_accepts_the_crate(
-    audited: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    audited: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crate = shutil.copytree(audited.results / "audit", tmp_path / "crate")
     # The validator fetches the context; offline it gets the copy that the library carries.
@@ -166,7 +166,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, context: str) -> None:
 
 
 def test_same_digests_elsewhere_with_other_threads_locale_zone_and_umask(
-    audited: Build, tmp_path: Path
+    audited: Project, tmp_path: Path
 ) -> None:
     digests = {}
     for cores, locale, zone, umask in (

@@ -12,6 +12,7 @@ import safetensors.numpy
 import yaml
 
 from reben.domain.bands import RESOLUTION_M
+from reben.domain.names import tile_of
 from tests.workflow.builds import TILES
 
 CLEAR = "dataset/metadata.parquet"
@@ -85,7 +86,7 @@ def test_geotiffs_and_lmdb_agree(small_build):
         tensors = safetensors.numpy.load(txn.get(patch.encode()))
     for band, pixels in tensors.items():
         with rasterio.open(
-            small_build / f"patches/{patch[:-6]}/{patch}/{patch}_{band}.tif"
+            small_build / f"patches/{tile_of(patch)}/{patch}/{patch}_{band}.tif"
         ) as dataset:
             np.testing.assert_array_equal(dataset.read(1), pixels)
 

@@ -6,11 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.workflow.builds import Build
+from tests.workflow.builds import Project
 
 
 def test_report_archives_and_catalogue_are_made_once_and_may_move(
-    audited: Build, tmp_path: Path
+    audited: Project, tmp_path: Path
 ) -> None:
     build = audited.copy(tmp_path / "project")
     targets = ("report", "archive", "catalogue", "audit")
@@ -32,13 +32,13 @@ def test_report_archives_and_catalogue_are_made_once_and_may_move(
     assert build.jobs(*targets) == {}
 
 
-def test_the_report_makes_the_audit_that_it_shows(small_project: Build, tmp_path: Path) -> None:
+def test_the_report_makes_the_audit_that_it_shows(small_project: Project, tmp_path: Path) -> None:
     done = small_project.copy(tmp_path / "project").snakemake("report", "--dry-run")
     assert "rule audit:" in done.stdout + done.stderr
 
 
 def test_snakemakes_own_report_has_the_tables_and_their_captions(
-    small_project: Build, tmp_path: Path
+    small_project: Project, tmp_path: Path
 ) -> None:
     build = small_project.copy(tmp_path / "project")
     build.snakemake("--report", "report.html")
@@ -53,7 +53,7 @@ def test_snakemakes_own_report_has_the_tables_and_their_captions(
         assert words in page, words
 
 
-def test_a_person_sees_a_bar_and_a_file_does_not(audited: Build) -> None:
+def test_a_person_sees_a_bar_and_a_file_does_not(audited: Project) -> None:
     command = [sys.executable, "-m", "reben.verify", str(audited.results), "--sample", "1"]
     done = subprocess.run(command, cwd=audited.root, capture_output=True, text=True, check=True)
     assert done.stderr == ""

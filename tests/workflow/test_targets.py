@@ -10,13 +10,13 @@ import pytest
 import zstandard
 
 from reben.verify import __main__ as verify
-from tests.workflow.builds import TILES, Build
+from tests.workflow.builds import TILES, Project
 
 TARGETS = ("draw_overview", "report", "archive", "catalogue")
 
 
 @pytest.fixture(scope="module")
-def looked_at(audited: Build, tmp_path_factory: pytest.TempPathFactory) -> Build:
+def looked_at(audited: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The small build with all of its targets. Read only."""
     build = audited.copy(tmp_path_factory.mktemp("targets") / "project")
     assert build.jobs(*TARGETS) == {target: set() for target in TARGETS}
@@ -24,7 +24,7 @@ def looked_at(audited: Build, tmp_path_factory: pytest.TempPathFactory) -> Build
 
 
 @pytest.fixture(scope="module")
-def in_tars(looked_at: Build, tmp_path_factory: pytest.TempPathFactory) -> Build:
+def in_tars(looked_at: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The same with `patches.container: tar`. Read only."""
     build = looked_at.copy(tmp_path_factory.mktemp("tars") / "project")
     build.config["patches"] = {"container": "tar"}
@@ -32,7 +32,7 @@ def in_tars(looked_at: Build, tmp_path_factory: pytest.TempPathFactory) -> Build
     return build
 
 
-def sums(build: Build) -> dict[str, str]:
+def sums(build: Project) -> dict[str, str]:
     text = (build.results / "archives/SHA256SUMS").read_text()
     return {name: digest for digest, name in (line.split("  ") for line in text.splitlines())}
 
@@ -44,7 +44,7 @@ def names(archive: Path) -> list[str]:
         return tar.getnames()
 
 
-def test_archives_hold_the_patches_of_the_dataset(looked_at: Build) -> None:
+def test_archives_hold_the_patches_of_the_dataset(looked_at: Project) -> None:
     dataset = looked_at.results / "dataset"
     patches = {name for table in dataset.glob("metadata_for*") for name in ids(table)}
     patches |= set(ids(dataset / "metadata.parquet"))
@@ -61,17 +61,21 @@ def ids(table: Path) -> list[str]:
     return pl.read_parquet(table)["patch_id"].to_list()
 
 
-def test_the_report_has_a_page_for_every_tile(looked_at: Build) -> None:
+def test_the_report_has_a_page_for_every_tile(looked_at: Project) -> None:
     report = looked_at.results / "report"
     assert {page.stem for page in report.glob("*.html")} == {"index", *TILES}
 
 
-def test_targets_made_once_are_up_to_date(looked_at: Build, in_tars: Build, tmp_path: Path) -> None:
+def test_targets_made_once_are_up_to_date(
+    looked_at: Project, in_tars: Project, tmp_path: Path
+) -> None:
     for build in (looked_at, in_tars):
         assert build.copy(tmp_path / build.root.parent.name).jobs("audit", "all", *TARGETS) == {}
 
 
-def test_tars_make_no_difference_to_what_is_made_of_them(looked_at: Build, in_tars: Build) -> None:
+def test_tars_make_no_difference_to_what_is_made_of_them(
+    looked_at: Project, in_tars: Project
+) -> None:
     assert (in_tars.results / "patches" / TILES[0] / "patches.tar").is_file()
     assert sums(in_tars) == sums(looked_at)
     for file in ("overview.png", "collection.json", "croissant.json", "README.md", "items.parquet"):
@@ -82,13 +86,13 @@ def test_tars_make_no_difference_to_what_is_made_of_them(looked_at: Build, in_ta
         assert pages[0] == pages[1], tile
 
 
-def test_verify_reads_tars(in_tars: Build, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_reads_tars(in_tars: Project, capsys: pytest.CaptureFixture[str]) -> None:
     verify.main([str(in_tars.results)])
     assert "0 findings in 2 tiles" in capsys.readouterr().out
 
 
 def test_a_dataset_without_patches_can_be_looked_at_but_not_described(
-    small_project: Build, tmp_path: Path
+    small_project: Project, tmp_path: Path
 ) -> None:
     """One tile, rejected, and neither Sentinel-1 nor countries."""
     build = small_project.copy(tmp_path / "project")

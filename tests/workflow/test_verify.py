@@ -23,11 +23,11 @@ from reben.domain.tables import (
     read_table,
 )
 from reben.runtime.files import read_json, write_json
+from reben.verify.audited_build import AuditedBuild
 from reben.verify.checks import verify
-from reben.verify.claims import Build as Claimed
 from tests.workflow import tamper_images as images
 from tests.workflow import tamper_tables as tables
-from tests.workflow.builds import TILES, Build
+from tests.workflow.builds import TILES, Project
 from tests.workflow.edits import (
     CLEAR,
     FIRST,
@@ -49,7 +49,7 @@ Tampering = Callable[[Path], str]
 
 
 @pytest.fixture
-def results(audited: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def results(audited: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the results, moved elsewhere, that a test may tamper with."""
     monkeypatch.chdir(audited.root)
     monkeypatch.setattr(provenance, "software", SOFTWARE)  # else asked for each forgery
@@ -58,7 +58,7 @@ def results(audited: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def look(results: Path, sample: int | None = None) -> tuple[list[str], list[str]]:
     """What verify finds, and what it remarks, with paths relative to the results."""
-    build = Claimed.open(results, sample)
+    build = AuditedBuild.open(results, sample)
     found = verify(build)
     return tuple([str(line).replace(f"{results}/", "") for line in lines]
                  for lines in (found, build.remarks()))  # type: ignore[return-value]  # fmt: skip
@@ -122,7 +122,7 @@ def test_a_forged_audit_does_not_hide_tampering(results: Path, tamper: Tampering
 
 
 def test_flags_and_names_are_held_against_those_of_v1(
-    scene_project: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build = scene_project.copy(tmp_path / "project")
     build.snakemake("audit")
@@ -279,7 +279,7 @@ def test_tars_are_looked_into_and_held_together(results: Path) -> None:
     assert any("patches.index.parquet: not a readable table" in line for line in findings(results))
 
 
-def test_verify_exits_with_1_and_lists_the_culprit(results: Path, audited: Build) -> None:
+def test_verify_exits_with_1_and_lists_the_culprit(results: Path, audited: Project) -> None:
     command = [sys.executable, "-m", "reben.verify", str(results), "--sample", "4"]
     assert subprocess.run(command, cwd=audited.root, check=True, capture_output=True).stdout
     (results / "dataset/class_counts.csv").write_text("class\n")

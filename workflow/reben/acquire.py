@@ -1,4 +1,4 @@
-"""Bring one product here, whole and checked.
+"""Steps acquire and acquire_l2a: fetch one product, check it, and unpack it.
 
 In: a row of the product table. Out: for an L1C product a folder that holds
 ``{product}.SAFE`` (sen2cor wants the true name), for an L2A product the ``.SAFE`` itself.
@@ -24,7 +24,7 @@ from reben.runtime.files import atomic_directory, check_space
 from reben.safe import archive
 from reben.safe.manifest import check_whole
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 def acquire(product: Product, out: Path, service: Service) -> int:
@@ -132,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise ConfigError(f"{args.products}: expected a product of tile {args.tile}, found none")
     product = products[args.tile]
     checked = acquire(product, args.out, Service.from_environment())
-    _log.info("%s: %d files, all as the manifest has them", product.product, checked)
+    log.info("%s: %d files, all as the manifest has them", product.product, checked)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from reben.domain.name_columns import parts_of_tile
 from reben.domain.tables import ALIGNMENT, PATCHES, read_tables, write_table
 from reben.results.tile_paths import TilePaths
 from reben.runtime import cli
@@ -25,7 +26,6 @@ log = logging.getLogger(__name__)
 
 _S1 = r"^S1[A-D]_IW_GRDH_1SDV_\w+_(?<mgrs>\d{2}[A-Z]{3})_(?<col>\d{1,2})_(?<row>\d{1,2})$"
 _S2 = r"^(?<mission>S2[A-D])_MSIL2A_(?<date>\d{8})T\w*?_\d{1,2}_\d{1,2}$"
-_TILE = r"^(?<mission>S2[A-D])_MSIL2A_(?<date>\d{8})T\d{6}_N\d{4}_R\d{3}_T(?<mgrs>\d{2}[A-Z]{3})$"
 _KEY = ["mission", "date", "mgrs", "col", "row"]
 
 
@@ -75,9 +75,8 @@ def align_patches(patches: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
     Returns:
         Rows of `tables.ALIGNMENT` for the patches that have one, sorted.
     """
-    key = pl.col("tile").str.extract_groups(_TILE).alias("key")
     return (
-        patches.with_columns(key)
+        patches.with_columns(key=parts_of_tile())
         .unnest("key")
         .join(pairs, on=_KEY, how="inner")
         .select(ALIGNMENT.names)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import polars as pl
 
-from reben.domain.names import PLACE_IN_TILE, entry_key
+from reben.domain.name_columns import tile_of_patch
+from reben.domain.names import entry_key
 from reben.domain.tables import SELECTION, SENTINEL1, read_table, read_tables
 from reben.results.tile_paths import TilePaths
 from reben.runtime import cli
@@ -46,12 +47,11 @@ def entries(patches: pl.DataFrame, kinds: Sequence[str]) -> pl.DataFrame:
     Returns:
         Columns key, kind, tile (whose shard has it); one row for every entry.
     """
-    tile = pl.col("patch_id").str.replace(PLACE_IN_TILE, "")
     frames = [
         patches.select(
             key=pl.col("s1_name") if kind == "s1" else pl.format(entry_key(kind, "{}"), "patch_id"),
             kind=pl.lit(kind),
-            tile=tile,
+            tile=tile_of_patch(),
         )
         for kind in kinds
     ]

@@ -15,13 +15,13 @@ import polars as pl
 import shapely
 
 from reben.domain.bands import REFERENCE_MAP_M
-from reben.domain.names import PLACE_IN_TILE
+from reben.domain.name_columns import place_of_patch, tile_of_patch
+from reben.domain.patch_arrays import blocks, grid_of
 from reben.domain.tables import CODE_COUNTS, LABELS, PATCHES, SELECTION, read_table, read_tables
 from reben.labels import THRESHOLDS, label_patches
 from reben.land_cover.corine_polygons import Layer
 from reben.land_cover.nomenclature import read_nomenclature
-from reben.patches import blocks
-from reben.reference_maps import count_codes, grid_of, rasterise
+from reben.land_cover.rasterise import count_codes, rasterise
 from reben.results.layout import Layout
 from reben.runtime import cli
 from reben.runtime.errors import TableError
@@ -94,7 +94,7 @@ class State:
         selection = read_selection(results)
         counts = [read_tables([], CODE_COUNTS)]
         for tile in progress(tiles_of(selection), f"labelling by {corine.name}"):
-            patches = read_table(results / f"tables/patches/{tile}.parquet", PATCHES)
+            patches = read_table(Layout(results).patch_table(tile), PATCHES)
             counts.append(count_tile(patches, layer))
         labels = rules.label(pl.concat(counts))
         # A patch that fell out for another reason stays out, whatever its labels.
@@ -111,7 +111,7 @@ def read_selection(results: Path) -> pl.DataFrame:
     Raises:
         TableError: there is no build.
     """
-    path = results / "tables/selection.parquet"
+    path = Layout(results).selection
     if not path.is_file():
         raise TableError(
             f"{results}: expected the results of a finished build, found no {path.name} in its "
@@ -175,7 +175,7 @@ def patch_changes(old: State, new: State) -> pl.DataFrame:
     return (
         moved.join(labels, on="patch_id", how="full", coalesce=True)
         .with_columns(
-            tile=pl.col("patch_id").str.replace(PLACE_IN_TILE, ""),
+            tile=tile_of_patch(),
             dataset=pl.when(is_now & ~was)
             .then(pl.lit("enters"))
             .when(was & ~is_now)
@@ -218,15 +218,15 @@ def summary(patches: pl.DataFrame, old: State, new: State) -> str:
         old: before.
         new: after.
     """
-    every = pl.concat([old.counts["patch_id"], new.counts["patch_id"]]).unique()
+    every = pl.concat([old.counts["patch_id"], new.counts["patch_id"]]).unique().to_frame()
     if not len(patches):
         return f"Nothing changes: {len(every)} patches have the same land cover and labels."
     relabelled = patches.filter(pl.col("appear").list.len() + pl.col("vanish").list.len() > 0)
     enters = (patches["dataset"] == "enters").sum()
     leaves = (patches["dataset"] == "leaves").sum()
-    all_tiles = every.str.replace(r"_\d+_\d+$", "").n_unique()
+    all_tiles = every.select(tile_of_patch()).to_series().n_unique()
     by_tile = patches.group_by("tile").agg(
-        patches=pl.len(), which=pl.col("patch_id").str.tail(5).sort()
+        patches=pl.len(), which=place_of_patch().sort_by("patch_id")
     )
     lines = [
         f"Changed: {len(patches)} of {len(every)} patches, in {len(by_tile)} of {all_tiles} tiles",

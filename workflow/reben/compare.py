@@ -17,14 +17,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from reben.domain.tables import METADATA, PATCHES, read_tables
+from reben.results.layout import CLEAR_TABLE, LMDB, OBSCURED_TABLE, Layout
 from reben.runtime import cli
 from reben.runtime.errors import TableError
 from reben.runtime.files import write_json
 from reben.storage.lmdb_store import read_lmdb
 
-CLEAR = "metadata.parquet"
-OBSCURED = "metadata_for_patches_with_snow_cloud_or_shadow.parquet"
-LMDB = "BigEarthNet.lmdb"
 #: Of a long list, so many are shown to people; the JSON has all.
 _SHOWN = 20
 
@@ -35,22 +33,24 @@ def dataset_folder(root: Path) -> Path:
     Raises:
         TableError: there are no tables.
     """
-    for folder in (root / "dataset", root):
-        if (folder / CLEAR).is_file():
+    for folder in (Layout(root).dataset, root):
+        if (folder / CLEAR_TABLE).is_file():
             return folder
-    raise TableError(f"{root}: expected results of a build or a folder with {CLEAR}, found neither")
+    raise TableError(
+        f"{root}: expected results of a build or a folder with {CLEAR_TABLE}, found neither"
+    )
 
 
 def read_metadata(folder: Path) -> pl.DataFrame:
     """Both metadata tables as one, with the name of the table that a row stands in."""
-    paths = [folder / name for name in (CLEAR, OBSCURED) if (folder / name).is_file()]
+    paths = [folder / name for name in (CLEAR_TABLE, OBSCURED_TABLE) if (folder / name).is_file()]
     frames = [read_tables([path], METADATA).with_columns(table=pl.lit(path.name)) for path in paths]
     return pl.concat(frames).sort("patch_id")
 
 
 def cut_patches(root: Path, metadata: pl.DataFrame) -> pl.DataFrame:
     """The patches that a build cut, kept or not; those of its metadata without its tables."""
-    paths = sorted((root / "tables/patches").glob("*.parquet"))
+    paths = sorted(Layout(root).tile_tables("patches").glob("*.parquet"))
     return read_tables(paths, PATCHES).filter("valid") if paths else metadata
 
 

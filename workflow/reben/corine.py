@@ -13,35 +13,33 @@ from typing import Any
 
 import numpy as np
 
-from reben.domain.grid import TileGrid
+from reben.domain.verdict import Verdict
 from reben.land_cover.corine_polygons import Clip, Layer
-from reben.quality import ACCEPTED
 from reben.results.tile_paths import TilePaths
 from reben.runtime import cli
 from reben.runtime.errors import VectorError
-from reben.runtime.files import read_json, write_json
+from reben.runtime.files import write_json
 
 log = logging.getLogger(__name__)
 
 
-def clip_corine(layer: Layer, verdicts: Sequence[dict[str, Any]], folder: Path) -> dict[str, Any]:
+def clip_corine(layer: Layer, verdicts: Sequence[Verdict], folder: Path) -> dict[str, Any]:
     """Write the clips that are not there yet; return the manifest."""
     tiles: dict[str, Any] = {}
     written = 0
-    for verdict in sorted(verdicts, key=lambda v: str(v["tile"])):
-        grid = TileGrid.from_dict(verdict["grid"])
-        if verdict["verdict"] == ACCEPTED:
+    for verdict in sorted(verdicts, key=lambda v: v.tile):
+        if verdict.accepted:
             try:
-                clip = layer.clip(grid)
+                clip = layer.clip(verdict.square)
             except VectorError as error:
-                raise VectorError(f"{verdict['tile']}: {error}") from error
+                raise VectorError(f"{verdict.tile}: {error}") from error
         else:  # the tile will have no patches, so it needs no polygons
-            clip = Clip(grid, np.empty(0, np.int16), [])
-        name = f"{verdict['tile']}-{clip.digest()}.parquet"
+            clip = Clip(verdict.square, np.empty(0, np.int16), [])
+        name = f"{verdict.tile}-{clip.digest()}.parquet"
         if not (folder / name).exists():
             clip.write(folder / name)
             written += 1
-        tiles[verdict["tile"]] = {
+        tiles[verdict.tile] = {
             "clip": name,
             "polygons": len(clip.codes),
             "repaired": clip.repaired,
@@ -72,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     layer = Layer.open(args.corine, args.layer, args.code_column)
     manifest = Path(args.manifest)
-    verdicts = [read_json(path) for path in args.quality]
+    verdicts = [Verdict.read(path) for path in args.quality]
     clips = clip_corine(layer, verdicts, manifest.parent)
     write_json(manifest, clips)
     remove_old_clips(manifest.parent, clips)  # only now: until then a manifest names them

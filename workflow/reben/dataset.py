@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from reben.domain.bands import S1_BANDS, S2_BANDS
 from reben.domain.names import entry_key
 from reben.domain.split_geometry import SPLITS
-from reben.domain.tables import METADATA, OBSCURED_TABLE, read_tables
+from reben.domain.tables import METADATA, read_tables
+from reben.results.layout import OBSCURED_TABLE
 from reben.runtime.errors import ConfigError, StoreError
 from reben.storage.lmdb_store import shared_lmdb
 from reben.storage.safetensors_value import stack_bands

@@ -1,4 +1,4 @@
-r"""Step encode_tile: put the GeoTIFFs of patches into an LMDB.
+r"""Steps encode_sentinel2, encode_sentinel1 and encode_reference_maps: GeoTIFFs into an LMDB.
 
 In: folders of GeoTIFFs; for the shard of a tile's imagery, the table that says which. Out: an
 LMDB with one entry a patch, sorted by key; the value is a safetensors of its layers in
@@ -22,8 +22,8 @@ from reben.runtime import cli
 from reben.runtime.errors import StoreError
 from reben.storage.geotiff_reader import LayerReader
 from reben.storage.lmdb_store import write_lmdb
+from reben.storage.patch_container import patch_reader, patch_readers
 from reben.storage.patch_files import PatchReader
-from reben.storage.patch_tar import patch_reader, patch_readers
 from reben.storage.safetensors_value import ValueLayout
 
 log = logging.getLogger(__name__)

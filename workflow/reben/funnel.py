@@ -7,17 +7,16 @@ patches fell out at each step. The numbers of a row add up.
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 import polars as pl
 
-from reben.domain.grid import TileGrid
-from reben.domain.names import PLACE_IN_TILE
+from reben.domain.name_columns import tile_of_patch
 from reben.domain.tables import METADATA, SELECTION, read_table
-from reben.quality import REJECTED, offset_warnings
+from reben.domain.verdict import Verdict
+from reben.results.offset_warning import offset_warnings
 from reben.results.tile_paths import TilePaths
 from reben.runtime import cli
-from reben.runtime.files import read_json, write_text
+from reben.runtime.files import write_text
 from reben.selection import REASONS
 
 log = logging.getLogger(__name__)
@@ -25,8 +24,6 @@ log = logging.getLogger(__name__)
 REJECTED_PRODUCT = "rejected product"
 #: Without the product's own name: sen2cor puts the time of processing into it.
 _QUALITY = (
-    "tile",
-    "verdict",
     "cloud_cover_percent",
     "nodata_percent",
     "processing_baseline",
@@ -35,20 +32,21 @@ _QUALITY = (
 )
 
 
-def quality_table(verdicts: Sequence[dict[str, Any]]) -> pl.DataFrame:
+def quality_table(verdicts: Sequence[Verdict]) -> pl.DataFrame:
     """The verdicts as a table, with the failed indicators and every indicator's value."""
-    names = sorted({name for v in verdicts for name in v["indicators"]})
+    names = sorted({name for v in verdicts for name in v.indicators})
     rows = [
-        {key: v[key] for key in _QUALITY}
-        | {"reasons": " ".join(v["reasons"])}
-        | {name: v["indicators"].get(name) for name in names}
-        for v in sorted(verdicts, key=lambda v: str(v["tile"]))
+        {"tile": v.tile, "verdict": v.word}
+        | {name: getattr(v, name) for name in _QUALITY}
+        | {"reasons": " ".join(v.reasons)}
+        | {name: v.indicators.get(name) for name in names}
+        for v in sorted(verdicts, key=lambda v: v.tile)
     ]
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def funnel_table(
-    verdicts: Sequence[dict[str, Any]],
+    verdicts: Sequence[Verdict],
     selection: pl.DataFrame,
     obscured: pl.DataFrame,
     patch_m: int,
@@ -67,12 +65,12 @@ def funnel_table(
     """
     reasons = selection.group_by("tile", "dropped_for").len()
     count = {(tile, reason): n for tile, reason, n in reasons.iter_rows()}
-    dark = dict(obscured["patch_id"].str.replace(PLACE_IN_TILE, "").value_counts().iter_rows())
+    dark = dict(obscured.select(tile_of_patch()).to_series().value_counts().iter_rows())
     rows = []
-    for verdict in sorted(verdicts, key=lambda v: str(v["tile"])):
-        tile = verdict["tile"]
-        patches = TileGrid.from_dict(verdict["grid"], patch_m).count ** 2
-        rejected = patches if verdict["verdict"] == REJECTED else 0
+    for verdict in sorted(verdicts, key=lambda v: v.tile):
+        tile = verdict.tile
+        patches = verdict.grid(patch_m).count ** 2
+        rejected = 0 if verdict.accepted else patches
         kept = count.get((tile, None), 0)
         rows.append(
             {"tile": tile, "patches": patches, REJECTED_PRODUCT: rejected}
@@ -102,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out-funnel", required=True, help="CSV")
     args = parser.parse_args(argv)
 
-    verdicts = [read_json(path) for path in args.quality]
+    verdicts = [Verdict.read(path) for path in args.quality]
     for warning in offset_warnings(verdicts, args.harmonise_offset):
         log.warning(warning)
     write_text(args.out_quality, quality_table(verdicts).write_csv())

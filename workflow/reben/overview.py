@@ -7,7 +7,6 @@ dropped ones by reason, and a few patches in true colour beside their reference 
 import logging
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -17,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from reben.domain.names import PatchName, ProductName
+from reben.domain.verdict import Verdict
 from reben.funnel import REJECTED_PRODUCT
 from reben.land_cover.nomenclature import read_nomenclature
 from reben.pictures.palette import DROPPED_COLOURS, OBSCURED, SPLIT_COLOURS, STATE_COLOURS
@@ -31,7 +31,7 @@ from reben.pictures.patch_images import (
     rgb_of,
     true_colour,
 )
-from reben.results.finished import Build, read_build
+from reben.results.finished import FinishedBuild, read_build
 from reben.runtime import cli
 from reben.runtime.files import atomic_file
 from reben.selection import TOO_FEW_LABELLED
@@ -93,7 +93,7 @@ def tile_picture(patches: pl.DataFrame, count: int) -> Picture:
     return picture
 
 
-def gallery(build: Build) -> list[str]:
+def gallery(build: FinishedBuild) -> list[str]:
     """Patches to show: of the dataset without snow or cloud, and one that is partly labelled."""
     frame = build.patches
     kept = frame.filter(~pl.col("obscured")).select("patch_id", "tile", "labels")
@@ -105,7 +105,7 @@ def gallery(build: Build) -> list[str]:
     return [*choose_patches(kept, _PATCHES - len(partly)), *partly["patch_id"]]
 
 
-def draw_overview(build: Build, classes: dict[int, str]) -> Figure:
+def draw_overview(build: FinishedBuild, classes: dict[int, str]) -> Figure:
     """The whole picture.
 
     Args:
@@ -116,7 +116,8 @@ def draw_overview(build: Build, classes: dict[int, str]) -> Figure:
     cell = (_WIDTH - 2 * _MARGIN) / columns
     rows = -(-len(build.tiles) // columns)
     chosen = gallery(build)
-    codes = sorted({c for patch in chosen for c in codes_shown(_folder(build, "maps", patch))})
+    maps = map(build.layout.reference_map, chosen)
+    codes = sorted({code for folder in maps for code in codes_shown(folder)})
     tiles_at = 1.25
     legend_at = tiles_at + rows * (cell + 0.32)
     gallery_at = legend_at + 0.9
@@ -127,7 +128,7 @@ def draw_overview(build: Build, classes: dict[int, str]) -> Figure:
     page = Page(classes_at + 0.3 + 0.21 * code_rows + 0.3 if chosen else gallery_at)
 
     total = build.funnel[-1]
-    accepted = sum(verdict["verdict"] == "accepted" for verdict in build.verdicts)
+    accepted = sum(verdict.accepted for verdict in build.verdicts)
     page.text(_MARGIN, 0.3, "The dataset at a glance", 19, weight="bold")
     page.text(
         _MARGIN,
@@ -172,16 +173,11 @@ def draw_overview(build: Build, classes: dict[int, str]) -> Figure:
     return page.figure
 
 
-def _folder(build: Build, kind: str, patch: str) -> Path:
-    stage = "reference_maps" if kind == "maps" else "patches"
-    return build.root / stage / PatchName.parse(patch).tile / patch
-
-
 def _draw_tile(
     page: Page,
     place: tuple[float, float, float],
-    build: Build,
-    verdict: dict[str, Any],
+    build: FinishedBuild,
+    verdict: Verdict,
     patches: pl.DataFrame,
 ) -> None:
     x, y, cell = place
@@ -198,7 +194,7 @@ def _draw_tile(
     axes.plot(
         obscured["col"], obscured["row"], ".", color="white", markersize=120 / count * side / 4
     )
-    name = ProductName.parse(verdict["tile"])
+    name = ProductName.parse(verdict.tile)
     date = f"{name.sensing[:4]}-{name.sensing[4:6]}-{name.sensing[6:8]}"
     size = 9 if cell > 1.6 else 6.5
     page.text(x, y + side + 0.05, name.mgrs, size, weight="bold")
@@ -207,7 +203,7 @@ def _draw_tile(
     page.text(x + side, y + side + 0.05, f"{date}   {note}", size, color=_FAINT, ha="right")
 
 
-def _draw_states(page: Page, y: float, build: Build) -> None:
+def _draw_states(page: Page, y: float, build: FinishedBuild) -> None:
     """The legend of splits and reasons, with counts; what does not occur is left out."""
     total = build.funnel[-1]
     splits = dict(build.metadata["split"].value_counts().rows())
@@ -228,17 +224,19 @@ def _draw_states(page: Page, y: float, build: Build) -> None:
             page.text(x + 0.25, line - 0.005, words, 9.5)
 
 
-def _draw_patch(page: Page, place: tuple[float, float, float], build: Build, patch: str) -> None:
+def _draw_patch(
+    page: Page, place: tuple[float, float, float], build: FinishedBuild, patch: str
+) -> None:
     x, y, side = place
-    page.image(x, y, side, true_colour(_folder(build, "s2", patch)))
-    page.image(x, y + side + 0.08, side, reference_map(_folder(build, "maps", patch)))
+    page.image(x, y, side, true_colour(build.layout.patch(patch)))
+    page.image(x, y + side + 0.08, side, reference_map(build.layout.reference_map(patch)))
     row = build.patches.row(by_predicate=pl.col("patch_id") == patch, named=True)
     name = PatchName.parse(patch)
     mgrs = ProductName.parse(name.tile).mgrs
     fate = row["split"] if row["dropped_for"] is None else "dropped"
     y += 2 * side + 0.16
     page.swatch(x, y + 0.01, STATE_COLOURS[row["dropped_for"] or row["split"]], 0.13)
-    head = f"{mgrs}  {name.col:02d}_{name.row:02d}"
+    head = f"{mgrs}  {name.place}"
     page.text(x + 0.2, y, head, 8.5, weight="bold")
     page.text(x + side, y, fate, 8.5, color=_FAINT, ha="right")
     lines = [textwrap.shorten(label, 34, placeholder=" …") for label in row["labels"]]

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from reben.domain.bands import NODATA, RESOLUTION_M, S2_BANDS
 from reben.domain.grid import TileGrid
 from reben.domain.names import patch_id
+from reben.domain.patch_arrays import blocks
 from reben.domain.tables import PATCHES, write_table
 from reben.memory.recording import note
 from reben.quality import judge
@@ -31,8 +32,8 @@ from reben.runtime.files import atomic_directory
 from reben.safe.jpeg2000 import GDAL_ENV, StripReader
 from reben.safe.metadata import L2AProduct
 from reben.storage.geotiff_writer import Profile, template
+from reben.storage.patch_container import CONTAINERS, Writer, patch_writer
 from reben.storage.patch_files import File
-from reben.storage.patch_tar import CONTAINERS, Writer, patch_writer
 
 log = logging.getLogger(__name__)
 
@@ -60,22 +61,6 @@ class TilePatches:
         """Whether no band has nodata in the patch."""
         anywhere: NDArray[np.bool_] = np.any(list(self.nodata.values()), axis=0)
         return ~anywhere
-
-
-def blocks(strip: NDArray[np.generic], patch_px: int, count: int) -> NDArray[np.generic]:
-    """View a strip of whole patch rows as patches.
-
-    Args:
-        strip: (patch_px * n, width) pixels; what lies right of the last whole patch is left out.
-        patch_px: pixels along a patch's side.
-        count: patches along the tile's side.
-
-    Returns:
-        (n, count, patch_px, patch_px), without a copy.
-    """
-    n = len(strip) // patch_px
-    whole = strip[:, : count * patch_px]
-    return whole.reshape(n, patch_px, count, patch_px).transpose(0, 2, 1, 3)
 
 
 def harmonise(strip: NDArray[np.uint16], offset: int) -> NDArray[np.uint16]:
@@ -231,8 +216,8 @@ def patch_table(tile: str, grid: TileGrid, found: TilePatches) -> pl.DataFrame:
     col, row = grid.columns_and_rows()
     bands = np.array(S2_BANDS)
     nodata = np.array([found.nodata[band][row, col] for band in S2_BANDS])  # (band, patch)
-    x_min = grid.x_min + col * grid.patch_m
-    y_max = grid.y_max - row * grid.patch_m
+    x_min = grid.x_min + col * grid.patch_side_m
+    y_max = grid.y_max - row * grid.patch_side_m
     fractions = found.scl_fractions or {}
     return pl.DataFrame(
         {
@@ -241,8 +226,8 @@ def patch_table(tile: str, grid: TileGrid, found: TilePatches) -> pl.DataFrame:
             "col": col,
             "row": row,
             "x_min": x_min,
-            "y_min": y_max - grid.patch_m,
-            "x_max": x_min + grid.patch_m,
+            "y_min": y_max - grid.patch_side_m,
+            "x_max": x_min + grid.patch_side_m,
             "y_max": y_max,
             "valid": found.valid[row, col],
             "reason": [f"nodata in {' '.join(bands[n])}" if n.any() else None for n in nodata.T],
@@ -251,7 +236,7 @@ def patch_table(tile: str, grid: TileGrid, found: TilePatches) -> pl.DataFrame:
         epsg=pl.lit(grid.epsg),
         tile_x_min=pl.lit(grid.x_min),
         tile_y_max=pl.lit(grid.y_max),
-        tile_side_m=pl.lit(grid.side_m),
+        tile_side_m=pl.lit(grid.tile_side_m),
         **{
             f"{name}_fraction": pl.Series(fractions[name][row, col])
             if name in fractions

@@ -24,7 +24,7 @@ from reben.domain.names import ProductName
 from reben.runtime import cli
 from reben.runtime.errors import ConfigError, DownloadError, ProductError
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 def find_by_name(catalogue: Catalogue, names: Sequence[str]) -> list[Entry]:
@@ -67,7 +67,7 @@ def newest(matches: Sequence[Entry]) -> Entry:
     """The newest of several processings; those that can be fetched come first."""
     ranked = sorted(matches, key=_age)
     if len(ranked) > 1:
-        _log.warning(
+        log.warning(
             "%s: %d matches; the newest processing is taken, not %s",
             ranked[-1].name,
             len(ranked),
@@ -194,9 +194,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     offline = [entry.name for entry in found if not entry.online]
     if offline:
-        _log.warning("not online, must be ordered first: %s", ", ".join(offline))
+        log.warning("not online, must be ordered first: %s", ", ".join(offline))
     write_products(args.out, [entry.to_product() for entry in found])
-    _log.info("%d products, %d MB", len(found), sum(entry.size for entry in found) // 10**6)
+    log.info("%d products, %d MB", len(found), sum(entry.size for entry in found) // 10**6)
 
 
 if __name__ == "__main__":

@@ -8,18 +8,14 @@ not an error: later steps make empty outputs from it.
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from reben.domain.names import ProductName
+from reben.domain.verdict import Verdict
 from reben.runtime import cli
 from reben.runtime.errors import ProductError
-from reben.runtime.files import write_json
 from reben.safe.metadata import L2AProduct
 
 log = logging.getLogger(__name__)
-
-ACCEPTED = "accepted"
-REJECTED = "rejected"
 
 
 def failed(indicators: dict[str, str], required: Sequence[str]) -> list[str]:
@@ -43,8 +39,8 @@ def judge(product: L2AProduct, required: Sequence[str]) -> list[str]:
     return failed(indicators, required)
 
 
-def check_quality(product: L2AProduct, tile: str, required: Sequence[str]) -> dict[str, Any]:
-    """What the quality JSON holds.
+def check_quality(product: L2AProduct, tile: str, required: Sequence[str]) -> Verdict:
+    """The verdict on a product.
 
     Args:
         product: the product folder.
@@ -62,40 +58,21 @@ def check_quality(product: L2AProduct, tile: str, required: Sequence[str]) -> di
         )
     metadata = product.product_metadata
     reasons = judge(product, required)
-    return {
-        "tile": tile,
-        "product": product.name,
-        "verdict": REJECTED if reasons else ACCEPTED,
-        "reasons": reasons,
-        "indicators": product.indicators(),
-        "cloud_cover_percent": metadata.number("Cloud_Coverage_Assessment"),
-        "nodata_percent": metadata.number("NODATA_PIXEL_PERCENTAGE"),
-        "processing_baseline": metadata.text("PROCESSING_BASELINE"),
-        "relative_orbit": int(metadata.number("SENSING_ORBIT_NUMBER")),
-        "sensing_time": product.granule_metadata.text("SENSING_TIME"),
-        "boa_add_offset": product.offsets(),
-        "footprint_lon_lat": product.footprint(),
-        "grid": product.grid().to_dict(),
-    }
-
-
-def offset_warnings(verdicts: Sequence[dict[str, Any]], harmonised: bool) -> list[str]:
-    """What to say of a dataset that mixes products with and without a reflectance offset.
-
-    Args:
-        verdicts: as `check_quality` gives them, of all products.
-        harmonised: whether the offset was removed (``patches.harmonise_offset``).
-    """
-    accepted = [v for v in verdicts if v["verdict"] == ACCEPTED]
-    shifted = sum(any(v["boa_add_offset"].values()) for v in accepted)
-    if not 0 < shifted < len(accepted):
-        return []
-    baselines = ", ".join(sorted({v["processing_baseline"] for v in accepted}))
-    done = "was removed" if harmonised else "was kept, so their values are not comparable"
-    return [
-        f"{shifted} of {len(accepted)} products carry BOA_ADD_OFFSET and the others do not "
-        f"(baselines {baselines}); the offset {done} (patches.harmonise_offset)"
-    ]
+    return Verdict(
+        tile=tile,
+        product=product.name,
+        accepted=not reasons,
+        reasons=reasons,
+        indicators=product.indicators(),
+        cloud_cover_percent=metadata.number("Cloud_Coverage_Assessment"),
+        nodata_percent=metadata.number("NODATA_PIXEL_PERCENTAGE"),
+        processing_baseline=metadata.text("PROCESSING_BASELINE"),
+        relative_orbit=int(metadata.number("SENSING_ORBIT_NUMBER")),
+        sensing_time=product.granule_metadata.text("SENSING_TIME"),
+        boa_add_offset=product.offsets(),
+        footprint_lon_lat=product.footprint(),
+        square=product.square(),
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -108,8 +85,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     verdict = check_quality(L2AProduct.open(args.product), args.tile, args.required)
-    write_json(args.out, verdict)
-    log.info("%s: %s %s", args.tile, verdict["verdict"], " ".join(verdict["reasons"]))
+    verdict.write(args.out)
+    log.info("%s: %s %s", args.tile, verdict.word, " ".join(verdict.reasons))
 
 
 if __name__ == "__main__":

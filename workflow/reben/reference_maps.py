@@ -12,73 +12,25 @@ patch and many times faster.
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from rasterio.features import rasterize
-from rasterio.transform import from_origin
 
 from reben.domain.bands import REFERENCE_MAP_M
 from reben.domain.grid import TileGrid
-from reben.domain.names import patch_id
+from reben.domain.names import REFERENCE_MAP, patch_id
+from reben.domain.patch_arrays import blocks, grid_of, valid_array
 from reben.domain.tables import CODE_COUNTS, PATCHES, read_table, write_table
 from reben.land_cover.corine_polygons import read_clip
 from reben.land_cover.nomenclature import NO_POLYGON
-from reben.patches import blocks
+from reben.land_cover.rasterise import count_codes, rasterise
 from reben.runtime import cli
-from reben.runtime.errors import TableError
 from reben.runtime.files import atomic_directory
 from reben.storage.geotiff_writer import Profile, template
-from reben.storage.patch_tar import CONTAINERS, Writer, patch_writer
+from reben.storage.patch_container import CONTAINERS, Writer, patch_writer
 
 log = logging.getLogger(__name__)
-
-LAYER = "reference_map"
-
-
-def rasterise(
-    grid: TileGrid, codes: NDArray[np.int16], polygons: NDArray[Any]
-) -> NDArray[np.uint16]:
-    """Burn polygons into the tile's 10 m grid by their pixel centres.
-
-    Args:
-        grid: the tile.
-        codes: (n,) code of each polygon.
-        polygons: (n,) shapely polygons in the tile's zone.
-
-    Returns:
-        (tile_px, tile_px) codes, `NO_POLYGON` outside all polygons.
-    """
-    px = grid.tile_px(REFERENCE_MAP_M)
-    out = np.full((px, px), NO_POLYGON, np.uint16)
-    if len(codes):
-        rasterize(
-            zip(polygons, codes.tolist(), strict=True),
-            out=out,
-            transform=from_origin(grid.x_min, grid.y_max, REFERENCE_MAP_M, REFERENCE_MAP_M),
-        )
-    return out
-
-
-def count_codes(row: NDArray[np.uint16], codes: NDArray[np.uint16]) -> NDArray[np.int64]:
-    """Count the pixels of each code in each patch of one patch row.
-
-    Args:
-        row: (count, patch_px, patch_px) maps.
-        codes: (k,) ascending codes that occur in the tile.
-
-    Returns:
-        (count, k) pixels.
-    """
-    index = np.zeros(NO_POLYGON + 1, np.intp)
-    index[codes] = np.arange(len(codes))
-    keys = index[row.reshape(len(row), row.shape[1] * row.shape[2])] + np.arange(len(row))[
-        :, None
-    ] * len(codes)
-    counts = np.bincount(keys.ravel(), minlength=len(row) * len(codes))
-    return counts.reshape(len(row), len(codes))
 
 
 def make_reference_maps(
@@ -118,7 +70,7 @@ def make_reference_maps(
             (
                 (
                     patch_id(tile, col, row),
-                    [(LAYER, [form.deflated(*grid.corner(col, row), pixels)])],
+                    [(REFERENCE_MAP, [form.deflated(*grid.corner(col, row), pixels)])],
                 )
                 for col, pixels in zip(cols.tolist(), patches, strict=True)
             ),
@@ -139,27 +91,6 @@ def make_reference_maps(
             "pixels": pixels[patch, code].astype(np.int32),
         }
     ).sort("patch_id", "code")
-
-
-def grid_of(patches: pl.DataFrame) -> TileGrid:
-    """The grid of the one tile of a `tables.PATCHES` table.
-
-    Raises:
-        TableError: the rows belong to several tiles or to none.
-    """
-    place = patches.select("epsg", "tile_x_min", "tile_y_max", "tile_side_m").unique()
-    if len(place) != 1:
-        raise TableError(f"expected the patches of one tile, found those of {len(place)}")
-    epsg, x_min, y_max, side_m = place.row(0)
-    patch_m: int = patches["x_max"][0] - patches["x_min"][0]
-    return TileGrid(epsg, x_min, y_max, side_m, patch_m)
-
-
-def valid_array(patches: pl.DataFrame, grid: TileGrid) -> NDArray[np.bool_]:
-    """(row, col) which patches of a tile's table are valid."""
-    valid = np.zeros((grid.count, grid.count), bool)
-    valid[patches["row"].to_numpy(), patches["col"].to_numpy()] = patches["valid"].to_numpy()
-    return valid
 
 
 def main(argv: Sequence[str] | None = None) -> None:

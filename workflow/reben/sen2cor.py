@@ -1,4 +1,4 @@
-"""Make one L2A product out of an L1C one with ESA's sen2cor.
+"""Step run_sen2cor: make an L2A product of an L1C product with ESA's sen2cor.
 
 In: a folder that holds one L1C ``.SAFE``. Out: the L2A ``.SAFE`` under the tile's name,
 so that the processing time in sen2cor's own name reaches nothing downstream. sen2cor
@@ -33,7 +33,7 @@ from reben.safe.jpeg2000 import GDAL_ENV, StripReader
 from reben.safe.metadata import L2AProduct
 from reben.sen2cor_version import check_version, environment
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 _ROWS = 1024
 #: Scratch that sen2cor needs, as a multiple of its input: 5 GB for 800 MB.
@@ -168,13 +168,13 @@ def _process(arguments: list[str], scratch: Path, limit_min: float, threads: int
     Raises:
         ToolError: it cannot be started, ends with an error or runs over the limit.
     """
-    _log.info("running %s", shlex.join(arguments))
+    log.info("running %s", shlex.join(arguments))
     last = ""
 
     def pass_on(line: str) -> None:
         nonlocal last
         last = line.strip() or last
-        _log.info("sen2cor: %s", line)
+        log.info("sen2cor: %s", line)
 
     limit_min *= _SHARE_OF_TIME
     try:
@@ -200,21 +200,21 @@ def _process(arguments: list[str], scratch: Path, limit_min: float, threads: int
 
 
 @contextmanager
-def _kept(log: Path | None) -> Iterator[None]:
+def _kept(job_log: Path | None) -> Iterator[None]:
     """Keep the log of this try beside it, as ``….try-1.log``, unless the try succeeds.
 
     Snakemake removes a job's log before its next try; the second name outlives that, and is
     there even if this process is killed.
     """
-    if log is None:
+    if job_log is None:
         yield
         return
-    names = (log.with_suffix(f".try-{number}{log.suffix}") for number in itertools.count(1))
+    names = (job_log.with_suffix(f".try-{number}{job_log.suffix}") for number in itertools.count(1))
     kept = next(name for name in names if not name.exists())
     try:
-        os.link(log, kept)
+        os.link(job_log, kept)
     except OSError as error:
-        _log.warning("%s: should this try fail, its log is gone at the next (%s)", log, error)
+        log.warning("%s: should this try fail, its log is gone at the next (%s)", job_log, error)
     yield
     kept.unlink(missing_ok=True)
 
@@ -246,7 +246,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         run_sen2cor(
             args.l1c, args.out, args.command, gipp, args.limit_min, args.threads, args.scratch
         )
-    _log.info("%s: 12 bands and the scene classification are whole", args.out.name)
+    log.info("%s: 12 bands and the scene classification are whole", args.out.name)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Check that the sen2cor which is installed is the one that the config asks for.
+"""Step check_sen2cor: check that the installed sen2cor is the one of the config.
 
 In: the command and the expected version. Out: a small JSON with the version found. The
 workflow runs this once, before the first tile; `reben.sen2cor` asks again for every tile,
@@ -16,7 +16,7 @@ from reben.runtime.errors import ToolError
 from reben.runtime.files import write_json
 from reben.runtime.processes import run_program
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 #: As the help has it: "Sentinel-2 Level 2A Processor (Sen2Cor). Version: 2.8.0, created: …".
 _VERSION = re.compile(r"Sen2Cor\)?\.?\s+Version:\s*(\d+(?:\.\d+)*)", re.IGNORECASE)
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     version = check_version(args.command, args.version)
     write_json(args.out, {"sen2cor": version})
-    _log.info("sen2cor %s", version)
+    log.info("sen2cor %s", version)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from pathlib import Path
 import polars as pl
 
 from reben.domain.bands import S1_BANDS
-from reben.domain.names import Sentinel1Name, parse_time
+from reben.domain.name_columns import parts_of_tile
+from reben.domain.names import Sentinel1Name, file_stem, parse_time
 from reben.domain.tables import (
     ALIGNMENT,
     PATCHES,
@@ -89,13 +90,10 @@ def choose(
         named = patches.join(alignment.select("patch_id", "s1_name"), on="patch_id")
         folders = index.select(_UNPADDED.alias("unpadded"), "folder")
         return named.join(folders, left_on=_UNPADDED, right_on="unpadded").sort("patch_id")
-    sensed = (
-        pl.col("tile")
-        .str.extract(r"_(\d{8}T\d{6})_")
-        .str.to_datetime("%Y%m%dT%H%M%S", time_zone="UTC")
-    )
+    parts = parts_of_tile().struct
+    sensed = parts.field("sensing").str.to_datetime("%Y%m%dT%H%M%S", time_zone="UTC")
     return (
-        patches.with_columns(sensed=sensed, mgrs=pl.col("tile").str.tail(5))
+        patches.with_columns(parts.field("mgrs"), sensed=sensed)
         .join(index, on=["mgrs", "col", "row"])
         .with_columns(apart=(pl.col("sensing") - pl.col("sensed")).abs())
         .sort("patch_id", "apart", "s1_name")
@@ -120,7 +118,7 @@ def pair_sentinel1(
         epsg, side_m = pairs.select("epsg", pl.col("x_max") - pl.col("x_min")).row(0)
         form = ImageForm(side_m // RESOLUTION_M, epsg, RESOLUTION_M, "float32")
         images = [
-            (root / folder / f"{folder.rpartition('/')[2]}_{band}.tif", corner)
+            (root / folder / f"{file_stem(folder.rpartition('/')[2], band)}.tif", corner)
             for folder, *corner in pairs.select("folder", "x_min", "y_max").rows()
             for band in S1_BANDS
         ]

@@ -17,7 +17,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from reben.domain.names import PatchName
+from reben.domain.names import tile_of
 from reben.domain.tables import SENTINEL1, read_table
 from reben.pictures.patch_images import (
     backscatter,
@@ -28,20 +28,20 @@ from reben.pictures.patch_images import (
     reference_map,
     true_colour,
 )
-from reben.results.finished import Build, read_build
+from reben.results.finished import FinishedBuild, read_build
 from reben.runtime import cli
 from reben.runtime.errors import TableError
 from reben.runtime.files import atomic_file
 
 
-def find_patch(build: Build, patch: str) -> dict[str, Any]:
-    """The row of a patch (`Build.patches`).
+def find_patch(build: FinishedBuild, patch: str) -> dict[str, Any]:
+    """The row of a patch (`FinishedBuild.patches`).
 
     Raises:
         ProductError: `patch` is no patch name.
         TableError: the build has no such patch.
     """
-    tile = PatchName.parse(patch).tile
+    tile = tile_of(patch)
     found = build.patches.filter(pl.col("patch_id") == patch)
     if not len(found):
         known = (
@@ -49,11 +49,11 @@ def find_patch(build: Build, patch: str) -> dict[str, Any]:
             if tile not in build.tiles
             else (f"tile {tile} has {build.patches.filter(pl.col('tile') == tile).height} patches")
         )
-        raise TableError(f"{build.root}: expected a patch {patch}, found none; {known}")
+        raise TableError(f"{build.layout.root}: expected a patch {patch}, found none; {known}")
     return found.row(0, named=True)
 
 
-def describe(build: Build, row: dict[str, Any]) -> Table:
+def describe(build: FinishedBuild, row: dict[str, Any]) -> Table:
     """What the tables and the reference map say about a patch."""
     table = Table(box=box.SIMPLE_HEAD, title=row["patch_id"], title_justify="left")
     table.add_column("")
@@ -68,7 +68,7 @@ def describe(build: Build, row: dict[str, Any]) -> Table:
             table.add_row(name.replace("_", " "), row[name])
     x, y = (row["x_min"] + row["x_max"]) // 2, (row["y_min"] + row["y_max"]) // 2
     table.add_row("centre", f"{x} E {y} N, EPSG:{row['epsg']}")
-    folder = build.root / "reference_maps" / row["tile"] / row["patch_id"]
+    folder = build.layout.reference_map(row["patch_id"])
     if has_images(folder):
         codes, pixels = np.unique(read_layer(folder, "reference_map"), return_counts=True)
         for at, place in enumerate(np.argsort(-pixels, kind="stable")):
@@ -78,19 +78,17 @@ def describe(build: Build, row: dict[str, Any]) -> Table:
     return table
 
 
-def draw(build: Build, row: dict[str, Any], sentinel1: Path | None) -> Figure:
+def draw(build: FinishedBuild, row: dict[str, Any], sentinel1: Path | None) -> Figure:
     """The pictures of a patch side by side, with the classes of its reference map.
 
     Raises:
         RasterError: its images are not there.
     """
     patch = row["patch_id"]
-    folder = build.root / "reference_maps" / row["tile"] / patch
-    views = {"Sentinel-2, true colour": true_colour(build.root / "patches" / row["tile"] / patch)}
+    folder = build.layout.reference_map(patch)
+    views = {"Sentinel-2, true colour": true_colour(build.layout.patch(patch))}
     if sentinel1 is not None:
-        pairs = read_table(
-            build.root / "tables" / "sentinel1" / f"{row['tile']}.parquet", SENTINEL1
-        )
+        pairs = read_table(build.layout.sentinel1(row["tile"]), SENTINEL1)
         for name in pairs.filter(pl.col("patch_id") == patch)["folder"]:
             views["Sentinel-1, VV VH VV−VH"] = backscatter(sentinel1 / name)  # noqa: RUF001
     views["Reference map"] = reference_map(folder)

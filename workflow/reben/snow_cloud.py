@@ -7,12 +7,11 @@ where there is one, else from sen2cor's scene classification; without either it 
 
 import logging
 import os
-import re
 from collections.abc import Sequence
 
 import polars as pl
 
-from reben.domain.names import PLACE_IN_TILE, TILE_PATTERN
+from reben.domain.names import is_patch_id
 from reben.domain.tables import ALIGNMENT, PATCHES, read_table, read_tables, write_table
 from reben.domain.tables import SNOW_CLOUD as SCHEMA
 from reben.results.tile_paths import TilePaths
@@ -21,8 +20,6 @@ from reben.runtime.errors import TableError
 from reben.runtime.files import read_bytes
 
 log = logging.getLogger(__name__)
-
-_PATCH_ID = re.compile(TILE_PATTERN + PLACE_IN_TILE)
 
 
 def read_names(path: str | os.PathLike[str], *, aligned: bool) -> list[str]:
@@ -42,7 +39,7 @@ def read_names(path: str | os.PathLike[str], *, aligned: bool) -> list[str]:
     names = text.split()
     if strange := [name for name in names if not name.startswith("S2")]:
         raise TableError(f"{path}: expected names of Sentinel-2 patches, found {strange[0]!r}")
-    if not aligned and (unknown := [name for name in names if not _PATCH_ID.match(name)]):
+    if not aligned and (unknown := [name for name in names if not is_patch_id(name)]):
         raise TableError(
             f"{path}: expected patch_ids, found {unknown[0]!r}; names of BigEarthNet v1 mean "
             "nothing without alignment.pairs, which says whose they are"

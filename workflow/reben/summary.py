@@ -13,26 +13,26 @@ from rich.console import Console
 from rich.table import Table
 
 from reben.domain.split_geometry import SPLITS
-from reben.domain.tables import OBSCURED_TABLE
 from reben.pictures.palette import DROPPED_COLOURS, OBSCURED
-from reben.quality import ACCEPTED
-from reben.results.finished import Build, read_build
+from reben.results.finished import FinishedBuild, read_build
+from reben.results.layout import Layout
 from reben.runtime import cli
 
-FUNNEL = "dataset/funnel.csv"
+#: Below the results folder.
+_BELOW = Layout("")
 #: What stands in the results folder, in the order in which a person wants it.
 _FILES = {
-    "dataset/BigEarthNet.lmdb": "patches, by name",
-    "dataset/metadata.parquet": "labels, split, ...",
-    f"dataset/{OBSCURED_TABLE}": "the same, obscured",
-    "dataset/class_counts.csv": "patches by class",
-    FUNNEL: "fate of the patches",
-    "dataset/quality.csv": "fate of the products",
-    "dataset/overview.png": "a picture of it",
-    "dataset/README.md": "card, catalogue",
-    "report/index.html": "pages to look at",
-    "archives": "packed for others",
-    "audit/manifest.json": "digests, provenance",
+    _BELOW.lmdb: "patches, by name",
+    _BELOW.metadata: "labels, split, ...",
+    _BELOW.obscured: "the same, obscured",
+    _BELOW.class_counts: "patches by class",
+    _BELOW.funnel: "fate of the patches",
+    _BELOW.quality: "fate of the products",
+    _BELOW.overview: "a picture of it",
+    _BELOW.card: "card, catalogue",
+    _BELOW.report / "index.html": "pages to look at",
+    _BELOW.archives: "packed for others",
+    _BELOW.manifest: "digests, provenance",
 }
 
 
@@ -51,20 +51,20 @@ def made(results: str | os.PathLike[str], since: float = 0) -> list[Table]:
     for name, holds in _FILES.items():
         path = Path(results, name)
         if path.exists() and path.stat().st_mtime >= since:
-            if name == FUNNEL:
+            if name == _BELOW.funnel:
                 tables.append(count_table(read_build(results)))
             parts = path.iterdir() if path.is_dir() else [path]
-            files.add_row(holds, size_words(sum(p.stat().st_size for p in parts)), name)
+            files.add_row(holds, size_words(sum(p.stat().st_size for p in parts)), name.as_posix())
     return [*tables, files] if files.row_count else []
 
 
-def count_table(build: Build) -> Table:
+def count_table(build: FinishedBuild) -> Table:
     """What became of the patches of a build."""
     counts = Table(box=box.SIMPLE_HEAD, title="The dataset", title_justify="left", min_width=52)
     counts.add_column("")
     counts.add_column("patches", justify="right")
     total = build.funnel[-1]
-    accepted = sum(verdict["verdict"] == ACCEPTED for verdict in build.verdicts)
+    accepted = sum(verdict.accepted for verdict in build.verdicts)
     counts.add_row(f"in {_products(len(build.verdicts))}", f"{total['patches']:,}")
     for reason in DROPPED_COLOURS:
         if total[reason]:

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reben.audit import provenance
-from reben.audit.crate import SNAKEFILE, write_crate
-from reben.audit.outputs import MANIFEST, NOMENCLATURE, output_digests
-from reben.publish.facts import gather_facts
-from reben.quality import offset_warnings
+from reben.audit.crate import write_crate
+from reben.audit.outputs import output_digests
+from reben.results.facts import gather_facts
 from reben.results.finished import read_build
+from reben.results.offset_warning import offset_warnings
 from reben.runtime import cli
 from reben.runtime.code_version import PACKAGE
 from reben.runtime.files import write_json
@@ -35,9 +35,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--snakemake", required=True, help="its version")
     args = parser.parse_args(argv)
 
-    audit = args.results / "audit"
     named = {key: args.config["dataset"][key] for key in ("name", "version", "licence")}
     build = read_build(args.results)
+    layout = build.layout
     facts = gather_facts(build, **named)
     inputs = provenance.inputs(args.config, build.verdicts)
     corrected = any(product["level"] == "L1C" for product in inputs["products"].values())
@@ -54,12 +54,13 @@ def main(argv: Sequence[str] | None = None) -> None:
             "snakemake": args.snakemake,
         },
         "code": {**provenance.code(), "git": provenance.git_state()},
-        "outputs": output_digests(args.results, args.config, build.tiles),
+        "outputs": output_digests(layout, args.config, build.tiles),
     }
-    write_json(audit / MANIFEST, manifest)
-    shutil.copyfile(args.config["labels"]["nomenclature"], audit / NOMENCLATURE)
-    write_crate(audit, manifest, PACKAGE.parent / SNAKEFILE)
-    log.info("%s: %d tiles, %d tables", audit, len(build.tiles), len(manifest["outputs"]["files"]))
+    write_json(layout.manifest, manifest)
+    shutil.copyfile(args.config["labels"]["nomenclature"], layout.audit_nomenclature)
+    write_crate(layout, manifest, PACKAGE.parent / "Snakefile")
+    tables = manifest["outputs"]["files"]
+    log.info("%s: %d tiles, %d tables", layout.audit, len(build.tiles), len(tables))
 
 
 if __name__ == "__main__":

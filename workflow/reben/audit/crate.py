@@ -12,11 +12,8 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
 from reben import __version__
-from reben.audit.outputs import HASH_FILES, MANIFEST, NOMENCLATURE
+from reben.results.layout import IMAGE_STAGES, Layout
 from reben.runtime.files import sha256_file, write_json, write_text
-
-METADATA = "ro-crate-metadata.json"
-CONFIG, README, SNAKEFILE = "config.json", "README.md", "Snakefile"
 
 _PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -44,18 +41,19 @@ _README = """# Audit of {name} {version}
 _LICENSE = "https://spdx.org/licenses/MIT"
 
 
-def write_crate(audit: Path, manifest: dict[str, Any], snakefile: Path) -> None:
+def write_crate(layout: Layout, manifest: dict[str, Any], snakefile: Path) -> None:
     """Write ``ro-crate-metadata.json`` into the audit folder, and what it needs there.
 
     Args:
-        audit: folder that holds the manifest, the nomenclature and the tables of checksums.
+        layout: of the results, whose audit has the manifest, the nomenclature and the tables
+            of checksums.
         manifest: what the manifest says.
         snakefile: the workflow; a copy goes into the crate.
     """
-    shutil.copyfile(snakefile, audit / SNAKEFILE)
-    write_json(audit / CONFIG, manifest["config"])
-    write_text(audit / README, _README.format(**manifest["dataset"]))
-    ended = datetime.fromtimestamp((audit / MANIFEST).stat().st_mtime, UTC)
+    shutil.copyfile(snakefile, layout.audit_snakefile)
+    write_json(layout.audit_config, manifest["config"])
+    write_text(layout.audit_readme, _README.format(**manifest["dataset"]))
+    ended = datetime.fromtimestamp(layout.manifest.stat().st_mtime, UTC)
 
     crate = ROCrate(gen_preview=False, version="1.1")
     root = crate.root_dataset
@@ -79,11 +77,12 @@ def write_crate(audit: Path, manifest: dict[str, Any], snakefile: Path) -> None:
         name="Snakemake", softwareVersion=version, url={"@id": "https://snakemake.github.io"},
     )  # fmt: skip
     workflow = crate.add_workflow(
-        audit / SNAKEFILE, SNAKEFILE, main=True, lang="snakemake", lang_version=version,
+        layout.audit_snakefile, layout.audit_snakefile.name,
+        main=True, lang="snakemake", lang_version=version,
         properties={
             "name": "reben",
             "version": f"{__version__}, git commit {commit or 'unknown'}",
-            **_contents(audit / SNAKEFILE, "text/plain"),
+            **_contents(layout.audit_snakefile, "text/plain"),
             "conformsTo": {"@id": _standard(crate, *_BIOSCHEMAS).id},
             "input": {"@id": settings.id},
             "output": {"@id": checksums.id},
@@ -91,19 +90,20 @@ def write_crate(audit: Path, manifest: dict[str, Any], snakefile: Path) -> None:
         },
     )  # fmt: skip
 
-    def file(name: str, what: str, kind: str, parameter: ContextEntity | None = None) -> Any:
-        properties: dict[str, Any] = {"name": what, **_contents(audit / name, kind)}
+    def file(path: Path, what: str, media: str, parameter: ContextEntity | None = None) -> Any:
+        properties: dict[str, Any] = {"name": what, **_contents(path, media)}
         if parameter:
             properties["exampleOfWork"] = {"@id": parameter.id}
-        return crate.add_file(audit / name, name, properties=properties)
+        return crate.add_file(path, path.name, properties=properties)
 
-    file(README, "what this folder holds", "text/markdown")["about"] = root
-    config = file(CONFIG, "config as resolved", "application/json", settings)
-    classes = file(NOMENCLATURE, "the nomenclature: class by CORINE code", "text/csv")
-    made = [file(MANIFEST, "manifest of the build", "application/json", checksums)]
-    for name in HASH_FILES.values():
-        made.append(file(name, "SHA-256 of GeoTIFFs, by name", "text/csv", checksums))
-        made.append(file(f"{name}.sha256", f"SHA-256 of {name}", "text/plain", checksums))
+    file(layout.audit_readme, "what this folder holds", "text/markdown")["about"] = root
+    config = file(layout.audit_config, "config as resolved", "application/json", settings)
+    classes = file(layout.audit_nomenclature, "the nomenclature: class by CORINE code", "text/csv")
+    made = [file(layout.manifest, "manifest of the build", "application/json", checksums)]
+    for stage in IMAGE_STAGES:
+        table, digest = layout.hashes(stage), layout.hashes_digest(stage)
+        made.append(file(table, "SHA-256 of GeoTIFFs, by name", "text/csv", checksums))
+        made.append(file(digest, f"SHA-256 of {table.name}", "text/plain", checksums))
     sources = [_source(crate, key, entry) for key, entry in manifest["inputs"]["files"].items()]
     action = _entity(
         crate, "#build", "CreateAction",
@@ -118,20 +118,20 @@ def write_crate(audit: Path, manifest: dict[str, Any], snakefile: Path) -> None:
     action["result"] = made
     root["mentions"] = action
     root["about"] = _dataset(crate, manifest["dataset"])
-    crate.metadata.write(audit)
+    crate.metadata.write(layout.audit)
 
 
-def _entity(crate: ROCrate, key: str, kind: str, **properties: Any) -> Any:
-    return crate.add(ContextEntity(crate, key, {"@type": kind, **properties}))
+def _entity(crate: ROCrate, key: str, type_: str, **properties: Any) -> Any:
+    return crate.add(ContextEntity(crate, key, {"@type": type_, **properties}))
 
 
 def _standard(crate: ROCrate, url: str, name: str) -> Any:
     return _entity(crate, url, "CreativeWork", name=name, version=url.rpartition("/")[2])
 
 
-def _contents(path: Path, kind: str) -> dict[str, str]:
+def _contents(path: Path, media: str) -> dict[str, str]:
     return {
-        "encodingFormat": kind,
+        "encodingFormat": media,
         "contentSize": str(path.stat().st_size),
         "sha256": sha256_file(path),
     }

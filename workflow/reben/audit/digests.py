@@ -10,24 +10,26 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from reben.results.layout import IMAGE_STAGES, Layout
 from reben.runtime import cli
 from reben.runtime.errors import TableError
 from reben.runtime.files import sha256_file, write_json, write_text
 from reben.storage.lmdb_store import content_digest
-from reben.storage.patch_tar import TarReader, patch_reader
+from reben.storage.patch_container import patch_reader
+from reben.storage.patch_tar import TarReader
 
 log = logging.getLogger(__name__)
 
 HEADER = "name,sha256"
+#: Below the results folder.
+_BELOW = Layout("")
 _LINE = re.compile("[^,]+,[0-9a-f]{64}")
-#: Classes of GeoTIFFs, by the folder below the results.
-LAYERS = ("patches", "reference_maps")
 #: Files that a thread hashes at a time: enough that handing them over costs nothing.
 _BATCH = 256
 
@@ -39,17 +41,21 @@ def files_below(root: str | os.PathLike[str]) -> Iterator[str]:
         yield from (os.path.normpath(f"{inside}/{name}") for name in names)
 
 
-def hash_files(root: Path, paths: Iterable[str], threads: int = 1) -> dict[str, str]:
-    """The SHA-256 of files below `root`, by path, sorted by path."""
+def digest_all(digests: Mapping[str, Callable[[], str]], threads: int = 1) -> dict[str, str]:
+    """Work out digests; by name, sorted by name.
 
-    def hash_batch(batch: Sequence[str]) -> list[tuple[str, str]]:
-        return [(path, sha256_file(root / path)) for path in batch]
+    Args:
+        digests: what gives each, by name.
+        threads: work with so many.
+    """
 
-    ordered = sorted(paths)
+    def work(names: Sequence[str]) -> list[tuple[str, str]]:
+        return [(name, digests[name]()) for name in names]
+
+    ordered = sorted(digests)
     batches = [ordered[i : i + _BATCH] for i in range(0, len(ordered), _BATCH)]
     with ThreadPoolExecutor(threads) as pool:
-        results = pool.map(hash_batch, batches)
-        return dict(pair for batch in results for pair in batch)
+        return dict(pair for batch in pool.map(work, batches) for pair in batch)
 
 
 def in_place(path: str) -> bool:
@@ -65,19 +71,6 @@ def geotiffs(root: Path) -> dict[str, Callable[[], str]]:
         return store.hashes()
     paths = filter(in_place, files_below(root))
     return {Path(path).stem: partial(sha256_file, root / path) for path in paths}
-
-
-def hash_geotiffs(root: Path, threads: int = 1) -> dict[str, str]:
-    """The SHA-256 of all GeoTIFFs in a tile's folder by name, sorted by name."""
-    there = geotiffs(root)
-    ordered = sorted(there)
-
-    def hash_batch(batch: Sequence[str]) -> list[tuple[str, str]]:
-        return [(name, there[name]()) for name in batch]
-
-    batches = [ordered[i : i + _BATCH] for i in range(0, len(ordered), _BATCH)]
-    with ThreadPoolExecutor(threads) as pool:
-        return dict(pair for batch in pool.map(hash_batch, batches) for pair in batch)
 
 
 def to_csv(hashes: dict[str, str]) -> str:
@@ -104,7 +97,10 @@ def read_csv(path: Path) -> dict[str, str]:
 
 def digest_tree(root: Path, threads: int = 1) -> str:
     """One SHA-256 over the paths and contents of all files below `root`."""
-    return hashlib.sha256(to_csv(hash_files(root, files_below(root), threads)).encode()).hexdigest()
+    hashes = digest_all(
+        {name: partial(sha256_file, root / name) for name in files_below(root)}, threads
+    )
+    return hashlib.sha256(to_csv(hashes).encode()).hexdigest()
 
 
 def digest_store(path: Path) -> dict[str, str]:
@@ -125,17 +121,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     digest: dict[str, Any] = {"tile": args.tile, "files": {}, "product": None}
-    for layer, folder in zip(LAYERS, (args.patches, args.reference_maps), strict=True):
-        hashes = hash_geotiffs(folder, args.threads)
+    for stage, folder in zip(IMAGE_STAGES, (args.patches, args.reference_maps), strict=True):
+        hashes = digest_all(geotiffs(folder), args.threads)
         text = to_csv(hashes)
-        write_text(args.out / f"{args.tile}.{layer}.csv", text)
-        digest[layer] = hashlib.sha256(text.encode()).hexdigest()
-        digest["files"][layer] = len(hashes)
+        write_text(args.out / _BELOW.tile_hashes(stage, args.tile).name, text)
+        digest[stage] = hashlib.sha256(text.encode()).hexdigest()
+        digest["files"][stage] = len(hashes)
     # The kind of a shard is the folder that it lies in: <kind>/<tile>.lmdb.
     digest["shards"] = {shard.parent.name: digest_store(shard) for shard in args.shards}
     if args.product and args.product.is_dir():
         digest["product"] = digest_tree(args.product, args.threads)
-    write_json(args.out / f"{args.tile}.json", digest)
+    write_json(args.out / _BELOW.tile_digest(args.tile).name, digest)
     log.info("%s: %s", args.tile, ", ".join(f"{n} {k}" for k, n in digest["files"].items()))
 
 

@@ -16,6 +16,7 @@ import shapely
 from reben.audit.digests import digest_tree
 from reben.config.check import named_inputs
 from reben.config.product_table import read_products
+from reben.domain.verdict import Verdict
 from reben.runtime.code_version import ENVIRONMENTS, PACKAGE, code_version, environment_version
 from reben.runtime.files import sha256_file
 
@@ -103,7 +104,7 @@ def code() -> dict[str, dict[str, str]]:
     }
 
 
-def inputs(config: dict[str, Any], verdicts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def inputs(config: dict[str, Any], verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """Every file that the config names, with its SHA-256; and every product's origin.
 
     A file that is gone since is listed without a checksum. A folder has the digest over the
@@ -111,7 +112,7 @@ def inputs(config: dict[str, Any], verdicts: Sequence[dict[str, Any]]) -> dict[s
     """
     files = {key: _input(Path(path)) for key, path in named_inputs(config).items()}
     files["corine.path"]["release"] = config["corine"]["release"]
-    judged = {verdict["tile"]: verdict for verdict in verdicts}
+    judged = {verdict.tile: verdict for verdict in verdicts}
     products = {
         tile: {
             "product": product.product,
@@ -120,9 +121,9 @@ def inputs(config: dict[str, Any], verdicts: Sequence[dict[str, Any]]) -> dict[s
             "path": public(product.path) or None,
             "id": product.id or None,
             "checksum": product.checksum or None,
-            "verdict": judged[tile]["verdict"],
+            "verdict": judged[tile].word,
             # Where its patches lie: by it and their names the splits can be told again.
-            "grid": judged[tile]["grid"],
+            "grid": judged[tile].square.to_dict(),
         }
         for tile, product in read_products(config["products"]).items()
     }

@@ -15,7 +15,7 @@ from reben.cdse.retries import TransientError, check_status
 from reben.cdse.service import Service
 from reben.runtime.errors import DownloadError
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 #: A token is renewed this long before its end.
 _MARGIN_S = 30
@@ -56,7 +56,7 @@ class TokenSource:
             response = self._post(grant_type="refresh_token", refresh_token=refresh.reveal())
             if response.is_success:
                 return self._keep(response)
-            _log.info("the refresh token has ended; logging in again")
+            log.info("the refresh token has ended; logging in again")
         response = self._post(
             grant_type="password",
             username=self._login.name.reveal(),

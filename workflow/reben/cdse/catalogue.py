@@ -17,7 +17,7 @@ from reben.config.product_table import Product
 from reben.domain.names import ProductName, is_product_name
 from reben.runtime.errors import DownloadError
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 #: Results a page; CDSE allows 1000.
 _PAGE = 200
@@ -170,7 +170,7 @@ class Catalogue:
                 if is_product_name(entry.name):
                     yield entry
                 else:  # such as the S2A_OPER_PRD_… of 2015 and 2016, of many tiles each
-                    _log.warning("%s: passed over, its name is in another form", entry.name)
+                    log.warning("%s: passed over, its name is in another form", entry.name)
             asked.add(url)
             link, parameters = answer.get("@odata.nextLink"), {}
             url = None if link is None else str(link)

@@ -18,10 +18,10 @@ from reben.cdse.access_token import TokenSource
 from reben.cdse.retries import Pace, Patience, TransientError, check_status
 from reben.cdse.service import Service
 from reben.runtime.checksum import check_file
-from reben.runtime.errors import DownloadError
+from reben.runtime.errors import DownloadError, TableError
 from reben.runtime.files import read_json, write_json
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 #: Whole archives with wrong bytes, or refusals of a fresh token, before giving up.
 _MAX_REFUSALS = 5
@@ -84,7 +84,7 @@ class Downloader:
             if problem is not None:
                 now = ask_again()
                 if now != expected and check_file(part.path, *now) is None:
-                    _log.warning(
+                    log.warning(
                         "%s: the archive was made anew since the product table was written; "
                         "taken with its present size and checksum (%s)",
                         name,
@@ -192,8 +192,8 @@ class _Part:
             note = read_json(self._note)
             if note["url"] == self._url and self.path.is_file():
                 return self.path.stat().st_size
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
+        except (TableError, OSError, KeyError, TypeError):
+            pass  # nothing has arrived yet, or what did is not known well enough
         self.discard()
         return 0
 

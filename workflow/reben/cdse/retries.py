@@ -20,7 +20,7 @@ import tenacity
 from reben.cdse.service import Service
 from reben.runtime.errors import DownloadError
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 #: Bytes a second below which a stream counts as stalled (a tile would take a day).
@@ -75,7 +75,7 @@ class Patience:
             retry=tenacity.retry_if_exception_type((TransientError, httpx.TransportError)),
             wait=self._wait,
             stop=lambda _: time.monotonic() - self._since > self._service.patience_s,
-            before_sleep=lambda state: _log.warning(
+            before_sleep=lambda state: log.warning(
                 "%s: %s; next try in %.1f s", what, _reason(state.outcome), state.upcoming_sleep
             ),
         )

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import jsonschema
 
+from reben.config.tsv import read_cells
 from reben.domain.names import ProductName
 from reben.runtime.errors import ConfigError, ProductError
-from reben.runtime.files import read_cells, write_text
+from reben.runtime.files import write_text
 
 _HINTS = {
     "product": "; expected a whole name, such as "

@@ -1,5 +1,7 @@
-"""The names of products, tiles, patches and Sentinel-1 patches.
+"""The names of products, tiles, patches, files and entries, and what a name says.
 
+In: a name, or what makes one. Out: the name, or what it says: this module is the only one
+that puts names together or takes them apart (for columns of names: `reben.domain.name_columns`).
 Source: Sentinel-2 Products Specification Document, section 3.4 (compact naming);
 BigEarthNet v2 and v1 for patches.
 
@@ -10,6 +12,9 @@ BigEarthNet v2 and v1 for patches.
   have columns and rows of more digits
 - **Sentinel-1 patch**: ``S1A_IW_GRDH_1SDV_20170613T165043_33UUP_70_40``, indices unpadded
 - **v1 patch**: ``S2A_MSIL2A_20170613T101031_70_40``, indices unpadded, no tile
+- **GeoTIFF**: ``{patch}_{layer}.tif``; the layer is a band or ``reference_map``
+- **entry of the LMDB**: the patch, for its reference map ``{patch}_reference_map``, or the
+  Sentinel-1 patch
 """
 
 import re
@@ -30,9 +35,12 @@ _PRODUCT = re.compile(
     r"_(?P<baseline>N\d{4})_(?P<orbit>R\d{3})_T(?P<mgrs>\d{2}[A-Z]{3})"
     r"(?:_(?P<processing>\d{8}T\d{6}))?(?:\.SAFE)?"
 )
-_PATCH = re.compile(rf"(?P<tile>{TILE_PATTERN})_(?P<col>\d\d+)_(?P<row>\d\d+)")
-#: Behind the tile in a patch's name: for tables of names, whose tile is what is left.
-PLACE_IN_TILE = r"_\d+_\d+$"
+#: A patch, as a pattern; column and row have two digits or, from 100 on, more.
+PATCH_PATTERN = rf"(?P<tile>{TILE_PATTERN})_(?P<place>(?P<col>\d{{2,}})_(?P<row>\d{{2,}}))"
+_PATCH = re.compile(PATCH_PATTERN)
+_FILE = re.compile(rf"(?P<patch>{PATCH_PATTERN})_(?P<layer>[A-Za-z]\w*)")
+#: The folder of a patch of any kind, of v1 too: its name ends in column and row.
+_PATCH_FOLDER = re.compile(r".+_\d{1,4}_\d{1,4}")
 _SENTINEL1 = re.compile(
     r"(?P<scene>(?P<mission>S1[A-D])_IW_GRDH_1SDV_(?P<sensing>\d{8}T\d{6}))"
     r"_(?P<mgrs>\d{2}[A-Z]{3})_(?P<col>\d{1,4})_(?P<row>\d{1,4})"
@@ -128,22 +136,72 @@ class PatchName:
             raise ProductError(f"{name!r} is no patch name; expected {{tile}}_{{col}}_{{row}}")
         return cls(match["tile"], int(match["col"]), int(match["row"]))
 
+    @property
+    def place(self) -> str:
+        """Column and row as the name has them, ``70_40``."""
+        return f"{self.col:02d}_{self.row:02d}"
+
     def __str__(self) -> str:
-        return patch_id(self.tile, self.col, self.row)
+        return f"{self.tile}_{self.place}"
 
 
 def patch_id(tile: str, col: int, row: int) -> str:
     """The name of a patch: column first, both with two digits or, from 100 on, more."""
-    return f"{tile}_{col:02d}_{row:02d}"
+    return str(PatchName(tile, col, row))
 
 
-#: Behind a patch's name: the key of its reference map, and the layer in the file's name.
+def tile_of(patch: str) -> str:
+    """The tile of a patch.
+
+    Raises:
+        ProductError: it is no patch name.
+    """
+    return PatchName.parse(patch).tile
+
+
+def is_patch_id(name: str) -> bool:
+    """Whether `PatchName` can parse it."""
+    return _PATCH.fullmatch(name) is not None
+
+
+def is_patch_folder(name: str) -> bool:
+    """Whether a folder's name is that of a patch of Sentinel-1 or 2, not of a tile or scene."""
+    return _PATCH_FOLDER.fullmatch(name) is not None
+
+
+#: The layer of a patch's reference map, beside those that are bands.
 REFERENCE_MAP = "reference_map"
+
+
+def file_stem(patch: str, layer: str) -> str:
+    """The name of a GeoTIFF without ``.tif``; `layer` is a band or `REFERENCE_MAP`."""
+    return f"{patch}_{layer}"
+
+
+@dataclass(frozen=True)
+class FileName:
+    """A parsed name of a GeoTIFF: its patch, and its layer, a band or `REFERENCE_MAP`."""
+
+    patch: str
+    layer: str
+
+    @classmethod
+    def match(cls, stem: str) -> Self | None:
+        """Parse the name of a Sentinel-2 GeoTIFF or reference map; None if it is none.
+
+        Args:
+            stem: the name without ``.tif``.
+        """
+        match = _FILE.fullmatch(stem)
+        return cls(match["patch"], match["layer"]) if match else None
+
+    def __str__(self) -> str:
+        return file_stem(self.patch, self.layer)
 
 
 def entry_key(kind: str, patch: str) -> str:
     """The key of a patch in the LMDB; `kind` is ``s2``, ``s1`` or ``reference_maps``."""
-    return f"{patch}_{REFERENCE_MAP}" if kind == "reference_maps" else patch
+    return file_stem(patch, REFERENCE_MAP) if kind == "reference_maps" else patch
 
 
 @dataclass(frozen=True)

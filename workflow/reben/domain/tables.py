@@ -91,8 +91,6 @@ METADATA = pa.schema(
         "contains_cloud_or_shadow": pa.bool_(),
     }
 )
-#: File of the published table that holds the patches with snow, cloud or shadow.
-OBSCURED_TABLE = "metadata_for_patches_with_snow_cloud_or_shadow.parquet"
 
 Path = str | os.PathLike[str]
 

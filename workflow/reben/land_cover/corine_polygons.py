@@ -24,7 +24,7 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
-from reben.domain.grid import TileGrid
+from reben.domain.grid import TileSquare
 from reben.domain.tables import read_table
 from reben.land_cover.nomenclature import CORINE_CODES
 from reben.runtime.errors import VectorError
@@ -90,16 +90,16 @@ class Layer:
             raise VectorError(f"{path}, layer {chosen}: expected a CRS, found none")
         return cls(path, chosen, column, CRS.from_user_input(info["crs"]))
 
-    def clip(self, grid: TileGrid) -> "Clip":
+    def clip(self, square: TileSquare) -> "Clip":
         """The polygons that touch a tile, reprojected to its zone and clipped to it.
 
         Raises:
             VectorError: none does, a code is unknown, or a polygon cannot be repaired.
         """
-        to_tile = Transformer.from_crs(self.crs, grid.crs, always_xy=True)
-        tile = shapely.box(*grid.bounds)
+        to_tile = Transformer.from_crs(self.crs, square.crs, always_xy=True)
+        tile = shapely.box(*square.bounds)
         frame = shapely.box(*shapely.buffer(tile, MARGIN_M).bounds)
-        to_layer = Transformer.from_crs(grid.crs, self.crs, always_xy=True)
+        to_layer = Transformer.from_crs(square.crs, self.crs, always_xy=True)
         x_min, y_min, x_max, y_max = frame.bounds
         window = to_layer.transform_bounds(x_min, y_min, x_max, y_max, densify_pts=101)
         _, _, wkb, (raw_codes,) = pyogrio.raw.read(
@@ -107,14 +107,14 @@ class Layer:
         )
         codes = self._codes(raw_codes)
         polygons = shapely.transform(shapely.from_wkb(wkb), to_tile.transform, interleaved=False)
-        codes, polygons, repaired = self._repair(codes, polygons, grid)
+        codes, polygons, repaired = self._repair(codes, polygons, square)
         overlaps = shapely.relate_pattern(polygons, tile, "T********")  # the insides meet
         codes, polygons = codes[overlaps], polygons[overlaps]
         if not len(polygons):
             raise VectorError(
-                f"{self.path}, layer {self.name}: no polygon lies in the tile at {grid.bounds} "
-                f"({grid.crs}); expected a layer that covers it. Correct corine.path, or take the "
-                "product out of the table"
+                f"{self.path}, layer {self.name}: no polygon lies in the tile at {square.bounds} "
+                f"({square.crs}); expected a layer that covers it. Correct corine.path, or take "
+                "the product out of the table"
             )
         inside = shapely.contains_properly(frame, polygons)
         polygons[~inside] = shapely.intersection(polygons[~inside], frame)
@@ -123,7 +123,7 @@ class Layer:
         encoded = np.array([shapely.to_wkb(p, byte_order=1) for p in polygons], dtype=object)
         # By code and shape, not by the order in the file: the same polygons, the same digest.
         order = sorted(range(len(encoded)), key=lambda i: (codes[i], encoded[i]))
-        return Clip(grid, codes[order], [encoded[i] for i in order], repaired)
+        return Clip(square, codes[order], [encoded[i] for i in order], repaired)
 
     def _codes(self, raw: NDArray[Any]) -> NDArray[np.int16]:
         known = {str(code) for code in CORINE_CODES}
@@ -136,7 +136,7 @@ class Layer:
         return np.array(texts, dtype=np.int16)
 
     def _repair(
-        self, codes: NDArray[np.int16], polygons: NDArray[Any], grid: TileGrid
+        self, codes: NDArray[np.int16], polygons: NDArray[Any], square: TileSquare
     ) -> tuple[NDArray[np.int16], NDArray[Any], int]:
         """Repair what is invalid in the tile's zone and leave out what has no area.
 
@@ -146,8 +146,8 @@ class Layer:
         if not np.isfinite(shapely.get_coordinates(polygons)).all():
             raise VectorError(
                 f"{self.path}, layer {self.name}: a polygon reaches too far from the tile at "
-                f"{grid.bounds} to be projected to {grid.crs}; cut the layer to the surroundings "
-                "of the tiles"
+                f"{square.bounds} to be projected to {square.crs}; cut the layer to the "
+                "surroundings of the tiles"
             )
         invalid = np.flatnonzero(~shapely.is_valid(polygons))
         if len(invalid):
@@ -160,7 +160,7 @@ class Layer:
                 self.path,
                 len(invalid),
                 "; ".join(reasons),
-                grid.crs,
+                square.crs,
             )
         flat = shapely.area(polygons) <= 0
         if flat.any():
@@ -179,30 +179,30 @@ class Clip:
     """The polygons of one tile.
 
     Attributes:
-        grid: the tile.
+        square: the tile.
         codes: (n,) level-3 codes.
         wkb: n polygons in the tile's zone.
         repaired: how many had been invalid.
     """
 
-    grid: TileGrid
+    square: TileSquare
     codes: NDArray[np.int16]
     wkb: list[bytes]
     repaired: int = 0
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str], grid: TileGrid) -> "Clip":
+    def read(cls, path: str | os.PathLike[str], square: TileSquare) -> "Clip":
         """A clip as `write` wrote it.
 
         Raises:
             TableError: it is missing or unreadable.
         """
         table = read_table(path, _CLIP)
-        return cls(grid, table["code"].to_numpy(), table["geometry"].to_list())
+        return cls(square, table["code"].to_numpy(), table["geometry"].to_list())
 
     def digest(self) -> str:
         """16 hexadecimal digits over place, codes and shapes."""
-        content = hashlib.sha256(json.dumps(self.grid.to_dict(), sort_keys=True).encode())
+        content = hashlib.sha256(json.dumps(self.square.to_dict(), sort_keys=True).encode())
         content.update(self.codes.astype("<i2").tobytes())
         for shape in self.wkb:
             content.update(len(shape).to_bytes(8, "little"))
@@ -218,7 +218,7 @@ class Clip:
                 "geometry": {
                     "encoding": "WKB",
                     "geometry_types": [],
-                    "crs": CRS.from_user_input(self.grid.crs).to_json_dict(),
+                    "crs": CRS.from_user_input(self.square.crs).to_json_dict(),
                 }
             },
         }

@@ -16,8 +16,9 @@ from rasterio.io import MemoryFile
 
 from reben.land_cover.nomenclature import NO_POLYGON
 from reben.runtime.errors import RasterError
+from reben.storage.patch_container import patch_reader
 from reben.storage.patch_files import PatchReader
-from reben.storage.patch_tar import TAR, patch_reader
+from reben.storage.patch_tar import TAR
 
 #: CORINE's level-3 classes with their official colours (code, name, colour).
 CORINE_CLASSES = Path(__file__).parents[3] / "resources" / "nomenclature" / "corine.csv"

@@ -14,8 +14,8 @@ import polars as pl
 
 from reben.land_cover.nomenclature import read_nomenclature
 from reben.publish import card, croissant, stac
-from reben.publish.facts import gather_facts
 from reben.publish.footprints import footprints, write_geoparquet
+from reben.results.facts import gather_facts
 from reben.results.finished import read_build
 from reben.runtime import cli
 from reben.runtime.errors import TableError
@@ -40,10 +40,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     # It logs its own memory and time at the level of what we have to say.
     logging.getLogger("stac_geoparquet").setLevel(logging.WARNING)
     build = read_build(args.results)
+    layout = build.layout
     if not len(build.metadata):
         raise TableError(
-            f"{build.root}: expected patches in the metadata tables, found none; "
-            f"{build.dataset}/funnel.csv says why they were dropped"
+            f"{layout.root}: expected patches in the metadata tables, found none; "
+            f"{layout.funnel} says why they were dropped"
         )
     facts = gather_facts(
         build,
@@ -58,13 +59,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     patches = build.patches.filter(pl.col("dropped_for").is_null())
     polygons = footprints(patches)
     described = stac.collection(facts, polygons, classes)
-    write_json(args.out / "collection.json", described)
+    write_json(args.out / layout.collection.name, described)
     stac.write_items(
-        args.out / stac.ITEMS, stac.items(patches, polygons, facts.identifier), described
+        args.out / layout.items.name, stac.items(patches, polygons, facts.identifier), described
     )
-    write_json(args.out / "croissant.json", croissant.describe(facts))
-    write_text(args.out / "README.md", card.write_card(facts, build.class_counts))
-    write_geoparquet(args.out / "metadata_footprints.parquet", build.metadata, polygons)
+    write_json(args.out / layout.croissant.name, croissant.describe(facts))
+    write_text(args.out / layout.card.name, card.write_card(facts, build.class_counts))
+    write_geoparquet(args.out / layout.footprints.name, build.metadata, polygons)
     log.info("%d patches described in %s", facts.patches, args.out)
 
 

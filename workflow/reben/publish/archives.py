@@ -19,14 +19,14 @@ from typing import IO, TYPE_CHECKING, BinaryIO, cast
 import zstandard
 
 from reben.domain.bands import S1_BANDS, S2_BANDS
-from reben.domain.names import REFERENCE_MAP, PatchName, Sentinel1Name
+from reben.domain.names import REFERENCE_MAP, Sentinel1Name, file_stem, tile_of
 from reben.domain.tables import METADATA, SENTINEL1, read_tables
 from reben.results.tile_paths import TilePaths
 from reben.runtime import cli
 from reben.runtime.errors import TableError
 from reben.runtime.files import atomic_directory, write_text
+from reben.storage.patch_container import patch_reader
 from reben.storage.patch_files import PatchReader
-from reben.storage.patch_tar import patch_reader
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -63,11 +63,11 @@ def members_by_tile(
     archive: str, root: Path, patches: Iterable[str], layers: Sequence[str]
 ) -> Iterator[Member]:
     """The files of Sentinel-2 patches or reference maps, in ``root/<tile>/<patch>``."""
-    for tile, names in groupby(sorted(patches), key=lambda patch: PatchName.parse(patch).tile):
+    for tile, names in groupby(sorted(patches), key=tile_of):
         store = patch_reader(root / tile)
         for patch in names:
             for layer in layers:
-                yield f"{archive}/{tile}/{patch}/{patch}_{layer}.tif", store, patch, layer
+                yield f"{archive}/{tile}/{patch}/{file_stem(patch, layer)}.tif", store, patch, layer
 
 
 def members_by_scene(archive: str, root: Path, folders: dict[str, str]) -> Iterator[Member]:
@@ -76,7 +76,12 @@ def members_by_scene(archive: str, root: Path, folders: dict[str, str]) -> Itera
     for name in sorted(folders):
         scene = Sentinel1Name.parse(name).scene
         for band in S1_BANDS:
-            yield f"{archive}/{scene}/{name}/{name}_{band}.tif", store, folders[name], band
+            yield (
+                f"{archive}/{scene}/{name}/{file_stem(name, band)}.tif",
+                store,
+                folders[name],
+                band,
+            )
 
 
 def write_archive(path: Path, members: Iterable[Member], threads: int) -> tuple[int, str]:

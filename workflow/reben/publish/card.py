@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from reben.domain.split_geometry import SPLITS
-from reben.publish.facts import ATTRIBUTION, METHOD, Facts
+from reben.results.facts import ATTRIBUTION, METHOD, Facts
 
 #: The text, with a place for every figure.
 _CARD = Path(__file__).with_name("card.md")

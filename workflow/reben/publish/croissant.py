@@ -8,7 +8,7 @@ from typing import Any
 
 import mlcroissant as mlc
 
-from reben.publish.facts import ATTRIBUTION, METADATA_TABLES, METHOD, Facts
+from reben.results.facts import ATTRIBUTION, METADATA_TABLES, METHOD, Facts
 
 #: What the columns of the metadata tables hold, and their types.
 _FIELDS = {

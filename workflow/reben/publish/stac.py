@@ -19,10 +19,13 @@ from stac_geoparquet import arrow
 
 from reben.domain.bands import REFERENCE_MAP_M
 from reben.domain.split_geometry import SPLITS
-from reben.publish.facts import ATTRIBUTION, METADATA_TABLES, Facts, sensing_time
+from reben.results.facts import ATTRIBUTION, METADATA_TABLES, Facts, sensing_time
+from reben.results.layout import LMDB, Layout
 from reben.runtime.files import atomic_file
 
-ITEMS = "items.parquet"
+#: Where things are, seen from the dataset folder.
+_LMDB = f"{LMDB}/data.mdb"
+_COLLECTION, _ITEMS = Layout("").collection.name, Layout("").items.name
 _PARQUET = "application/vnd.apache.parquet"
 _EXTENSIONS = [eo.SCHEMA_URI, projection.SCHEMA_URI]
 #: Items turned into Arrow at a time.
@@ -64,10 +67,10 @@ def collection(facts: Facts, polygons: NDArray[np.object_], classes: list[str]) 
         },
         stac_extensions=["https://stac-extensions.github.io/version/v1.2.0/schema.json"],
     )
-    made.add_asset("items", pystac.Asset(ITEMS, "all patches as items", None, _PARQUET, ["items"]))
+    made.add_asset("items", pystac.Asset(_ITEMS, "all patches as items", None, _PARQUET, ["items"]))
     for key, file in METADATA_TABLES.items():
         made.add_asset(key, pystac.Asset(file, key, None, _PARQUET, ["metadata"]))
-    lmdb = pystac.Asset("BigEarthNet.lmdb/data.mdb", "images by patch", None, None, ["data"])
+    lmdb = pystac.Asset(_LMDB, "images by patch", None, None, ["data"])
     made.add_asset("lmdb", lmdb)
     made.add_link(pystac.Link("license", facts.licence_url, "text/html"))
     value: dict[str, Any] = made.to_dict(include_self_link=False)
@@ -80,7 +83,7 @@ def items(
     """The item of each patch.
 
     Args:
-        patches: rows of `Build.patches` that are in the dataset.
+        patches: rows of `FinishedBuild.patches` that are in the dataset.
         polygons: their footprints, degrees.
         identifier: of the collection.
     """
@@ -118,8 +121,8 @@ def items(
             "bbox": box.tolist(),
             # What is unknown is left out: STAC allows no null in its own fields.
             "properties": {key: value for key, value in properties.items() if value is not None},
-            "assets": {"lmdb": {"href": "BigEarthNet.lmdb/data.mdb", "roles": ["data"]}},
-            "links": [{"rel": "collection", "href": "collection.json"}],
+            "assets": {"lmdb": {"href": _LMDB, "roles": ["data"]}},
+            "links": [{"rel": "collection", "href": _COLLECTION}],
         }
 
 

@@ -1,4 +1,4 @@
-"""Step make_report: the dataset as pages for a browser.
+"""Step report: the dataset as pages for a browser.
 
 In: a finished build, optionally country outlines, Sentinel-1 patches and the audit's
 manifest. Out: a folder with ``index.html`` and a page for each tile, each complete in
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with atomic_directory(args.out) as folder:
         write_text(folder / "index.html", writer.index())
         for verdict, patches in build.by_tile():
-            write_text(folder / f"{verdict['tile']}.html", writer.tile(verdict, patches))
+            write_text(folder / f"{verdict.tile}.html", writer.tile(verdict, patches))
     log.info("%d pages in %s", 1 + len(build.tiles), args.out)
 
 

@@ -12,10 +12,10 @@ from markupsafe import Markup, escape
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from reben.domain.grid import TileGrid
+from reben.domain.grid import TileSquare
 from reben.report.counts import CoOccurrence
 from reben.report.distances import SplitDistances
-from reben.results.finished import Build
+from reben.results.finished import FinishedBuild
 
 _WIDTH = 1100
 #: Width of the map by its height, at least.
@@ -91,10 +91,10 @@ def histogram(
     )
 
 
-def _square(grid: TileGrid) -> NDArray[np.float64]:
+def _square(square: TileSquare) -> NDArray[np.float64]:
     """The corners of a tile in degrees, (5, 2)."""
-    to_degrees = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
-    corners = shapely.get_coordinates(shapely.box(*grid.bounds))
+    to_degrees = Transformer.from_crs(square.crs, "EPSG:4326", always_xy=True)
+    corners = shapely.get_coordinates(shapely.box(*square.bounds))
     return np.column_stack(to_degrees.transform(corners[:, 0], corners[:, 1]))
 
 
@@ -104,10 +104,10 @@ def _highest(way: SplitDistances, edges: NDArray[np.float64]) -> float:
     return max([c.max() / c.sum() for c in counts if c.sum()], default=1.0)
 
 
-def tile_map(build: Build, outlines: Iterable[shapely.Geometry]) -> Markup:
+def tile_map(build: FinishedBuild, outlines: Iterable[shapely.Geometry]) -> Markup:
     """All tiles over country outlines; a click leads to the page of the tile."""
     # By its grid, as the patches are; the footprint of a product is what was sensed of it.
-    rings = [_square(build.grid(verdict)) for verdict in build.verdicts]
+    rings = [_square(verdict.square) for verdict in build.verdicts]
     points = np.concatenate(rings)
     (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
     margin = max(0.12 * max(east - west, north - south), 0.6)
@@ -134,10 +134,10 @@ def tile_map(build: Build, outlines: Iterable[shapely.Geometry]) -> Markup:
     ]
     kept = {row["tile"]: row["kept"] for row in build.funnel}
     for verdict, ring in zip(build.verdicts, rings, strict=True):
-        tile = verdict["tile"]
+        tile = verdict.tile
         words = f"{tile}: {kept[tile]:,} patches"
-        kind = "tile" if verdict["verdict"] == "accepted" else "tile rejected"
-        if verdict["verdict"] != "accepted":
+        kind = "tile" if verdict.accepted else "tile rejected"
+        if not verdict.accepted:
             words = f"{tile}: rejected"
         marks.append(
             f'<a href="{tile}.html"><path class="{kind}" d="{path(ring)}">'

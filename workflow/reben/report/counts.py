@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from reben.domain.split_geometry import SPLITS
 from reben.pictures.palette import DROPPED_COLOURS, OBSCURED, OBSCURED_COLOUR, STATE_COLOURS
-from reben.results.finished import Build
+from reben.results.finished import FinishedBuild
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def co_occurrence(metadata: pl.DataFrame, classes: list[str]) -> CoOccurrence:
     return CoOccurrence([classes[i] for i in used], together[np.ix_(used, used)])
 
 
-def snow_cloud_unknown(build: Build) -> int:
+def snow_cloud_unknown(build: FinishedBuild) -> int:
     """Patches of which nothing said whether they hold snow or cloud."""
     flags = build.metadata.select(
         pl.all_horizontal(
@@ -85,7 +85,7 @@ def snow_cloud_unknown(build: Build) -> int:
     return int(flags.to_series().sum())
 
 
-def states_shown(build: Build) -> list[Bar]:
+def states_shown(build: FinishedBuild) -> list[Bar]:
     """The legend of the tile maps: every colour that occurs, with its count."""
     total = build.funnel[-1]
     legend = split_bars(build.metadata)

@@ -24,7 +24,7 @@ from reben.pictures.patch_images import (
     rgb_of,
     true_colour,
 )
-from reben.results.finished import Build
+from reben.results.finished import FinishedBuild
 from reben.selection import TOO_FEW_LABELLED
 
 
@@ -70,12 +70,13 @@ class Gallery:
         sentinel1: folder of the Sentinel-1 patches, if the build has them.
     """
 
-    def __init__(self, build: Build, classes: dict[int, str], sentinel1: Path | None) -> None:
+    def __init__(
+        self, build: FinishedBuild, classes: dict[int, str], sentinel1: Path | None
+    ) -> None:
         self._build = build
         self._classes = classes
         self._sentinel1 = sentinel1
-        tables = build.root / "tables" / "sentinel1"
-        pairs = [tables / f"{t}.parquet" for t in build.tiles]
+        pairs = map(build.layout.sentinel1, build.tiles)
         found = read_tables((p for p in pairs if p.exists()), SENTINEL1)
         self._folders = dict(found.select("patch_id", "folder").rows()) if sentinel1 else {}
 
@@ -83,7 +84,7 @@ class Gallery:
         """Cards of some patches whose images are there.
 
         Args:
-            patches: rows of `Build.patches`.
+            patches: rows of `FinishedBuild.patches`.
             kept: how many of the dataset, without snow or cloud where possible.
             dropped: how many that are partly labelled, the nearest to enough.
         """
@@ -101,15 +102,14 @@ class Gallery:
             row["patch_id"]: row
             for row in patches.filter(pl.col("patch_id").is_in(chosen)).iter_rows(named=True)
         }
-        return [self._card(rows[p]) for p in chosen if has_images(self._folder("patches", p))]
-
-    def _folder(self, stage: str, patch: str) -> Path:
-        return self._build.root / stage / PatchName.parse(patch).tile / patch
+        return [self._card(rows[p]) for p in chosen if has_images(self._build.layout.patch(p))]
 
     def _card(self, row: dict[str, object]) -> Card:
         patch = str(row["patch_id"])
-        maps = self._folder("reference_maps", patch)
-        views = [View("Sentinel-2", webp(true_colour(self._folder("patches", patch))))]
+        layout = self._build.layout
+        maps = layout.reference_map(patch)
+        images = layout.patch(patch)
+        views = [View("Sentinel-2", webp(true_colour(images)))]
         if patch in self._folders and self._sentinel1:
             views.append(
                 View("Sentinel-1", webp(backscatter(self._sentinel1 / self._folders[patch])))
@@ -118,19 +118,19 @@ class Gallery:
         colours: dict[str, list[str]] = {}
         unlabelled: dict[str, list[str]] = {}
         for code in codes_shown(maps):
-            name, colour = corine_classes().get(code, (f"CORINE {code}", "#bebebe"))
+            title, colour = corine_classes().get(code, (f"CORINE {code}", "#bebebe"))
             target = colours if code in self._classes else unlabelled
-            target.setdefault(self._classes.get(code, name), []).append(colour)
+            target.setdefault(self._classes.get(code, title), []).append(colour)
         facts = [f"{row['labelled_fraction']:.1%} labelled"]
         facts += [str(row["country"])] if row["country"] else []
         if row["obscured"]:
             facts.append("holds snow, cloud or shadow")
         fate = str(row["dropped_for"] or row["split"])
-        name_ = PatchName.parse(patch)
-        mgrs = ProductName.parse(name_.tile).mgrs
+        name = PatchName.parse(patch)
+        mgrs = ProductName.parse(name.tile).mgrs
         return Card(
             names=[patch, *([str(row["s1_name"])] if row["s1_name"] else [])],
-            place=f"{mgrs} {name_.col:02d}_{name_.row:02d}",
+            place=f"{mgrs} {name.place}",
             fate=fate,
             colour=STATE_COLOURS[fate],
             facts=facts,
@@ -146,7 +146,7 @@ def map_of_patches(patches: pl.DataFrame, count: int, *, rejected: bool) -> str:
     Patches with snow, cloud or shadow are half white.
 
     Args:
-        patches: rows of `Build.patches` of one tile.
+        patches: rows of `FinishedBuild.patches` of one tile.
         count: patches along a side.
         rejected: the product is rejected, and has no patches.
     """

@@ -12,11 +12,11 @@ from markupsafe import Markup
 
 from reben.domain.names import ProductName
 from reben.domain.split_geometry import SPLITS
+from reben.domain.verdict import Verdict
 from reben.pictures.palette import DROPPED_COLOURS, OBSCURED, STATE_COLOURS
-from reben.quality import REJECTED
 from reben.report import charts, counts, distances, provenance
 from reben.report.gallery import Gallery, fates_of, map_of_patches, swatch_of_obscured
-from reben.results.finished import Build
+from reben.results.finished import FinishedBuild
 
 _TEMPLATES = Path(__file__).parent / "templates"
 #: Cards on the first page and on the page of a tile: of the dataset, and partly labelled.
@@ -50,7 +50,7 @@ class Writer:
 
     def __init__(
         self,
-        build: Build,
+        build: FinishedBuild,
         *,
         name: str,
         version: str,
@@ -97,7 +97,7 @@ class Writer:
         return self._pages.get_template("index.html.jinja").render(
             total=build.funnel[-1],
             products=len(build.verdicts),
-            accepted=sum(verdict["verdict"] != REJECTED for verdict in build.verdicts),
+            accepted=sum(verdict.accepted for verdict in build.verdicts),
             with_sentinel1=int(build.metadata["s1_name"].is_not_null().sum()),
             flags_unknown=counts.snow_cloud_unknown(build),
             funnel=counts.funnel_bars(build.funnel[-1]),
@@ -122,16 +122,16 @@ class Writer:
             warnings=self._manifest["warnings"] if self._manifest else [],
         )
 
-    def tile(self, verdict: dict[str, Any], patches: pl.DataFrame) -> str:
+    def tile(self, verdict: Verdict, patches: pl.DataFrame) -> str:
         """The page of one tile.
 
         Args:
             verdict: on its product.
-            patches: rows of `Build.patches` of the tile.
+            patches: rows of `FinishedBuild.patches` of the tile.
         """
         build = self._build
-        row = next(row for row in build.funnel if row["tile"] == verdict["tile"])
-        metadata = build.metadata.filter(pl.col("patch_id").str.starts_with(verdict["tile"]))
+        row = next(row for row in build.funnel if row["tile"] == verdict.tile)
+        metadata = build.metadata.filter(pl.col("patch_id").str.starts_with(verdict.tile))
         cards = self._gallery.cards(patches, *_TILE_CARDS)
         clear = metadata.filter(~pl.col("obscured"))
         present = clear.select(pl.col("labels").explode(empty_as_null=False)).to_series()
@@ -150,13 +150,13 @@ class Writer:
             fates=fates_of(cards),
         )
 
-    def _link(self, verdict: dict[str, Any], patches: pl.DataFrame) -> TileLink:
-        name = ProductName.parse(verdict["tile"])
+    def _link(self, verdict: Verdict, patches: pl.DataFrame) -> TileLink:
+        name = ProductName.parse(verdict.tile)
         count = self._build.grid(verdict).count
-        rejected = verdict["verdict"] == REJECTED
+        rejected = not verdict.accepted
         kept = patches["dropped_for"].null_count()
         return TileLink(
-            tile=verdict["tile"],
+            tile=verdict.tile,
             mgrs=name.mgrs,
             date=f"{name.sensing[:4]}-{name.sensing[4:6]}-{name.sensing[6:8]}",
             note="rejected" if rejected else f"{kept:,} of {count**2:,}",

@@ -13,48 +13,41 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 
 from reben.domain.grid import TileGrid
 from reben.domain.tables import (
     LABELS,
     METADATA,
-    OBSCURED_TABLE,
     PATCHES,
     SELECTION,
     SPLIT,
     read_table,
     read_tables,
 )
+from reben.domain.verdict import Verdict
 from reben.results.layout import Layout
 from reben.runtime.errors import TableError
-from reben.runtime.files import read_json
 
 
 @dataclass(frozen=True)
-class Build:
+class FinishedBuild:
     """A finished build.
 
     Attributes:
-        root: folder of the results.
-        verdicts: quality verdicts of all products, by tile (see `reben.quality`).
+        layout: the places of the results.
+        verdicts: quality verdicts of all products, by tile .
         metadata: rows of `tables.METADATA`, both tables together, with the column
             ``obscured``: in the table of patches with snow, cloud or shadow.
     """
 
-    root: Path
-    verdicts: list[dict[str, Any]]
+    layout: Layout
+    verdicts: list[Verdict]
     metadata: pl.DataFrame
-
-    @property
-    def dataset(self) -> Path:
-        """Folder of the files that are handed on."""
-        return self.root / "dataset"
 
     @property
     def tiles(self) -> list[str]:
         """All tiles, sorted."""
-        return [verdict["tile"] for verdict in self.verdicts]
+        return [verdict.tile for verdict in self.verdicts]
 
     @cached_property
     def patches(self) -> pl.DataFrame:
@@ -63,21 +56,17 @@ class Build:
         `tables.PATCHES` with ``dropped_for`` (null where kept), ``split``, ``labels``,
         ``labelled_fraction`` and, of those kept, ``country, s1_name, obscured``.
         """
-        tables = self.root / "tables"
-        frame = self._of_tiles("patches", PATCHES)
+        layout = self.layout
+        frame = read_tables(map(layout.patch_table, self.tiles), PATCHES)
         kept = self.metadata.select("patch_id", "country", "s1_name", "obscured")
         for right in (
-            read_table(tables / "selection.parquet", SELECTION).select("patch_id", "dropped_for"),
-            self._of_tiles("split", SPLIT),
-            self._of_tiles("labels", LABELS).drop("kept"),
+            read_table(layout.selection, SELECTION).select("patch_id", "dropped_for"),
+            read_tables(map(layout.split, self.tiles), SPLIT),
+            read_tables(map(layout.labels, self.tiles), LABELS).drop("kept"),
             kept,
         ):
             frame = frame.join(right, on="patch_id", how="left", maintain_order="left")
         return frame
-
-    def _of_tiles(self, name: str, schema: pa.Schema) -> pl.DataFrame:
-        layout = Layout(self.root)
-        return read_tables((layout.tile_table(name, tile) for tile in self.tiles), schema)
 
     @cached_property
     def patch_m(self) -> int:
@@ -90,7 +79,7 @@ class Build:
         """The rows of ``funnel.csv``: counts of every tile, the last ``total``."""
         return [
             {key: value if key == "tile" else int(value) for key, value in row.items()}
-            for row in _csv_rows(self.dataset / "funnel.csv")
+            for row in _csv_rows(self.layout.funnel)
         ]
 
     @cached_property
@@ -98,36 +87,35 @@ class Build:
         """The rows of ``class_counts.csv``: class, train, validation, test, total."""
         return [
             {key: value if key == "class" else int(value) for key, value in row.items()}
-            for row in _csv_rows(self.dataset / "class_counts.csv")
+            for row in _csv_rows(self.layout.class_counts)
         ]
 
-    def grid(self, verdict: dict[str, Any]) -> TileGrid:
+    def grid(self, verdict: Verdict) -> TileGrid:
         """The grid of a tile."""
-        return TileGrid.from_dict(verdict["grid"], self.patch_m)
+        return verdict.grid(self.patch_m)
 
-    def by_tile(self) -> Iterator[tuple[dict[str, Any], pl.DataFrame]]:
+    def by_tile(self) -> Iterator[tuple[Verdict, pl.DataFrame]]:
         """Each verdict with the patches of its tile; none where the product is rejected."""
         parts = self.patches.partition_by("tile", as_dict=True)
         for verdict in self.verdicts:
-            yield verdict, parts.get((verdict["tile"],), self.patches.clear())
+            yield verdict, parts.get((verdict.tile,), self.patches.clear())
 
 
-def read_build(root: str | os.PathLike[str]) -> Build:
+def read_build(root: str | os.PathLike[str]) -> FinishedBuild:
     """Read what a build made.
 
     Raises:
         TableError: a table is missing or malformed.
     """
-    root = Path(root)
-    dataset = root / "dataset"
-    tiles = sorted(row["tile"] for row in _csv_rows(dataset / "quality.csv"))
-    clear = read_table(dataset / "metadata.parquet", METADATA)
-    dark = read_table(dataset / OBSCURED_TABLE, METADATA)
+    layout = Layout(root)
+    tiles = sorted(row["tile"] for row in _csv_rows(layout.quality))
+    clear = read_table(layout.metadata, METADATA)
+    dark = read_table(layout.obscured, METADATA)
     metadata = pl.concat(
         [clear.with_columns(obscured=pl.lit(False)), dark.with_columns(obscured=pl.lit(True))]
     )
-    verdicts = [read_json(root / "quality" / f"{tile}.json") for tile in tiles]
-    return Build(root, verdicts, metadata.sort("patch_id"))
+    verdicts = [Verdict.read(layout.verdict(tile)) for tile in tiles]
+    return FinishedBuild(layout, verdicts, metadata.sort("patch_id"))
 
 
 def _csv_rows(path: Path) -> list[dict[str, str]]:

@@ -3,13 +3,15 @@
 In: the results folder, and where asked for a tile. Out: paths. The rules write to these places
 and the tools for people read from them; a step itself is given its paths as options. Instead
 of a tile, ``{tile}`` gives the pattern for a rule and ``*`` the word that stands for the
-files of all tiles (`reben.results.tile_paths`). Only the standard library is imported: the
-Snakefile imports this module wherever it is read, on every node of a cluster.
+files of all tiles (`reben.results.tile_paths`). No package but the standard library is imported:
+the Snakefile imports this module wherever it is read, on every node of a cluster.
 """
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from reben.domain.names import tile_of
 
 #: Folders of GeoTIFFs, by the stage that makes them; each has a folder for every tile.
 IMAGE_STAGES = ("patches", "reference_maps")
@@ -22,8 +24,8 @@ STAGES = (
     *("encoded", "dataset", "audit", "report", "archives", "logs"),
 )
 #: Names in a dataset folder, which may lie anywhere: as published or handed on.
-METADATA = "metadata.parquet"
-OBSCURED = "metadata_for_patches_with_snow_cloud_or_shadow.parquet"
+CLEAR_TABLE = "metadata.parquet"
+OBSCURED_TABLE = "metadata_for_patches_with_snow_cloud_or_shadow.parquet"
 LMDB = "BigEarthNet.lmdb"
 
 
@@ -73,6 +75,22 @@ class Layout:
         """Folder of the reference maps of a tile."""
         return self.images("reference_maps", tile)
 
+    def patch(self, name: str) -> Path:
+        """Folder of the bands of a patch, where they are kept as files.
+
+        Raises:
+            ProductError: `name` is no patch name.
+        """
+        return self.patches(tile_of(name)) / name
+
+    def reference_map(self, name: str) -> Path:
+        """Folder of the reference map of a patch, where it is kept as a file.
+
+        Raises:
+            ProductError: `name` is no patch name.
+        """
+        return self.reference_maps(tile_of(name)) / name
+
     # Polygons.
 
     @property
@@ -88,7 +106,11 @@ class Layout:
 
     def tile_table(self, name: str, tile: str) -> Path:
         """Table of one tile: ``patches``, ``code_counts``, ``labels``, ``split``, ``sentinel1``."""
-        return self._at("tables", name, f"{tile}.parquet")
+        return self.tile_tables(name) / f"{tile}.parquet"
+
+    def tile_tables(self, name: str) -> Path:
+        """Folder of the same tables of all tiles."""
+        return self._at("tables", name)
 
     def table(self, name: str) -> Path:
         """Table over all tiles, such as ``selection`` or ``countries``."""
@@ -155,12 +177,12 @@ class Layout:
     @property
     def metadata(self) -> Path:
         """Patches without snow, cloud or shadow."""
-        return self.dataset / METADATA
+        return self.dataset / CLEAR_TABLE
 
     @property
     def obscured(self) -> Path:
         """Patches with snow, cloud or shadow."""
-        return self.dataset / OBSCURED
+        return self.dataset / OBSCURED_TABLE
 
     @property
     def lmdb(self) -> Path:
@@ -229,6 +251,26 @@ class Layout:
         """Description of the audit as an RO-Crate (JSON)."""
         return self.audit / "ro-crate-metadata.json"
 
+    @property
+    def audit_config(self) -> Path:
+        """Copy of the config as resolved (JSON)."""
+        return self.audit / "config.json"
+
+    @property
+    def audit_nomenclature(self) -> Path:
+        """Copy of the nomenclature, so that labels can be derived again from the results (CSV)."""
+        return self.audit / "nomenclature.csv"
+
+    @property
+    def audit_readme(self) -> Path:
+        """What the folder of the audit holds (Markdown)."""
+        return self.audit / "README.md"
+
+    @property
+    def audit_snakefile(self) -> Path:
+        """Copy of the Snakefile."""
+        return self.audit / "Snakefile"
+
     def tile_digest(self, tile: str) -> Path:
         """Digests of all that was made of a tile (JSON)."""
         return self.audit / "tiles" / f"{tile}.json"
@@ -241,6 +283,10 @@ class Layout:
         """SHA-256 of all GeoTIFFs (CSV), named as in the published build."""
         name = {"patches": "patch_hashes", "reference_maps": "reference_maps_hashes"}[stage]
         return self.audit / f"{name}.csv"
+
+    def hashes_digest(self, stage: str) -> Path:
+        """SHA-256 of `hashes`, named as in the published build."""
+        return Path(f"{self.hashes(stage)}.sha256")
 
     @property
     def report(self) -> Path:

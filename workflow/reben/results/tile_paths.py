@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from reben.config.tsv import read_cells
 from reben.domain.names import ProductName
 from reben.runtime.errors import ConfigError
-from reben.runtime.files import read_cells
 
 
 class TilePaths(argparse.Action):

@@ -1,33 +1,15 @@
-"""Checksums of files as the catalogue and the manifests write them."""
+"""Checksums of files as the catalogue and the manifests of products write them.
+
+In: a file, and what it should be. Out: what is wrong with it. Apart from `reben.runtime.files`,
+since BLAKE3 is not in the standard library.
+"""
 
 import hashlib
 from pathlib import Path
-from typing import Any, Protocol
 
 import blake3
 
-
-class _Digest(Protocol):
-    def update(self, data: bytes, /) -> Any: ...
-
-    def hexdigest(self) -> str: ...
-
-
-def file_digest(path: Path, algorithm: str) -> str:
-    """The digest of a file in lower-case hexadecimal digits.
-
-    Args:
-        path: the file.
-        algorithm: ``blake3`` or a name that `hashlib` knows.
-    """
-    # MD5 is what the catalogue has; it finds damage, and is not meant to find malice.
-    digest: _Digest = (
-        blake3.blake3() if algorithm == "blake3" else hashlib.new(algorithm, usedforsecurity=False)
-    )
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+from reben.runtime.files import file_digest
 
 
 def check_file(path: Path, size: int, checksum: str) -> str | None:
@@ -36,12 +18,20 @@ def check_file(path: Path, size: int, checksum: str) -> str | None:
     Args:
         path: the file.
         size: expected bytes, or 0 where unknown.
-        checksum: expected ``algorithm:hexdigest``, or empty.
+        checksum: expected ``algorithm:hexdigest``, or empty; the algorithm is ``blake3`` or a
+            name that `hashlib` knows.
     """
     found = path.stat().st_size
     if size and found != size:
         return f"expected {size} bytes, found {found}"
     algorithm, _, expected = checksum.partition(":")
-    if checksum and (digest := file_digest(path, algorithm)) != expected:
+    if checksum and (digest := _digest(path, algorithm)) != expected:
         return f"expected {checksum}, found {algorithm}:{digest}"
     return None
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    if algorithm == "blake3":
+        return file_digest(path, blake3.blake3)
+    # MD5 is what the catalogue has; it finds damage, and is not meant to find malice.
+    return file_digest(path, lambda: hashlib.new(algorithm, usedforsecurity=False))

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -84,20 +84,6 @@ def check_space(folder: Path, needed_bytes: int, what: str) -> None:
         )
 
 
-def read_cells(path: str | os.PathLike[str]) -> list[tuple[int, list[str]]]:
-    """The lines of a tab-separated table with their numbers, as people write them by hand.
-
-    Empty lines and those that start with ``#`` are passed over. Split, not parsed as CSV: a
-    stray quotation mark must not swallow the lines behind it.
-    """
-    lines = enumerate(Path(path).read_text(encoding="utf-8-sig").split("\n"), start=1)
-    return [
-        (number, [cell.strip() for cell in line.rstrip().split("\t")])
-        for number, line in lines
-        if line.strip() and not line.startswith("#")
-    ]
-
-
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write `value` as indented JSON with sorted keys, UTF-8."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
@@ -114,10 +100,12 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     """Read a JSON file that another step wrote.
 
     Raises:
-        TableError: it holds no JSON.
+        TableError: it is missing or holds no JSON.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TableError(f"{path}: expected a JSON file, found none") from error
     except ValueError as error:
         raise TableError(
             f"{path}: expected JSON, found otherwise ({error}); remove the file, so that the "
@@ -131,7 +119,17 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     return bz2.decompress(data) if os.fspath(path).endswith(".bz2") else data
 
 
+def file_digest(path: str | os.PathLike[str], algorithm: str | Callable[[], Any]) -> str:
+    """The digest of a file's bytes as lower-case hexadecimal digits.
+
+    Args:
+        path: the file.
+        algorithm: a name that `hashlib` knows, or what makes an empty digest.
+    """
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
 def sha256_file(path: str | os.PathLike[str]) -> str:
     """The SHA-256 of a file's bytes as lower-case hexadecimal digits."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_digest(path, "sha256")

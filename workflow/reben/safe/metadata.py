@@ -13,7 +13,7 @@ from typing import Self
 from xml.etree.ElementTree import Element
 
 from reben.domain.bands import BAND_IDS, RESOLUTION_M
-from reben.domain.grid import TileGrid
+from reben.domain.grid import PATCH_SIDE_M, TileGrid, TileSquare
 from reben.domain.names import ProductName
 from reben.runtime.errors import ConfigError, ProductError
 from reben.safe.xml_file import Metadata
@@ -98,12 +98,11 @@ class L2AProduct:
             )
         return dict(sorted(found.items()))
 
-    def grid(self, patch_m: int = 1200) -> TileGrid:
+    def square(self) -> TileSquare:
         """The place of the tile, from ``Tile_Geocoding`` of the granule.
 
         Raises:
             ProductError: a node is absent, or the tile is no square in a UTM zone.
-            ConfigError: no patch of this side fits the tile.
         """
         metadata = self.granule_metadata
         crs = metadata.text("HORIZONTAL_CS_CODE")
@@ -125,8 +124,17 @@ class L2AProduct:
                 f"sides {sorted(sides)} m and corners {sorted(corners)}"
             )
         (side_m,), ((x_min, y_max),) = sides, corners
+        return TileSquare(int(code), x_min, y_max, side_m)
+
+    def grid(self, patch_side_m: int = PATCH_SIDE_M) -> TileGrid:
+        """The patches of the tile, of this side in metres.
+
+        Raises:
+            ProductError: as `square`.
+            ConfigError: no patch of this side fits the tile.
+        """
         try:
-            return TileGrid(int(code), x_min, y_max, side_m, patch_m)
+            return self.square().grid(patch_side_m)
         except ConfigError as error:
             raise ConfigError(f"{self.path}: {error}") from error
 

@@ -6,10 +6,10 @@ in the published layout ``<tile>/<patch>``. Nothing else in reben opens these fi
 """
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from reben.domain.names import file_stem, is_patch_folder
 from reben.runtime.errors import RasterError
 
 Chunk = bytes | memoryview
@@ -18,13 +18,10 @@ File = tuple[str, list[Chunk]]
 #: A patch's name and its files.
 Patch = tuple[str, Iterable[File]]
 
-#: A patch rather than a tile or scene: its name ends in column and row.
-_PATCH_FOLDER = re.compile(r".+_\d{1,4}_\d{1,4}")
-
 
 def file_name(folder: str, layer: str) -> str:
     """The file of a layer of the patch in `folder`, below the root."""
-    return f"{folder}/{folder.rpartition('/')[2]}_{layer}.tif"
+    return f"{folder}/{file_stem(folder.rpartition('/')[2], layer)}.tif"
 
 
 class PatchWriter:
@@ -47,7 +44,7 @@ class PatchWriter:
         folder = f"{self.root}/{patch}"
         os.mkdir(folder)  # noqa: PTH102 - pathlib costs as much as the call itself
         for layer, chunks in files:
-            path = f"{folder}/{patch}_{layer}.tif"
+            path = f"{folder}/{file_stem(patch, layer)}.tif"
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             try:
                 expected = sum(memoryview(chunk).nbytes for chunk in chunks)
@@ -94,11 +91,11 @@ class PatchReader:
         Down there they lie in folders of a tile or, in BigEarthNet-S1, of a scene.
         """
         for name in _subfolders(self.root):
-            if _PATCH_FOLDER.fullmatch(name):
+            if is_patch_folder(name):
                 yield name
             else:
                 for patch in _subfolders(f"{self.root}/{name}"):
-                    if _PATCH_FOLDER.fullmatch(patch):
+                    if is_patch_folder(patch):
                         yield f"{name}/{patch}"
 
     def _open(self, folder: str, layer: str) -> int:

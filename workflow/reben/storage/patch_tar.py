@@ -11,21 +11,19 @@ import hashlib
 import os
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 import polars as pl
 import pyarrow as pa
 
+from reben.domain.names import file_stem
 from reben.domain.tables import read_table, write_table
 from reben.runtime.errors import RasterError
-from reben.storage.patch_files import File, Patch, PatchReader, PatchWriter, file_name
+from reben.storage.patch_files import File, Patch, PatchReader, file_name
 
-#: Values of `patches.container`.
-CONTAINERS = ("directory", "tar")
 TAR = "patches.tar"
 INDEX = "patches.index.parquet"
 #: Where each GeoTIFF starts in the tar, and how long it is.
@@ -46,13 +44,6 @@ def _header(name: str, size: int) -> bytes:
     info = tarfile.TarInfo(name)
     info.size = size
     return info.tobuf(tarfile.USTAR_FORMAT)
-
-
-class Writer(Protocol):
-    """What takes the patches of a tile, row by row."""
-
-    def add_row(self, row: int, patches: Iterable[Patch]) -> None:
-        """Write all files of all patches of a row; every row from 0 on, once."""
 
 
 class TarWriter:
@@ -177,7 +168,7 @@ class TarReader(PatchReader):
         def of(patch: str, layer: str) -> Callable[[], str]:
             return lambda: hashlib.sha256(self.read(patch, layer)).hexdigest()
 
-        return {f"{patch}_{layer}": of(patch, layer) for patch, layer in self._places}
+        return {file_stem(patch, layer): of(patch, layer) for patch, layer in self._places}
 
     def damage(self) -> str | None:
         """What of the tar is not as `TarWriter` writes it, the files' contents aside; or None."""
@@ -202,24 +193,3 @@ class TarReader(PatchReader):
             raise RasterError(
                 f"{self._tar}: {layer} of {folder} is missing; expected {file_name(folder, layer)}"
             ) from error
-
-
-@contextmanager
-def patch_writer(root: Path, container: str) -> Iterator[Writer]:
-    """Yield what writes patches into a folder in one of the `CONTAINERS`."""
-    if container == "tar":
-        with TarWriter(root) as writer:
-            yield writer
-    else:
-        yield PatchWriter(root)
-
-
-def patch_reader(root: str | os.PathLike[str]) -> PatchReader:
-    """What reads the patches in a folder, whichever way they are kept."""
-    return TarReader(root) if Path(root, TAR).exists() else PatchReader(root)
-
-
-def patch_readers(root: str | os.PathLike[str]) -> list[PatchReader]:
-    """What reads all patches below a folder: in it, in its tar, in tars one level down."""
-    tars = sorted(path.parent for path in Path(root).glob(f"*/{TAR}"))
-    return [patch_reader(root), *map(TarReader, tars)]

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ def write_sentinel1(
     patches: Iterable[tuple[int, int]],
     scene_times: Sequence[str],
     padded: bool = False,
+    patch_side_m: int | None = None,
 ) -> list[Path]:
     """Write Sentinel-1 patches in the layout of the published BigEarthNet-S1.
 
@@ -39,12 +41,13 @@ def write_sentinel1(
         scene_times: sensing times of the scenes (``20170613T165043``); they share the
             tile from west to east, taken in turn by S1A and S1B.
         padded: write indices with two digits; published names have as many as needed.
+        patch_side_m: side of a patch, metres; that of BigEarthNet where it fits.
 
     Returns:
         The patches' folders.
     """
     backscatter = Scene(spec).backscatter()
-    grid = spec.grid
+    grid = spec.grid if patch_side_m is None else replace(spec.grid, patch_side_m=patch_side_m)
     size_px = grid.patch_px(10)
     folders = []
     for col, row in patches:

@@ -11,11 +11,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reben.audit.outputs import MANIFEST
 from reben.runtime import cli
 from reben.runtime.files import sha256_file
+from reben.verify.audited_build import AuditedBuild
 from reben.verify.checks import verify
-from reben.verify.claims import Build
 
 
 def positive(text: str) -> int:
@@ -32,14 +31,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--sample", type=positive, help="patches of each tile to look at")
     args = parser.parse_args(argv)
 
-    build = Build.open(args.results, args.sample)
+    build = AuditedBuild.open(args.results, args.sample)
     findings = verify(build)
     for note in build.remarks():
         print(note)
     for finding in findings:
         print(finding)
     files = sum(sum(t["files"].values()) for t in build.manifest["outputs"]["tiles"].values())
-    manifest = build.results / "audit" / MANIFEST
+    manifest = build.layout.manifest
     print(f"held against {manifest}, SHA-256 {sha256_file(manifest)}")
     print(f"{len(findings)} findings in {len(build.tiles)} tiles, {files} GeoTIFFs")
     if findings:

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import polars as pl
 
-from reben.audit.digests import LAYERS
-from reben.audit.outputs import CLEAR_TABLE
+from reben.results.layout import IMAGE_STAGES
 from reben.runtime.errors import RebenError
 from reben.runtime.progress import progress
 from reben.split import assign_split
-from reben.verify.claims import Build, Finding
+from reben.verify.audited_build import AuditedBuild, Finding
 from reben.verify.entries import Count, check_clips, check_tile
 from reben.verify.files import check_audit, check_files, check_geotiffs
 from reben.verify.metadata import Metadata
@@ -24,7 +23,7 @@ Check = Callable[[], Iterable[Finding]]
 class Content:
     """The content of a build, checked in the order in which it is made."""
 
-    def __init__(self, build: Build) -> None:
+    def __init__(self, build: AuditedBuild) -> None:
         self._build = build
         self._counts: list[Count] = []
         self._said: set[tuple[Path, str]] = set()
@@ -87,18 +86,18 @@ class Content:
         for one, other, split, other_split, share in pairs.rows():
             if (split, other_split) != (by_place[one], by_place[other]):
                 yield Finding(
-                    self.metadata.folder / CLEAR_TABLE,
+                    self._build.layout.metadata,
                     f"{one} ({split}) and {other} ({other_split}) share {share:.1%} of ground; "
                     f"by their places they are {by_place[one]} and {by_place[other]}",
                 )
 
 
-def checks(build: Build) -> list[tuple[str, Check]]:
+def checks(build: AuditedBuild) -> list[tuple[str, Check]]:
     """All checks in their order, with what they look at."""
     geotiffs = [
-        (f"{layer} {tile}", partial(check_geotiffs, build, tile, layer))
+        (f"{stage} {tile}", partial(check_geotiffs, build, tile, stage))
         for tile in build.tiles
-        for layer in LAYERS
+        for stage in IMAGE_STAGES
     ]
     files: list[tuple[str, Check]] = [
         ("audit", lambda: check_audit(build)),
@@ -107,7 +106,7 @@ def checks(build: Build) -> list[tuple[str, Check]]:
     return [*geotiffs, *files, *Content(build).checks()]
 
 
-def verify(build: Build) -> list[Finding]:
+def verify(build: AuditedBuild) -> list[Finding]:
     """Run all checks; a check that breaks is a finding of its own, said once."""
     findings: list[Finding] = []
     broken: set[str] = set()
@@ -117,8 +116,8 @@ def verify(build: Build) -> list[Finding]:
             for finding in check():  # one by one: what was found before it broke, counts
                 findings.append(finding)  # noqa: PERF402
         except Exception as error:  # what was tampered with can break anything
-            kind = "" if isinstance(error, RebenError) else f"{type(error).__name__}: "
+            prefix = "" if isinstance(error, RebenError) else f"{type(error).__name__}: "
             if str(error) not in broken:
-                findings.append(Finding(build.results, f"{name}: {kind}{error}"))
+                findings.append(Finding(build.results, f"{name}: {prefix}{error}"))
             broken.add(str(error))
     return findings

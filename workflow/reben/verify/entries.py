@@ -18,23 +18,23 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
-from reben.audit.digests import LAYERS
-from reben.audit.outputs import LMDB
 from reben.domain.bands import NODATA, REFERENCE_MAP_M, RESOLUTION_M, S2_BANDS
 from reben.domain.grid import TileGrid
-from reben.domain.names import REFERENCE_MAP, PatchName, entry_key, patch_id
+from reben.domain.names import REFERENCE_MAP, FileName, PatchName, entry_key, file_stem
 from reben.domain.tables import SENTINEL1, read_table
 from reben.encode import Encoder
 from reben.land_cover.corine_polygons import Clip, read_clip
 from reben.land_cover.nomenclature import NO_POLYGON
-from reben.reference_maps import rasterise
+from reben.land_cover.rasterise import rasterise
+from reben.results.layout import IMAGE_STAGES
 from reben.runtime.errors import RebenError, StoreError
+from reben.runtime.files import read_json
 from reben.storage.geotiff_writer import Profile, gdal_options, template
 from reben.storage.lmdb_store import read_lmdb
+from reben.storage.patch_container import patch_reader
 from reben.storage.patch_files import PatchReader
-from reben.storage.patch_tar import patch_reader
 from reben.storage.safetensors_value import ValueLayout, header_of, tensors
-from reben.verify.claims import Build, Finding, read_record
+from reben.verify.audited_build import AuditedBuild, Finding
 from reben.verify.files import claimed_hashes
 
 #: Patches whose GeoTIFFs are read at a time.
@@ -54,7 +54,7 @@ class Entry:
 
 
 def check_tile(
-    build: Build, tile: str, kept: Mapping[str, str | None], counts: list[Count]
+    build: AuditedBuild, tile: str, kept: Mapping[str, str | None], counts: list[Count]
 ) -> Iterator[Finding]:
     """All entries of a tile, or those of a few patches.
 
@@ -65,15 +65,16 @@ def check_tile(
         counts: takes the pixels of each code in each reference map.
     """
     patches: set[str] = set()
-    claimed = {layer: set(claimed_hashes(build, tile, layer)) for layer in LAYERS}
+    claimed = {stage: set(claimed_hashes(build, tile, stage)) for stage in IMAGE_STAGES}
     for files in claimed.values():
-        patches |= {name[: len(patch_id(tile, 0, 0))] for name in files}
-    for layer, parts in zip(LAYERS, (S2_BANDS, (REFERENCE_MAP,)), strict=True):
-        expected = {f"{patch}_{part}" for patch in patches for part in parts}
-        for name in sorted(expected - claimed[layer]):
-            yield Finding(build.results / layer / tile, f"{name}.tif is missing in the audit")
-        for name in sorted(claimed[layer] - expected):
-            yield Finding(build.results / layer / tile, f"{name}.tif is in the audit, but no layer")
+        patches |= {name.patch for name in map(FileName.match, files) if name}
+    for stage, layers in zip(IMAGE_STAGES, (S2_BANDS, (REFERENCE_MAP,)), strict=True):
+        folder = build.layout.images(stage, tile)
+        expected = {file_stem(patch, layer) for patch in patches for layer in layers}
+        for name in sorted(expected - claimed[stage]):
+            yield Finding(folder, f"{name}.tif is missing in the audit")
+        for name in sorted(claimed[stage] - expected):
+            yield Finding(folder, f"{name}.tif is in the audit, but no layer")
     names = build.pick(patches)
     entries = [Entry(name, name, name, name in kept) for name in names]
     yield from check_kind(build, tile, "s2", entries, counts)
@@ -90,12 +91,12 @@ def check_tile(
 
 
 def check_kind(
-    build: Build, tile: str, kind: str, entries: Sequence[Entry], counts: list[Count]
+    build: AuditedBuild, tile: str, kind: str, entries: Sequence[Entry], counts: list[Count]
 ) -> Iterator[Finding]:
     """The entries of one kind, in every place that has them."""
     encoder = Encoder(kind, build.patch_m)
     grid = build.grids.get(tile)
-    shard_path, whole_path = build.results / f"encoded/{kind}/{tile}.lmdb", build.results / LMDB
+    shard_path, whole_path = build.layout.shard(kind, tile), build.layout.lmdb
     store = _store(build, tile, kind)
     raster = _raster(build, tile) if kind == "reference_maps" and entries else None
     with ExitStack() as stack:
@@ -145,12 +146,12 @@ def check_kind(
                     yield from found
 
 
-def _pairs(build: Build, tile: str) -> Path:
+def _pairs(build: AuditedBuild, tile: str) -> Path:
     """The table of all Sentinel-1 patches of a tile, kept or not, and where they are."""
-    return build.results / f"tables/sentinel1/{tile}.parquet"
+    return build.layout.sentinel1(tile)
 
 
-def _store(build: Build, tile: str, kind: str) -> PatchReader | None:
+def _store(build: AuditedBuild, tile: str, kind: str) -> PatchReader | None:
     """What reads the GeoTIFFs of a kind; None where they are gone."""
     if kind == "s1":
         root = Path(build.config["sentinel1"]["root"])
@@ -158,7 +159,7 @@ def _store(build: Build, tile: str, kind: str) -> PatchReader | None:
             build.note_absent(root, "entries of Sentinel-1 were not compared with it")
         has_places = _pairs(build, tile).is_file()
         return PatchReader(root) if root.is_dir() and has_places else None
-    root = build.results / {"s2": LAYERS[0]}.get(kind, LAYERS[1]) / tile
+    root = build.layout.patches(tile) if kind == "s2" else build.layout.reference_maps(tile)
     return patch_reader(root) if root.is_dir() else None
 
 
@@ -222,7 +223,7 @@ def _check_nodata(entry: Entry, path: Path, value: bytes, layout: ValueLayout) -
 
 
 def _check_map(
-    build: Build,
+    build: AuditedBuild,
     entry: Entry,
     path: Path,
     value: bytes,
@@ -246,13 +247,13 @@ def _check_map(
             )
 
 
-def _raster(build: Build, tile: str) -> NDArray[np.uint16] | None:
+def _raster(build: AuditedBuild, tile: str) -> NDArray[np.uint16] | None:
     """The tile's polygons as pixels; None where they are gone, or for a few patches alone."""
-    grid, manifest = build.grids.get(tile), build.results / "corine/manifest.json"
+    grid, manifest = build.grids.get(tile), build.layout.clip_manifest
     if build.sample is not None or grid is None:
         return None
     path = (
-        manifest.with_name(read_record(manifest)["tiles"][tile]["clip"])
+        build.layout.clip(read_json(manifest)["tiles"][tile]["clip"])
         if manifest.is_file()
         else manifest
     )
@@ -263,7 +264,7 @@ def _raster(build: Build, tile: str) -> NDArray[np.uint16] | None:
 
 
 def _check_place(
-    build: Build, kind: str, grid: TileGrid, store: PatchReader, entry: Entry
+    build: AuditedBuild, kind: str, grid: TileGrid, store: PatchReader, entry: Entry
 ) -> list[Finding]:
     """The GeoTIFFs of a patch: type, place, and tags."""
     name = PatchName.parse(entry.patch)
@@ -317,13 +318,13 @@ def _differences(data: bytes, profile: Profile, corner: tuple[int, int]) -> list
     ]
 
 
-def check_clips(build: Build) -> Iterator[Finding]:
+def check_clips(build: AuditedBuild) -> Iterator[Finding]:
     """The clips of CORINE against their names, which hold a digest of their content."""
-    folder = build.results / "corine"
-    if not (folder / "manifest.json").is_file():
+    manifest = build.layout.clip_manifest
+    if not manifest.is_file():
         return  # a note says so already
-    for tile, entry in read_record(folder / "manifest.json")["tiles"].items():
-        path = folder / entry["clip"]
+    for tile, entry in read_json(manifest)["tiles"].items():
+        path = build.layout.clip(entry["clip"])
         if tile in build.grids and path.is_file():
             digest = Clip.read(path, build.grids[tile]).digest()
             if path.stem.rpartition("-")[2] != digest:

@@ -6,22 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from reben.audit.crate import CONFIG, METADATA
-from reben.audit.digests import LAYERS, files_below, geotiffs, in_place, read_csv, to_csv
-from reben.audit.outputs import (
-    HASH_FILES,
-    LMDB,
-    NOMENCLATURE,
-    TILES,
-    global_digests,
-    table_paths,
-)
-from reben.domain.names import patch_id
+from reben.audit.digests import files_below, geotiffs, in_place, read_csv, to_csv
+from reben.audit.outputs import global_digests, table_paths
+from reben.domain.names import FileName
+from reben.results.layout import IMAGE_STAGES, Layout
 from reben.runtime.errors import RebenError, StoreError
-from reben.runtime.files import sha256_file
+from reben.runtime.files import read_json, sha256_file
 from reben.storage.lmdb_store import content_digest, trailing_bytes
-from reben.storage.patch_tar import INDEX, TAR, TarReader, patch_reader
-from reben.verify.claims import Build, Finding, listed, read_record
+from reben.storage.patch_container import patch_reader
+from reben.storage.patch_tar import INDEX, TAR, TarReader
+from reben.verify.audited_build import AuditedBuild, Finding, listed
 
 #: Where files lie that an audit covers, a level each.
 _FOLDERS = (
@@ -29,22 +23,22 @@ _FOLDERS = (
 )  # fmt: skip
 
 
-def claimed_hashes(build: Build, tile: str, layer: str) -> dict[str, str]:
+def claimed_hashes(build: AuditedBuild, tile: str, stage: str) -> dict[str, str]:
     """SHA-256 of a tile's GeoTIFFs by name, as the audit has it.
 
     Raises:
         TableError: the table is missing or malformed.
     """
-    return read_csv(build.results / "audit" / TILES / f"{tile}.{layer}.csv")
+    return read_csv(build.layout.tile_hashes(stage, tile))
 
 
-def check_geotiffs(build: Build, tile: str, layer: str) -> Iterator[Finding]:
+def check_geotiffs(build: AuditedBuild, tile: str, stage: str) -> Iterator[Finding]:
     """The GeoTIFFs of a tile against their checksums, and these against the manifest."""
-    claimed = claimed_hashes(build, tile, layer)
-    table = build.results / "audit" / TILES / f"{tile}.{layer}.csv"
-    if sha256_file(table) != build.manifest["outputs"]["tiles"][tile][layer]:
+    claimed = claimed_hashes(build, tile, stage)
+    table = build.layout.tile_hashes(stage, tile)
+    if sha256_file(table) != build.manifest["outputs"]["tiles"][tile][stage]:
         yield Finding(table, "its digest is not the one in the manifest")
-    root = build.results / layer / tile
+    root = build.layout.images(stage, tile)
     if not root.is_dir():
         if claimed:
             build.note_absent(root)
@@ -53,7 +47,8 @@ def check_geotiffs(build: Build, tile: str, layer: str) -> Iterator[Finding]:
 
     def place(name: str) -> Path:
         """Where the file is, or where it would be if the folder were no tar."""
-        return root / name[: len(patch_id(tile, 0, 0))] / f"{name}.tif"
+        known = FileName.match(name)
+        return root / (known.patch if known else name.rpartition("_")[0]) / f"{name}.tif"
 
     def digest_of(name: str) -> str:
         try:
@@ -74,20 +69,22 @@ def check_geotiffs(build: Build, tile: str, layer: str) -> Iterator[Finding]:
                 yield Finding(place(name), f"sha256: expected {claimed[name]}, found {found}")
 
 
-def _geotiffs_of(build: Build, root: Path, claimed: dict[str, str]) -> dict[str, Callable[[], str]]:
+def _geotiffs_of(
+    build: AuditedBuild, root: Path, claimed: dict[str, str]
+) -> dict[str, Callable[[], str]]:
     """What gives the SHA-256 of a few patches' GeoTIFFs: to list millions would take long."""
     store = patch_reader(root)
-    prefix = len(patch_id(root.name, 0, 0))
-    patches = set(build.pick({name[:prefix] for name in claimed}))
+    names = [name for name in map(FileName.match, claimed) if name]
+    patches = set(build.pick({name.patch for name in names}))
 
-    def of(name: str) -> Callable[[], str]:
-        data = partial(store.read, name[:prefix], name[prefix + 1 :])
+    def of(name: FileName) -> Callable[[], str]:
+        data = partial(store.read, name.patch, name.layer)
         return lambda: hashlib.sha256(data()).hexdigest()
 
-    return {name: of(name) for name in claimed if name[:prefix] in patches}
+    return {str(name): of(name) for name in names if name.patch in patches}
 
 
-def check_folder(build: Build, root: Path) -> Iterator[Finding]:
+def check_folder(build: AuditedBuild, root: Path) -> Iterator[Finding]:
     """What else is in a tile's folder: GeoTIFFs and patches where none should be."""
     strays = []
     if (root / TAR).exists():
@@ -106,17 +103,18 @@ def check_folder(build: Build, root: Path) -> Iterator[Finding]:
     note_strays(build, root, strays)
 
 
-def note_strays(build: Build, folder: Path, strays: list[str]) -> None:
+def note_strays(build: AuditedBuild, folder: Path, strays: list[str]) -> None:
     """Say what lies there that no audit covers; hidden files are Snakemake's."""
     if strays := [name for name in strays if not name.startswith(".")]:
         build.notes.append(f"{folder}: not covered by the audit: {listed(strays)}")
 
 
-def check_files(build: Build) -> Iterator[Finding]:
+def check_files(build: AuditedBuild) -> Iterator[Finding]:
     """Tables, shards and the LMDB's file against the manifest."""
     outputs = build.manifest["outputs"]
-    stores = {LMDB: outputs["lmdb"]} | {
-        f"encoded/{kind}/{tile}.lmdb": digests
+    below = Layout("")
+    stores = {below.lmdb.as_posix(): outputs["lmdb"]} | {
+        below.shard(kind, tile).as_posix(): digests
         for tile, entry in outputs["tiles"].items()
         for kind, digests in entry["shards"].items()
     }
@@ -128,12 +126,12 @@ def check_files(build: Build) -> Iterator[Finding]:
             f"only {build.sample} patches of each tile were looked at; LMDB and shards were "
             "not digested as a whole"
         )
-    for name in set(table_paths(build.results, build.config, build.tiles)) - set(claimed):
+    for name in set(table_paths(build.layout, build.config, build.tiles)) - set(claimed):
         build.note_absent(build.results / name, "nor when the audit was made")
     for name, expected in sorted(claimed.items()):
         path = build.results / name
         if not path.is_file():
-            if name.startswith("dataset/"):
+            if path.parent == build.layout.dataset:
                 yield Finding(path, "is in the manifest but missing")
             else:
                 build.note_absent(path.parent if path.name == "data.mdb" else path)
@@ -150,7 +148,7 @@ def check_files(build: Build) -> Iterator[Finding]:
         except StoreError as error:
             yield Finding(path, str(error))
     known = {Path(name) for name in claimed} | {Path(store) for store in stores}
-    known |= {Path(layer, tile) for layer in LAYERS for tile in build.tiles}
+    known |= {below.images(stage, tile) for stage in IMAGE_STAGES for tile in build.tiles}
     for pattern in _FOLDERS:
         for folder in sorted(path for path in build.results.glob(pattern) if path.is_dir()):
             inside = folder.relative_to(build.results)
@@ -170,39 +168,39 @@ def _same_entries(path: Path, claimed: dict[str, str]) -> bool:
         return False
 
 
-def check_audit(build: Build) -> Iterator[Finding]:
+def check_audit(build: AuditedBuild) -> Iterator[Finding]:
     """The files of the audit against each other."""
-    audit, outputs = build.results / "audit", build.manifest["outputs"]
-    for name, found in global_digests(audit, outputs).items():
+    layout, outputs = build.layout, build.manifest["outputs"]
+    for name, found in global_digests(layout, outputs).items():
         if found != outputs["global"][name]:
-            path = audit / HASH_FILES.get(name, "manifest.json")
+            path = layout.hashes(name) if name in IMAGE_STAGES else layout.manifest
             claimed = outputs["global"][name]
             yield Finding(path, f"global digest of {name}: expected {claimed}, found {found}")
-    for layer, name in HASH_FILES.items():
+    for stage in IMAGE_STAGES:
+        table, digest = layout.hashes(stage), layout.hashes_digest(stage)
         joined = to_csv(
-            {k: v for tile in build.tiles for k, v in claimed_hashes(build, tile, layer).items()}
+            {k: v for tile in build.tiles for k, v in claimed_hashes(build, tile, stage).items()}
         )
-        if joined.encode() != (audit / name).read_bytes():
-            yield Finding(audit / name, f"is not what the tables in {TILES}/ give together")
-        digest = (audit / f"{name}.sha256").read_text(encoding="utf-8")
-        if digest != sha256_file(audit / name):
-            yield Finding(audit / f"{name}.sha256", f"is not the SHA-256 of {name}")
+        if joined.encode() != table.read_bytes():
+            yield Finding(table, "is not what the tables in tiles/ give together")
+        if digest.read_text(encoding="utf-8") != sha256_file(table):
+            yield Finding(digest, f"is not the SHA-256 of {table.name}")
     for tile in build.tiles:
-        path = audit / TILES / f"{tile}.json"
-        if read_record(path) != outputs["tiles"][tile]:
+        path = layout.tile_digest(tile)
+        if read_json(path) != outputs["tiles"][tile]:
             yield Finding(path, "is not what the manifest says of the tile")
-    if read_record(audit / CONFIG) != build.config:
-        yield Finding(audit / CONFIG, "is not the config in the manifest")
+    if read_json(layout.audit_config) != build.config:
+        yield Finding(layout.audit_config, "is not the config in the manifest")
     nomenclature = build.manifest["inputs"]["files"]["labels.nomenclature"]["sha256"]
-    if sha256_file(audit / NOMENCLATURE) != nomenclature:
-        yield Finding(audit / NOMENCLATURE, "is not the nomenclature that the manifest names")
+    if sha256_file(layout.audit_nomenclature) != nomenclature:
+        yield Finding(layout.audit_nomenclature, "is not the nomenclature that the manifest names")
     yield from check_crate(build)
 
 
-def check_crate(build: Build) -> Iterator[Finding]:
+def check_crate(build: AuditedBuild) -> Iterator[Finding]:
     """The RO-Crate against the files in it and against the manifest."""
-    path = build.results / "audit" / METADATA
-    for entity in read_record(path)["@graph"]:
+    path = build.layout.crate
+    for entity in read_json(path)["@graph"]:
         if entity["@id"] == "#dataset":
             claimed = f"{build.manifest['dataset']['patches']} patches"
             if entity["size"] != claimed:
@@ -212,4 +210,4 @@ def check_crate(build: Build) -> Iterator[Finding]:
             if not file.is_file():
                 yield Finding(file, "is in the crate but missing")
             elif sha256_file(file) != entity["sha256"]:
-                yield Finding(file, f"its SHA-256 is not the one in {METADATA}")
+                yield Finding(file, f"its SHA-256 is not the one in {path.name}")

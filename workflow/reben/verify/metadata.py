@@ -9,12 +9,12 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 
-from reben.audit.outputs import CLEAR_TABLE, LMDB
-from reben.domain.names import PatchName, ProductName, Sentinel1Name, entry_key
+from reben.domain.names import FileName, PatchName, ProductName, Sentinel1Name, entry_key
 from reben.domain.split_geometry import SPLITS
-from reben.domain.tables import METADATA, OBSCURED_TABLE, read_table
+from reben.domain.tables import METADATA, read_table
+from reben.results.layout import Layout
 from reben.storage.lmdb_store import read_lmdb
-from reben.verify.claims import Build, Finding
+from reben.verify.audited_build import AuditedBuild, Finding
 from reben.verify.files import claimed_hashes
 
 _V1 = re.compile(r"(?P<mission>S2[A-D])_MSIL2A_(?P<date>\d{8})T\w*?_(?P<col>\d+)_(?P<row>\d+)")
@@ -25,33 +25,34 @@ class Metadata:
     """The metadata of a build.
 
     Attributes:
-        folder: of the dataset.
+        layout: the places of the results.
         clear: rows of patches without snow, cloud or shadow.
         obscured: rows of those with.
         audited: names of the valid patches, by the audit's checksums.
     """
 
-    folder: Path
+    layout: Layout
     clear: pl.DataFrame
     obscured: pl.DataFrame
     audited: pl.Series
 
     @classmethod
-    def read(cls, build: Build) -> "Metadata":
+    def read(cls, build: AuditedBuild) -> "Metadata":
         """Read both tables.
 
         Raises:
             TableError: one is missing or unreadable.
         """
         names = {
-            name.rpartition("_")[0]
+            name.patch
             for tile in build.tiles
-            for name in claimed_hashes(build, tile, "patches")
+            for name in map(FileName.match, claimed_hashes(build, tile, "patches"))
+            if name
         }
-        folder = build.results / "dataset"
-        clear = read_table(folder / CLEAR_TABLE, METADATA)
-        obscured = read_table(folder / OBSCURED_TABLE, METADATA)
-        return cls(folder, clear, obscured, pl.Series(sorted(names), dtype=pl.String))
+        layout = build.layout
+        clear = read_table(layout.metadata, METADATA)
+        obscured = read_table(layout.obscured, METADATA)
+        return cls(layout, clear, obscured, pl.Series(sorted(names), dtype=pl.String))
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -60,7 +61,7 @@ class Metadata:
 
     def both(self) -> list[tuple[Path, pl.DataFrame]]:
         """Both tables with their paths."""
-        paths = self.folder / CLEAR_TABLE, self.folder / OBSCURED_TABLE
+        paths = self.layout.metadata, self.layout.obscured
         return list(zip(paths, (self.clear, self.obscured), strict=True))
 
     def of_tile(self, tile: str) -> dict[str, str | None]:
@@ -68,7 +69,7 @@ class Metadata:
         rows = self.frame.filter(pl.col("patch_id").str.starts_with(f"{tile}_"))
         return dict(rows.select("patch_id", "s1_name").rows())
 
-    def check(self, build: Build) -> Iterator[Finding]:
+    def check(self, build: AuditedBuild) -> Iterator[Finding]:
         """Types, tables, splits, names, and the counts in the manifest."""
         flagged = pl.any_horizontal("contains_seasonal_snow", "contains_cloud_or_shadow")
         known = pl.col("patch_id").is_in(self.audited.implode())
@@ -86,19 +87,19 @@ class Metadata:
                 yield from check_names(path, row["patch_id"], row["s1_name"], row["s2v1_name"])
         twice = self.clear.join(self.obscured, on="patch_id", how="semi")["patch_id"]
         for name in twice:
-            yield Finding(self.folder / OBSCURED_TABLE, f"{name} stands in the other table too")
+            yield Finding(self.layout.obscured, f"{name} stands in the other table too")
         claimed = build.manifest["dataset"]
         counts = dict(self.frame["split"].value_counts().rows())
         found = {split: counts.get(split, 0) for split in SPLITS}
         if (len(self.frame), found) != (claimed["patches"], claimed["patches_by_split"]):
             yield Finding(
-                self.folder, f"expected {claimed['patches']} patches "
+                self.layout.dataset, f"expected {claimed['patches']} patches "
                 f"{claimed['patches_by_split']}, found {len(self.frame)} {found}",
             )  # fmt: skip
 
-    def check_keys(self, build: Build) -> Iterator[Finding]:
+    def check_keys(self, build: AuditedBuild) -> Iterator[Finding]:
         """Every row has its entries in the LMDB, and every entry its row."""
-        path = build.results / LMDB
+        path = build.layout.lmdb
         wanted: set[str] = set()
         for kind in build.kinds:
             column = "s1_name" if kind == "s1" else "patch_id"

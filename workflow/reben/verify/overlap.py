@@ -11,6 +11,8 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from reben.domain.name_columns import parts_of_tile
+
 #: Common plane for Europe; elsewhere its distances are off, its overlaps are not.
 _CRS = "EPSG:3035"
 _SEASON_OF_MONTH = dict(
@@ -49,7 +51,8 @@ def footprints(patches: pl.DataFrame) -> NDArray[np.object_]:
 
 def seasons(patches: pl.DataFrame) -> pl.Series:
     """The meteorological season in which each patch was sensed, from its tile's name."""
-    month = patches["tile"].str.extract(r"_\d{4}(\d{2})\d{2}T").cast(pl.Int8)
+    date = parts_of_tile().struct.field("date")
+    month = patches.select(date.str.slice(4, 2).cast(pl.Int8)).to_series()
     return month.replace_strict(_SEASON_OF_MONTH, return_dtype=pl.String)
 
 

@@ -10,17 +10,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from reben.alignment import align_patches, read_pairs
-from reben.audit.outputs import NOMENCLATURE
 from reben.countries import assign_country, read_countries
 from reben.domain.bands import S2_BANDS
-from reben.domain.names import PatchName
+from reben.domain.names import tile_of
 from reben.domain.tables import (
     ALIGNMENT,
     CODE_COUNTS,
@@ -33,16 +32,18 @@ from reben.domain.tables import (
     SPLIT,
     read_tables,
 )
+from reben.domain.verdict import ACCEPTED, REJECTED, Verdict
 from reben.funnel import funnel_table, quality_table
 from reben.labels import label_patches
 from reben.land_cover.nomenclature import read_nomenclature
 from reben.metadata import build_metadata, count_classes, divide
 from reben.patches import TilePatches, patch_table
-from reben.quality import ACCEPTED, REJECTED, failed
+from reben.quality import failed
+from reben.results.layout import Layout
 from reben.selection import select_patches
 from reben.snow_cloud import flag, read_names
 from reben.split import assign_split
-from reben.verify.claims import Build, Finding, read_record
+from reben.verify.audited_build import AuditedBuild, Finding
 from reben.verify.metadata import Metadata
 
 _PLACE = PATCHES.names[: PATCHES.names.index("valid")]
@@ -62,7 +63,7 @@ def compare(
     """
 
     def file(patch: str) -> Path:
-        return path if path.suffix else path / f"{PatchName.parse(patch).tile}.parquet"
+        return path if path.suffix else path / f"{tile_of(patch)}.parquet"
 
     if not stated["patch_id"].is_sorted():
         yield Finding(path, "the rows are not sorted by patch_id")
@@ -92,29 +93,35 @@ class Tables:
         counts: rows of `tables.CODE_COUNTS`, from the reference maps that were looked at.
     """
 
-    build: Build
+    build: AuditedBuild
     metadata: Metadata
     counts: pl.DataFrame
     _read: dict[str, pl.DataFrame | None] = field(default_factory=dict)
 
+    @property
+    def layout(self) -> Layout:
+        """The places of the results."""
+        return self.build.layout
+
     def table(self, name: str, schema: pa.Schema) -> pl.DataFrame | None:
         """A table of all tiles, or of each tile together; None where it is gone."""
         if name not in self._read:
-            names = [
-                file
-                for file in self.build.manifest["outputs"]["files"]
-                if file == f"tables/{name}.parquet" or file.startswith(f"tables/{name}/")
+            layout = self.layout
+            files = [self.build.results / file for file in self.build.manifest["outputs"]["files"]]
+            paths = [
+                path
+                for path in files
+                if path == layout.table(name) or path.parent == layout.tile_tables(name)
             ]
-            paths = [self.build.results / file for file in names]
             there = bool(paths) and all(path.is_file() for path in paths)
             self._read[name] = read_tables(paths, schema, sort=False) if there else None
         return self._read[name]
 
     @cached_property
-    def verdicts(self) -> dict[Path, dict[str, Any]]:
+    def verdicts(self) -> dict[Path, Verdict]:
         """The verdicts on the products that are there, by file."""
-        files = [self.build.results / f"quality/{tile}.json" for tile in self.build.tiles]
-        return {path: read_record(path) for path in files if path.is_file()}
+        files = map(self.layout.verdict, self.build.tiles)
+        return {path: Verdict.read(path) for path in files if path.is_file()}
 
     @cached_property
     def places(self) -> pl.DataFrame:
@@ -134,31 +141,27 @@ class Tables:
     @property
     def classes(self) -> dict[int, str]:
         """The nomenclature, as the audit keeps it."""
-        return read_nomenclature(self.build.results / "audit" / NOMENCLATURE)
-
-    def path(self, name: str) -> Path:
-        """Where a table of all tiles is, or the folder of those of each tile."""
-        tables = self.build.results / "tables"
-        return tables / name if (tables / name).is_dir() else tables / f"{name}.parquet"
+        return read_nomenclature(self.layout.audit_nomenclature)
 
     def check_verdicts(self) -> Iterator[Finding]:
         """Verdicts by the quality indicators, and grids as in the manifest."""
         products = self.build.manifest["inputs"]["products"]
         required = sorted(self.build.config["quality"]["required"])
         for path, verdict in self.verdicts.items():
-            reasons = failed(verdict["indicators"], required)
+            reasons = failed(verdict.indicators, required)
             expected = {key: products[path.stem][key] for key in ("verdict", "grid")}
             expected["reasons"] = reasons
-            if (verdict["verdict"] == REJECTED) != bool(reasons):
+            if verdict.accepted == bool(reasons):
                 expected["verdict"] = REJECTED if reasons else ACCEPTED
+            found = verdict.to_dict()
             for key, value in expected.items():
-                if verdict[key] != value:
-                    yield Finding(path, f"{key}: expected {value}, found {verdict[key]}")
+                if found[key] != value:
+                    yield Finding(path, f"{key}: expected {value}, found {found[key]}")
 
     def check_patches(self) -> Iterator[Finding]:
         """Patches by their tiles' grids; those valid are those that have GeoTIFFs."""
         if (patches := self.table("patches", PATCHES)) is not None:
-            folder = self.build.results / "tables/patches"
+            folder = self.layout.tile_tables("patches")
             valid = pl.col("patch_id").is_in(self.metadata.audited.implode())
             derived = self.places.with_columns(valid=valid)
             yield from compare(folder, patches, derived, "the grid of its tile and the audit")
@@ -176,7 +179,7 @@ class Tables:
             yield from compare(path, frame, derived.drop("kept"), "its reference map", whole=False)
         counted = self.table("code_counts", CODE_COUNTS)
         if counted is not None:
-            folder = self.build.results / "tables/code_counts"
+            folder = self.layout.tile_tables("code_counts")
             one_a_patch = pl.struct("code", "pixels").sort_by("code")
             stated, pixels = (
                 frame.group_by("patch_id").agg(codes=one_a_patch).sort("patch_id")
@@ -189,7 +192,11 @@ class Tables:
         if (stated_labels := self.table("labels", LABELS)) is not None:
             where = "the pixels of its codes"
             yield from compare(
-                self.path("labels"), stated_labels, derived, where, whole=counted is not None
+                self.layout.tile_tables("labels"),
+                stated_labels,
+                derived,
+                where,
+                whole=counted is not None,
             )
 
     def check_split(self) -> Iterator[Finding]:
@@ -201,7 +208,7 @@ class Tables:
             yield from compare(path, frame, derived, where, whole=False)
         if (split := self.table("split", SPLIT)) is not None:
             valid = derived.filter(pl.col("patch_id").is_in(self.metadata.audited.implode()))
-            yield from compare(self.path("split"), split, valid, where)
+            yield from compare(self.layout.tile_tables("split"), split, valid, where)
 
     def check_flags(self) -> Iterator[Finding]:
         """Flags from the lists, or from the scene classification."""
@@ -231,7 +238,7 @@ class Tables:
             for path, frame in self.metadata.both():
                 yield from compare(path, frame, derived, where, whole=False)
             if stated is not None:
-                yield from compare(self.path("snow_cloud"), stated, derived, where, whole=False)
+                yield from compare(self.layout.snow_cloud, stated, derived, where, whole=False)
 
     @cached_property
     def pairs(self) -> Path | None:
@@ -258,7 +265,7 @@ class Tables:
         for table, frame in self.metadata.both():
             yield from compare(table, frame, derived, str(path), whole=False)
         if (stated := self.table("countries", COUNTRIES)) is not None:
-            yield from compare(self.path("countries"), stated, derived, str(path))
+            yield from compare(self.layout.countries, stated, derived, str(path))
 
     def check_alignment(self) -> Iterator[Finding]:
         """Names in v1 from the table of pairs."""
@@ -268,7 +275,7 @@ class Tables:
         for table, frame in self.metadata.both():
             yield from compare(table, frame, names, where, whole=False)
         if (stated := self.table("alignment", ALIGNMENT)) is not None:
-            yield from compare(self.path("alignment"), stated, self.aligned, where)
+            yield from compare(self.layout.alignment, stated, self.aligned, where)
 
     def _required_pairs(self) -> pl.DataFrame | None:
         settings = self.build.config["sentinel1"]
@@ -284,7 +291,7 @@ class Tables:
         aligned = self.table("alignment", ALIGNMENT)
         derived = select_patches(patches, labels, aligned, self._required_pairs())
         where = "the tables of patches, labels and names"
-        yield from compare(self.path("selection"), stated, derived, where)
+        yield from compare(self.layout.selection, stated, derived, where)
 
     def check_metadata(self) -> Iterator[Finding]:
         """Both metadata tables from the tables of the steps."""
@@ -308,14 +315,14 @@ class Tables:
         """The counts for people, from what they count."""
         verdicts = list(self.verdicts.values())
         classes = list(self.classes.values())
-        tables = {"class_counts.csv": count_classes(self.metadata.clear, classes)}
+        layout = self.layout
+        tables = {layout.class_counts: count_classes(self.metadata.clear, classes)}
         if len(verdicts) == len(self.build.tiles):
-            tables["quality.csv"] = quality_table(verdicts)
+            tables[layout.quality] = quality_table(verdicts)
             if (selection := self.table("selection", SELECTION)) is not None:
                 obscured, patch_m = self.metadata.obscured, self.build.patch_m
-                tables["funnel.csv"] = funnel_table(verdicts, selection, obscured, patch_m)
-        for name, derived in tables.items():
-            path = self.build.results / "dataset" / name
+                tables[layout.funnel] = funnel_table(verdicts, selection, obscured, patch_m)
+        for path, derived in tables.items():
             lines = zip_longest(
                 path.read_text("utf-8").splitlines(), derived.write_csv().splitlines()
             )

@@ -1,6 +1,5 @@
 """A results folder under check: what its manifest claims, what was found, what to say."""
 
-import json
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from reben.audit import provenance
-from reben.audit.outputs import MANIFEST
-from reben.domain.grid import TileGrid
-from reben.quality import ACCEPTED
+from reben.domain.grid import TileGrid, TileSquare
+from reben.domain.verdict import ACCEPTED
+from reben.results.layout import Layout
 from reben.runtime.errors import TableError
 from reben.runtime.files import read_json, sha256_file
 
@@ -26,18 +25,6 @@ _PARTS = {
     "software": ("gdal",),
     "code": ("steps",),
 }
-
-
-def read_record(path: Path) -> Any:
-    """A JSON file of a build.
-
-    Raises:
-        TableError: it is missing, or no JSON.
-    """
-    try:
-        return read_json(path)
-    except (OSError, ValueError) as error:
-        raise TableError(f"{path}: expected a JSON file, found none: {error}") from error
 
 
 def listed(names: Iterable[str]) -> str:
@@ -59,31 +46,32 @@ class Finding:
 
 
 @dataclass
-class Build:
+class AuditedBuild:
     """A results folder under check.
 
     Attributes:
-        results: the folder.
+        layout: the places of the results.
         manifest: what it claims.
         sample: how many patches of each tile to look at, picked at random; None looks at all.
         notes: what could not be checked, and shares that are stated.
         absent: names of what is not there, by folder and what follows from it.
     """
 
-    results: Path
+    layout: Layout
     manifest: dict[str, Any]
     sample: int | None = None
     notes: list[str] = field(default_factory=list)
     absent: dict[tuple[Path, str], set[str]] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, results: Path, sample: int | None = None) -> "Build":
+    def open(cls, results: Path, sample: int | None = None) -> "AuditedBuild":
         """Read the manifest.
 
         Raises:
             TableError: there is none, or it is no manifest.
         """
-        path = results / "audit" / MANIFEST
+        layout = Layout(results)
+        path = layout.manifest
         if not path.is_file():
             raise TableError(
                 f"{path}: expected the manifest of the build, found none; make it with the "
@@ -94,12 +82,17 @@ class Build:
             for part, keys in _PARTS.items():
                 for key in keys:
                     manifest[part][key]
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        except (KeyError, TypeError) as error:
             raise TableError(
                 f"{path}: expected the manifest of a build, found something else "
                 f"({type(error).__name__}: {error}); make it again with the target `audit`"
             ) from error
-        return cls(results, manifest, sample)
+        return cls(layout, manifest, sample)
+
+    @property
+    def results(self) -> Path:
+        """The results folder."""
+        return Path(self.layout.root)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -128,7 +121,7 @@ class Build:
         """Where the patches of each tile lie; none of tiles whose product was rejected."""
         products = self.manifest["inputs"]["products"]
         return {
-            tile: TileGrid.from_dict(products[tile]["grid"], self.patch_m)
+            tile: TileSquare.from_dict(products[tile]["grid"]).grid(self.patch_m)
             for tile in self.tiles
             if products[tile]["verdict"] == ACCEPTED
         }

@@ -1,12 +1,17 @@
-"""What every description of the dataset says alike: name, version, licence, counts, files."""
+"""What every description of the dataset says alike: name, version, licence, counts, files.
+
+In: a finished build, and what its config says of the dataset. Out: `Facts`, for the audit, the
+catalogue entries and the card.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from reben.domain.names import PLACE_IN_TILE, ProductName, parse_time
+from reben.domain.name_columns import tile_of_patch
+from reben.domain.names import ProductName, parse_time
 from reben.domain.split_geometry import SPLITS
-from reben.domain.tables import OBSCURED_TABLE
-from reben.results.finished import Build
+from reben.results.finished import FinishedBuild
+from reben.results.layout import CLEAR_TABLE, OBSCURED_TABLE
 from reben.runtime.files import sha256_file
 
 #: Where the text of a licence is, by its SPDX name.
@@ -22,7 +27,7 @@ ATTRIBUTION = (
     "Copernicus Land Monitoring Service, European Environment Agency"
 )
 METADATA_TABLES = {
-    "metadata": "metadata.parquet",
+    "metadata": CLEAR_TABLE,
     "metadata_snow_cloud_shadow": OBSCURED_TABLE,
 }
 
@@ -85,7 +90,7 @@ class Facts:
 
 
 def gather_facts(
-    build: Build,
+    build: FinishedBuild,
     *,
     name: str,
     version: str,
@@ -105,7 +110,7 @@ def gather_facts(
     """
     metadata = build.metadata
     splits = dict(metadata["split"].value_counts().rows())
-    tiles = metadata["patch_id"].str.replace(PLACE_IN_TILE, "").unique().sort().to_list()
+    tiles = metadata.select(tile_of_patch()).to_series().unique().sort().to_list()
     # Of all products, where no patch was kept.
     times = sorted(sensing_time(tile) for tile in tiles or build.tiles)
     return Facts(
@@ -122,7 +127,9 @@ def gather_facts(
         countries=metadata["country"].drop_nulls().unique().sort().to_list(),
         first=times[0],
         last=times[-1],
-        digests={file: sha256_file(build.dataset / file) for file in METADATA_TABLES.values()},
+        digests={
+            file: sha256_file(build.layout.dataset / file) for file in METADATA_TABLES.values()
+        },
     )
 
 
