@@ -3,7 +3,7 @@
 In: a tile's folders of GeoTIFFs and its shards. Out: for patches and reference maps a
 table ``name,sha256``, sorted by name, in the format of the published build (its
 tiff-hasher: the name is the file's, without ``.tif``); and a JSON with the digests of
-these tables, of the shards and of the product.
+these tables and of the shards, and that of the product which the patches were cut from.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from reben.memory.record import Record
 from reben.results.layout import IMAGE_STAGES, Layout
 from reben.runtime import cli
 from reben.runtime.errors import TableError
@@ -115,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--patches", type=Path, required=True, help="folder of GeoTIFFs")
     parser.add_argument("--reference-maps", type=Path, required=True, help="folder of GeoTIFFs")
     parser.add_argument("--shards", type=Path, nargs="*", default=[], help="LMDBs of the tile")
-    parser.add_argument("--product", type=Path, help="L2A folder; skipped where it is gone")
+    parser.add_argument("--cut", type=Path, help="record of the patches, for the product's digest")
     parser.add_argument("--threads", type=cli.count, default=1)
     parser.add_argument("--out", type=Path, required=True, help="folder of <tile>.json and tables")
     args = parser.parse_args(argv)
@@ -129,8 +130,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         digest["files"][stage] = len(hashes)
     # The kind of a shard is the folder that it lies in: <kind>/<tile>.lmdb.
     digest["shards"] = {shard.parent.name: digest_store(shard) for shard in args.shards}
-    if args.product and args.product.is_dir():
-        digest["product"] = digest_tree(args.product, args.threads)
+    if args.cut and (record := Record.read(args.cut)):
+        digest["product"] = record.sources["product"]["sha256"]  # what the patches were cut from
     write_json(args.out / _BELOW.tile_digest(args.tile).name, digest)
     log.info("%s: %s", args.tile, ", ".join(f"{n} {k}" for k, n in digest["files"].items()))
 

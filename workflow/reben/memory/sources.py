@@ -8,7 +8,7 @@ cannot set it back.
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from glob import escape
@@ -84,6 +84,16 @@ class Source:
             other = self.path.with_name(self.path.name + journal)
             if other.is_file() and other.stat().st_size:
                 yield other.name
+
+    def is_as_read(self, entries: Iterable[Mapping[str, str]]) -> bool:
+        """Whether its content is still the one that records state: ``stamp`` and ``sha256``."""
+        known = list(entries)
+        files = self.files() if self.exists() else []
+        if not files:
+            return False
+        if any(self.stamp(files) == entry["stamp"] for entry in known):
+            return True
+        return self.digest(files) in {entry["sha256"] for entry in known}
 
     @property
     def root(self) -> Path:
