@@ -25,6 +25,7 @@ from reben.errors import ProductError
 from reben.files import atomic_directory
 from reben.geotiff.writer import Profile, template
 from reben.grid import TileGrid
+from reben.jpeg2000_driver import require_jpeg2000
 from reben.names import patch_id
 from reben.patch_store import File
 from reben.patch_tar import CONTAINERS, Writer, patch_writer
@@ -107,7 +108,9 @@ def cut_product(
     Raises:
         ProductError: a native band is missing.
         RasterError: an image is damaged or not of this product.
+        ToolError: GDAL has no driver for JPEG 2000.
     """
+    require_jpeg2000()
     offsets = product.offsets() if harmonise_offset else {}
     scl_path = product.image(SCL, 20)
     with ExitStack() as stack:

@@ -26,6 +26,7 @@ from reben import cli
 from reben.bands import RESOLUTION_M
 from reben.errors import ProductError, ToolError
 from reben.files import atomic_directory, check_space
+from reben.jpeg2000_driver import require_jpeg2000
 from reben.names import ProductName
 from reben.programs import run_program
 from reben.safe.archive import restore_empty_folders
@@ -240,6 +241,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, _terminate)
     gipp = Path(args.gipp) if args.gipp else None
     with _kept(args.log):
+        require_jpeg2000()  # to check the product with: now, not after sen2cor's 40 minutes
         check_version(args.command, args.version)
         if gipp is not None and not gipp.is_file():
             raise ToolError(f"{gipp}: expected sen2cor's GIPP file, found none; check sen2cor.gipp")

@@ -17,6 +17,7 @@ from rasterio.windows import Window
 from reben.errors import RasterError
 from reben.grid import TileGrid
 from reben.image_form import ImageForm
+from reben.jpeg2000_driver import require_jpeg2000
 
 #: GDAL settings for streaming: no cache of decoded tiles, no look at the folder's other files.
 GDAL_ENV = {
@@ -37,6 +38,7 @@ class StripReader:
 
     Raises:
         RasterError: the image cannot be opened or is not the one expected.
+        ToolError: GDAL has no driver for JPEG 2000.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class StripReader:
         try:
             self._dataset = rasterio.open(path)
         except RasterioError as error:
+            require_jpeg2000()  # without a driver every image looks broken
             raise RasterError(
                 f"{path}: expected a JPEG 2000 image, but it cannot be opened ({error}); "
                 "fetch or process the product again"

@@ -16,6 +16,7 @@ import shapely
 from reben.audit.digests import digest_tree
 from reben.code_version import ENVIRONMENTS, PACKAGE, code_version, environment_version
 from reben.files import sha256_file
+from reben.jpeg2000_driver import load_openjpeg
 from reben.product_table import read_products
 from reben.settings import named_inputs
 
@@ -56,12 +57,16 @@ def software() -> dict[str, Any]:
     }
 
 
-def openjpeg_version() -> str | None:
-    """The version of the OpenJPEG that GDAL has loaded; None where that cannot be told."""
-    maps = Path("/proc/self/maps")
-    if not maps.exists():
+def openjpeg_version(maps: Path = Path("/proc/self/maps")) -> str | None:
+    """The version of GDAL's OpenJPEG; None where that cannot be found out.
+
+    Args:
+        maps: what this process has loaded, as Linux lists it.
+    """
+    # Where the driver is a plugin, its library comes with the first image only.
+    if not maps.exists() or not load_openjpeg():
         return None
-    loaded = re.search(r"\S*libopenjp2\S*", maps.read_text())
+    loaded = re.search(r"/[^\n]*/libopenjp2[^/\n]*$", maps.read_text(), re.MULTILINE)
     if loaded is None:
         return None
     ask = ctypes.CDLL(loaded[0]).opj_version
