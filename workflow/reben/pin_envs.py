@@ -172,9 +172,7 @@ def pin_text(environment: str, packages: Sequence[Package], source: str) -> str:
         ]
     else:
         lines += ["# Snakemake installs exactly these with --sdm conda.", "@EXPLICIT"]
-    lines += [
-        f"{p.url}#{p.md5}" if p.has_address else f"{p.name}=={p.version}" for p in packages
-    ]
+    lines += [f"{p.url}#{p.md5}" if p.has_address else f"{p.name}=={p.version}" for p in packages]
     return "\n".join(lines) + "\n"
 
 
