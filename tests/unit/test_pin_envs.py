@@ -110,7 +110,9 @@ def test_pin_files_are_what_the_records_give(channels: list[str]) -> None:
 
 
 def test_what_does_not_solve_says_which_package(channels: list[str]) -> None:
-    with pytest.raises(ToolError, match=r"(?s)environment old: expected to solve.*pyogrio ==0\.13\.0 cannot"):
+    with pytest.raises(
+        ToolError, match=r"(?s)environment old: expected to solve.*pyogrio ==0\.13\.0 cannot"
+    ):
         solve({"old": ["rasterio==1.4.4", "pyogrio==0.13.0"]}, channels)
 
 

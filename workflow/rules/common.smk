@@ -39,6 +39,12 @@ shell.prefix(
     " REBEN_SNAKEMAKE=$PPID; "
 )
 
+# With `--sdm conda apptainer`: an image made by `snakemake --containerize` (docs/conda.md).
+if IMAGE := os.environ.get("REBEN_IMAGE"):
+
+    containerized: IMAGE
+
+
 # Of what is wrong this says a line a key; validate() prints the schema, and sets defaults.
 check_keys(config, PACKAGES / "schemas" / "config.schema.json")
 validate(config, "../schemas/config.schema.json")
