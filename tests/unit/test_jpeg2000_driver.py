@@ -1,4 +1,4 @@
-"""Without a driver for JPEG 2000 a step stops before any work, and says which package is missing."""
+"""Without a driver for JPEG 2000 a step stops before any work and names the missing package."""
 
 import ast
 import os
@@ -71,7 +71,7 @@ def test_sen2cor_is_not_started(tmp_path: Path) -> None:
 
 
 def test_the_steps_that_read_images_are_those_tested_here() -> None:
-    """The ones whose own code makes the reader; that others import it for something else is fine."""
+    """The ones whose own code makes the reader; others import its module for something else."""
     steps = {step for _, step, _ in rules() if opens_any_image(step)}
     reading = set()
     for step in steps:

@@ -1,4 +1,4 @@
-"""The environments solve, against kept records; pin files are complete and those of the yaml files."""
+"""The environments solve, against kept records; pin files are complete and agree with them."""
 
 import hashlib
 import json
