@@ -66,10 +66,13 @@ def openjpeg_version(maps: Path = Path("/proc/self/maps")) -> str | None:
     # Where the driver is a plugin, its library comes with the first image only.
     if not maps.exists() or not load_openjpeg():
         return None
-    loaded = re.search(r"/[^\n]*/libopenjp2[^/\n]*$", maps.read_text(), re.MULTILINE)
-    if loaded is None:
+    loaded = re.findall(r"/[^\n]*/libopenjp2[^/\n]*$", maps.read_text(), re.MULTILINE)
+    if not loaded:
         return None
-    ask = ctypes.CDLL(loaded[0]).opj_version
+    # Wheels bring one each: Pillow's may be there too, and is not GDAL's.
+    beside = Path(rasterio.__file__).parents[1] / "rasterio.libs"
+    library = min(loaded, key=lambda path: Path(path).parent != beside)
+    ask = ctypes.CDLL(library).opj_version
     ask.restype = ctypes.c_char_p
     return str(ask().decode())
 
