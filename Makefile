@@ -67,13 +67,9 @@ lock:  ## resolve pyproject.toml anew (needs uv)
 	$(LOCK) --extra dev -o requirements-dev.lock
 	$(LOCK) -c requirements-dev.lock -o requirements.lock
 
-pin-envs:  ## full pins of the conda environments, envs/*.linux-64.pin.txt (needs conda)
-	@for env in envs/*.yaml; do \
-	  name=reben-pin-$$(basename $$env .yaml); \
-	  conda env create --quiet --yes --name $$name --file $$env && \
-	  conda list --name $$name --explicit --md5 > $${env%.yaml}.linux-64.pin.txt && \
-	  conda env remove --quiet --yes --name $$name || exit 1; \
-	done
+CHANNEL ?= conda-forge
+pin-envs: .venv/dev  ## full pins of the conda environments (CHANNEL="folder ..." for kept records)
+	$(BIN)/python -m reben.pin_envs --channel $(CHANNEL) --envs envs/*.yaml
 
 clean:  ## remove what the demo and the tools left, not .venv
 	rm -rf demo .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis

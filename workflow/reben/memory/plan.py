@@ -62,9 +62,16 @@ class Made:
             version["environment"] = environment_version(self.environment)
         return version
 
-    def wanted(self, tile: str) -> dict[str, Any]:
-        """The settings of a job as its record has them, plain JSON."""
+    def wanted(self, tile: str, deployment: str = "") -> dict[str, Any]:
+        """The settings of a job as its record has them, plain JSON.
+
+        Args:
+            tile: of the job.
+            deployment: what provides the environment, where it is not this one.
+        """
         values = {**self.options, **self.settings(tile), **self._version}
+        if self.environment and deployment:
+            values["deployment"] = deployment
         plain: dict[str, Any] = json.loads(json.dumps(values, sort_keys=True))
         return plain
 
@@ -75,10 +82,11 @@ class Plan:
     Args:
         results: folder of the results.
         tiles: all tiles of the build, sorted.
+        deployment: ``conda`` or the like, where steps do not run in this environment.
     """
 
-    def __init__(self, results: str, tiles: Sequence[str]) -> None:
-        self.results, self.tiles = results, list(tiles)
+    def __init__(self, results: str, tiles: Sequence[str], deployment: str = "") -> None:
+        self.results, self.tiles, self.deployment = results, list(tiles), deployment
         self.rules: dict[str, Made] = {}
         self._records: dict[str, tuple[int, Record | None]] = {}
         self._digests: dict[tuple[Source, str], str] = {}
@@ -97,7 +105,7 @@ class Plan:
         record = self._read(self.record(rule, tile))
         if record is None:
             return "not made yet"
-        wanted = made.wanted(tile)
+        wanted = made.wanted(tile, self.deployment)
         if changed := _differing(record.settings, wanted):
             return f"other {', '.join(changed)}"
         if sorted(record.after) != sorted(made.after):
@@ -119,7 +127,10 @@ class Plan:
         """What follows ``python -m`` for a job: the step, its record, its options."""
         made = self.rules[rule]
         words = [f"reben.{made.step}", "--record", self.record(rule, tile)]
-        words += ["--record-settings", json.dumps(made.wanted(tile), sort_keys=True)]
+        words += [
+            "--record-settings",
+            json.dumps(made.wanted(tile, self.deployment), sort_keys=True),
+        ]
         for before in made.after:
             of_tile = made.per_tile and self.rules[before].per_tile
             path = self.record(before, tile) if of_tile else self.records(before)

@@ -22,7 +22,15 @@ from reben.memory.plan import Made, Plan
 from reben.memory.record import MEMORY, record_path
 from reben.runtime.errors import RebenError
 
-PLAN = Plan(str(RESULTS.root), TILES)
+# Conda's libraries are not those of the wheels: PROJ differs, and with it some coordinates.
+DEPLOYMENT = (
+    workflow.deployment_settings.deployment_method
+    if workflow.deployment_settings
+    else []
+)
+PLAN = Plan(
+    str(RESULTS.root), TILES, " ".join(sorted(str(method) for method in DEPLOYMENT))
+)
 _MARKER = f"{RESULTS.root}/{MEMORY}/.plan"
 _begun = []
 
