@@ -1,7 +1,7 @@
 """What makes a job run again: its record, in `.reben` of the results (`reben.memory`).
 
-Every rule states, with `made_from`, what its jobs are made from, and has two more items: the
-input `made=due(RULE)` and the output `record=record(RULE)`. When jobs are planned, `due`
+What the jobs of a rule are made from stands before it, in `made_from`; the rule itself has an
+input `made=due(RULE)` and an output `record=record(RULE)`. When jobs are planned, `due`
 compares the record with what is wanted now. It always returns the same file, which is newer
 than any output if and only if the two differ; else it is `ancient`. So Snakemake's own times of
 files decide, and neither its memory (`.snakemake`) nor its hooks are needed.
@@ -15,12 +15,13 @@ import time
 
 from snakemake.exceptions import WorkflowError
 
+from reben.config.check import absence, absent_inputs
 from reben.config.product_table import write_products
 from reben.memory.lock import lock, unlock
 from reben.memory.ownership import take_possession
 from reben.memory.plan import Made, Plan
 from reben.memory.record import MEMORY, record_path
-from reben.runtime.errors import RebenError
+from reben.runtime.errors import ConfigError, RebenError
 
 # Conda's libraries are not those of the wheels: PROJ differs, and with it some coordinates.
 DEPLOYMENT = (
@@ -87,6 +88,8 @@ def _begin():
     if _begun:
         return
     _begun.append(True)
+    if ABSENT:  # before the first job, not after three days of sen2cor
+        raise ConfigError(absence(ABSENT))
     if workflow.execution_settings.lock:
         lock(RESULTS.root)
     take_possession(RESULTS.root, STAGES)
