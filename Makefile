@@ -4,10 +4,10 @@
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
-RUN := $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/local
+RUN := $(BIN)/snakemake --cores $(CORES) --logger rich
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test test-cluster check bench products lock pin-envs clean
+.PHONY: help install demo test test-cluster check config-docs bench products lock pin-envs clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -45,9 +45,12 @@ test-cluster: .venv/dev  ## the workflow on a Slurm that the test starts by itse
 check: .venv/dev  ## formatting, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	$(BIN)/mypy
-	$(BIN)/snakemake --lint --configfile tests/data/lint.yaml
+	$(BIN)/snakemake --lint
+
+config-docs: .venv/run  ## write the tables of config/README.md from the schemas
+	$(BIN)/python docs/config_reference.py
 
 bench: .venv/dev  ## time every step on a dense full-size tile and print a table
 	$(BIN)/python -m tests.benchmarks

@@ -22,7 +22,7 @@ class RuleFacts(NamedTuple):
 
 
 @cache
-def load_rules(config: str = "tests/data/lint.yaml") -> dict[str, RuleFacts]:
+def load_rules(config: str = ".test/config/config.yaml") -> dict[str, RuleFacts]:
     """All rules with a job, by name."""
     with SnakemakeApi() as api:
         workflow = api.workflow(

@@ -34,7 +34,7 @@ def local(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[]
     @cache
     def digests() -> dict[str, str]:
         workspace = Workspace(tmp_path_factory.mktemp("local") / "w", inputs)
-        built = workspace.build("local")
+        built = workspace.build("default")
         assert built.returncode == 0, built.stdout
         return workspace.digests()
 

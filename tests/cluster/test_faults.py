@@ -88,7 +88,7 @@ def test_full_scratch_disk(slurm: Slurm, inputs: Path, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "w", inputs)
     workspace.configure(products=str(table), sen2cor={"command": str(command)})
     target = f"results/l2a/{tile}.SAFE"
-    built = workspace.build("local", "--", target)
+    built = workspace.build("default", "--", target)
     assert built.returncode == 0, built.stdout
     expected = images(workspace)
     shutil.rmtree(workspace.folder / target)

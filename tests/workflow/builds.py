@@ -87,17 +87,18 @@ class Project:
         self, *args: str, cores: int = 2, env: Mapping[str, str] | None = None
     ) -> "subprocess.CompletedProcess[str]":
         """Run Snakemake in the copy and insist that it succeeds; stderr holds its output."""
-        return self.run([*self._command(cores), *args], env)
+        return self.run([*self.command(cores), *args], env)
 
     def failing(self, *args: str) -> str:
         """Run Snakemake in the copy and insist that it fails; its output."""
         done = subprocess.run(
-            [*self._command(2), *args], cwd=self.root, capture_output=True, text=True
+            [*self.command(2), *args], cwd=self.root, capture_output=True, text=True
         )
         assert done.returncode != 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def _command(self, cores: int) -> list[str]:
+    def command(self, cores: int) -> list[str]:
+        """The command line of a build of the config as it is now."""
         (self.root / "build.yaml").write_text(yaml.safe_dump(self.config))
         command = [sys.executable, "-m", "snakemake", "--configfile", "build.yaml"]
         return [*command, "--cores", str(cores)]

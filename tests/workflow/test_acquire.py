@@ -61,7 +61,7 @@ class Project:
 
     def command_line(self, *arguments: str) -> list[str]:
         (self.folder / "mine.yaml").write_text(yaml.safe_dump(self.config))
-        profile = ("--workflow-profile", "workflow/profiles/local", "--cores", "8")
+        profile = ("--workflow-profile", "workflow/profiles/default", "--cores", "8")
         return [
             sys.executable,
             "-m",

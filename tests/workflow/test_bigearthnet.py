@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 def test_dry_run_plans_125_tiles_with_their_resources() -> None:
     done = subprocess.run(
         ["snakemake", "--dry-run", "--printshellcmds", "--nolock"]
-        + ["--configfile=config/bigearthnet.yaml", "--workflow-profile=workflow/profiles/slurm"],
+        + ["--configfile=config/bigearthnet.yaml", "--workflow-profile=slurm"],
         cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout

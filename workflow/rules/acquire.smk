@@ -41,21 +41,26 @@ def fetched_product(tile):
     return {"product": product.product, "from": product.source}
 
 
-def local_product(tile):
-    """The zip or folder of a tile on this machine, as an input from outside."""
-    path = PRODUCTS[tile].path
-    return {"product": Source(Path(path))} if path else {}
+def acquired(name, level):
+    """State what the products of a level are made from."""
 
+    def local(tile):
+        product = PRODUCTS[tile]
+        here = product.level == level and product.path and not product.is_used_in_place
+        return {"product": Source(Path(product.path))} if here else {}
 
-for rule_name in ("acquire", "acquire_l2a"):
     made_from(
-        rule_name,
+        name,
         step="acquire",
         environment=None,
         coded=False,
         settings=fetched_product,
-        sources=local_product,
+        sources=local,
     )
+
+
+acquired("acquire", "L1C")
+acquired("acquire_l2a", "L2A")
 
 
 rule acquire:

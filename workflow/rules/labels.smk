@@ -96,6 +96,7 @@ rule make_reference_maps:
 
 
 rule label_patches:
+    """Label the patches of a tile with the classes present in their reference maps."""
     input:
         made=due("label_patches"),
         settled=after_clip,
@@ -105,7 +106,6 @@ rule label_patches:
         record=record("label_patches"),
     log:
         RESULTS.log("label_patches", "{tile}"),
-    """Label the patches of a tile with the classes present in their reference maps."""
     localrule: True
     conda:
         "../../envs/tables.yaml"

@@ -45,6 +45,7 @@ made_from(
 
 
 rule draw_overview:
+    """Draw all tiles with what became of their patches, and a few patches."""
     input:
         made=due("draw_overview"),
         settled=after_clip,
@@ -61,7 +62,6 @@ rule draw_overview:
         record=record("draw_overview"),
     log:
         RESULTS.log("draw_overview"),
-    """Draw all tiles with what became of their patches, and a few patches."""
     localrule: True
     conda:
         "../../envs/report.yaml"

@@ -13,6 +13,7 @@ made_from(
 
 
 rule assign_split:
+    """Assign train, validation and test by the place of each patch in its tile."""
     input:
         made=due("assign_split"),
         patches=RESULTS.patch_table("{tile}"),
@@ -21,7 +22,6 @@ rule assign_split:
         record=record("assign_split"),
     log:
         RESULTS.log("assign_split", "{tile}"),
-    """Assign train, validation and test by the place of each patch in its tile."""
     localrule: True
     conda:
         "../../envs/tables.yaml"

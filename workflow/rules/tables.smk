@@ -77,6 +77,7 @@ made_from(
 
 
 rule assign_country:
+    """Find the nearest country of each patch."""
     input:
         made=due("assign_country"),
         patches=of_tiles(RESULTS.patch_table),
@@ -85,7 +86,6 @@ rule assign_country:
         record=record("assign_country"),
     log:
         RESULTS.log("assign_country"),
-    """Find the nearest country of each patch."""
     localrule: True
     conda:
         "../../envs/vector.yaml"
@@ -103,6 +103,7 @@ rule assign_country:
 
 
 rule align_patches:
+    """Find the row of BigEarthNet v1 that each patch is."""
     input:
         made=due("align_patches"),
         patches=of_tiles(RESULTS.patch_table),
@@ -111,7 +112,6 @@ rule align_patches:
         record=record("align_patches"),
     log:
         RESULTS.log("align_patches"),
-    """Find the row of BigEarthNet v1 that each patch is."""
     localrule: True
     conda:
         "../../envs/tables.yaml"
@@ -129,6 +129,7 @@ rule align_patches:
 
 
 rule flag_snow_cloud:
+    """Flag patches with seasonal snow, and with cloud or shadow."""
     input:
         made=due("flag_snow_cloud"),
         patches=of_tiles(RESULTS.patch_table),
@@ -138,7 +139,6 @@ rule flag_snow_cloud:
         record=record("flag_snow_cloud"),
     log:
         RESULTS.log("flag_snow_cloud"),
-    """Flag patches with seasonal snow, and with cloud or shadow."""
     localrule: True
     conda:
         "../../envs/tables.yaml"
@@ -160,6 +160,7 @@ rule flag_snow_cloud:
 
 
 rule select_patches:
+    """Decide which patches make the dataset, and note why the others do not."""
     input:
         made=due("select_patches"),
         settled=after_clip,
@@ -172,7 +173,6 @@ rule select_patches:
         record=record("select_patches"),
     log:
         RESULTS.log("select_patches"),
-    """Decide which patches make the dataset, and note why the others do not."""
     localrule: True
     conda:
         "../../envs/tables.yaml"
@@ -194,6 +194,7 @@ rule select_patches:
 
 
 rule build_metadata:
+    """Build the two metadata tables and the class counts."""
     input:
         made=due("build_metadata"),
         settled=after_clip,
@@ -216,7 +217,6 @@ rule build_metadata:
         record=record("build_metadata"),
     log:
         RESULTS.log("build_metadata"),
-    """Build the two metadata tables and the class counts."""
     localrule: True
     conda:
         "../../envs/tables.yaml"
@@ -243,6 +243,7 @@ rule build_metadata:
 
 
 rule count_funnel:
+    """Count what became of every product and every patch."""
     input:
         made=due("count_funnel"),
         settled=after_clip,
@@ -265,7 +266,6 @@ rule count_funnel:
         record=record("count_funnel"),
     log:
         RESULTS.log("count_funnel"),
-    """Count what became of every product and every patch."""
     localrule: True
     conda:
         "../../envs/tables.yaml"

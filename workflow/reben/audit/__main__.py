@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     }
     write_json(layout.manifest, manifest)
     shutil.copyfile(args.config["labels"]["nomenclature"], layout.audit_nomenclature)
-    write_crate(layout, manifest, PACKAGE.parents[1] / "Snakefile")
+    write_crate(layout, manifest, PACKAGE.parent / "Snakefile")
     tables = manifest["outputs"]["files"]
     log.info("%s: %d tiles, %d tables", layout.audit, len(build.tiles), len(tables))
 

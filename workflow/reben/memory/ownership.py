@@ -15,18 +15,17 @@ from reben.runtime.files import write_text
 _FOLDERS = ".folders"
 
 
-def check_place(results: str, inputs: Mapping[str, str], stages: Iterable[str], home: Path) -> None:
-    """Check that results can lie there, before anything is planned.
+def check_place(results: str, inputs: Mapping[str, str], home: Path) -> None:
+    """Check that results can lie there, before anything is planned: apart from all else.
 
     Args:
         results: folder of the results.
         inputs: paths of all inputs, by what names them.
-        stages: folders that the build makes below the results.
         home: folder of the workflow.
 
     Raises:
         ConfigError: it is the root, the home, the clone, the current folder or one above them,
-            or an input lies in a folder that the build writes.
+            or an input lies in it, or it in an input.
     """
     root = Path(results).resolve()
     for place in (Path.home(), home.resolve(), Path.cwd()):
@@ -35,13 +34,12 @@ def check_place(results: str, inputs: Mapping[str, str], stages: Iterable[str], 
                 f"results is {results!r}; expected a folder for the results alone, found one that "
                 f"holds {place}. Name a new folder, such as results/tyrol"
             )
-    folders = [root / stage for stage in stages]
     for key, path in inputs.items():
         place = Path(path).resolve()
-        if any(place.is_relative_to(folder) for folder in folders):
+        if place.is_relative_to(root) or (place.is_dir() and root.is_relative_to(place)):
             raise ConfigError(
-                f"{key} is {path!r}, in a folder of the results ({results}) that the build writes "
-                "and deletes. Move the input, or name another `results` folder"
+                f"{key} is {path!r} and results is {results!r}; expected inputs apart from the "
+                "results, which the build writes and deletes. Name another `results` folder"
             )
 
 

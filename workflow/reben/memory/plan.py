@@ -81,6 +81,7 @@ class Plan:
         self.results, self.tiles = results, list(tiles)
         self.rules: dict[str, Made] = {}
         self._records: dict[str, tuple[int, Record | None]] = {}
+        self._digests: dict[tuple[Source, str], str] = {}
 
     def record(self, rule: str, tile: str) -> str:
         """The path of a job's record."""
@@ -162,7 +163,9 @@ class Plan:
             stamp = source.stamp(files)
             if stamp == known["stamp"]:
                 continue
-            if source.digest(files) != known["sha256"]:
+            if (key := (source, stamp)) not in self._digests:
+                self._digests[key] = source.digest(files)
+            if self._digests[key] != known["sha256"]:
                 return f"another {name}"
             same[name] = known | {"stamp": stamp, "path": os.fspath(source.path)}
         if same != record.sources:
@@ -178,6 +181,7 @@ class Plan:
         except OSError:
             return  # results that may only be read
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        self._records[path] = (status.st_mtime_ns, renewed)
 
 
 def _differing(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

@@ -24,7 +24,7 @@ FROZEN_PRODUCTS = frozen_products(RESULTS.root)
 RUNS_A_JOB = not workflow.is_main_process and FROZEN_PRODUCTS.exists()
 PRODUCTS = check_settings(config, FROZEN_PRODUCTS if RUNS_A_JOB else config["products"])
 TILES = list(PRODUCTS)
-check_place(RESULTS.root, all_inputs(config, PRODUCTS), STAGES, HOME)
+check_place(RESULTS.root, all_inputs(config, PRODUCTS), HOME)
 REQUIRED = sorted(config["quality"]["required"])
 os.environ.update(REBEN_PRODUCTS=str(FROZEN_PRODUCTS))
 

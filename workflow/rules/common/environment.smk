@@ -1,13 +1,11 @@
-"""Where the workflow lies, and how its steps are run."""
+"""How steps are run: by this Python, with the package of this clone."""
 
 import os
 import shlex
 import sys
-from pathlib import Path
 
-# The clone that this file lies in, also where another workflow uses it as a module. Seen from
-# here: a clone that is moved with its results has nothing to do.
-HOME = Path(os.path.relpath(Path(str(workflow.current_basedir)).parents[2]))
+# The clone, seen from here; also where another workflow uses it as a module.
+HOME = Path(os.path.relpath(WORKFLOW.parent))
 PACKAGES = Path(HOME, "workflow").absolute()
 sys.path.insert(0, str(PACKAGES))
 

@@ -5,6 +5,9 @@ input `made=due(RULE)` and the output `record=record(RULE)`. When jobs are plann
 compares the record with what is wanted now. It always returns the same file, which is newer
 than any output if and only if the two differ; else it is `ancient`. So Snakemake's own times of
 files decide, and neither its memory (`.snakemake`) nor its hooks are needed.
+
+Inputs from outside the results are parameters, not inputs: their content decides, and is in the
+record. As an input of Snakemake, one with a time in the future would condemn every output.
 """
 
 import re
@@ -43,17 +46,16 @@ def step(rule):
 
 
 def due(rule):
-    """The input that makes a job run if its record is not what is wanted; and its sources."""
+    """The input that makes a job run if its record is not what is wanted."""
 
     def inputs(wildcards):
         if not workflow.is_main_process:
             return _MARKER  # a node runs what it was given
         tile = wildcards.get("tile", "")
         try:
-            marker = _marker(PLAN.reason(rule, tile))
+            return _marker(PLAN.reason(rule, tile))
         except (RebenError, OSError) as error:
             raise WorkflowError(str(error)) from None
-        return [*marker, *_listed(PLAN.rules[rule].sources(tile))]
 
     return inputs
 
@@ -83,16 +85,3 @@ def _begin():
     write_products(FROZEN_PRODUCTS, PRODUCTS.values())
     # Another content every time: Snakemake overlooks a newer file that is the same.
     Path(_MARKER).write_text(f"{time.time_ns()}\n")
-
-
-def _listed(sources):
-    """Inputs from outside, for Snakemake to know of; their times are nothing to go by."""
-    now = time.time()
-    for source in sources.values():
-        path = source.path
-        if path.is_relative_to(RESULTS.root) or not path.exists():
-            continue
-        if (
-            path.stat().st_mtime <= now
-        ):  # from the future, it would condemn every output
-            yield ancient(str(path))

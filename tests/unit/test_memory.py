@@ -1,0 +1,402 @@
+"""What a build remembers: inputs by content, records of jobs, what is due, locks, ownership."""
+
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from reben.memory import lock as locks
+from reben.memory import recording
+from reben.memory.ownership import check_place, take_possession
+from reben.memory.plan import Made, Plan
+from reben.memory.record import Record, record_path
+from reben.memory.sources import Source
+from reben.runtime import cli
+from reben.runtime.errors import ConfigError, InputChangedError, OwnershipError
+from reben.runtime.files import sha256_file
+
+OLD = (1_000_000_000, 1_000_000_000)
+
+
+def look(source: Source) -> tuple[str, str]:
+    """The stamp and the digest of an input."""
+    files = source.files()
+    return source.stamp(files), source.digest(files)
+
+
+# Inputs from outside.
+
+
+def test_the_digest_of_a_file_is_its_sha256(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("code,class\n")
+    assert look(Source(path))[1] == sha256_file(path)
+
+
+@pytest.mark.parametrize("keep_time", [False, True])
+def test_another_content_of_the_same_size_and_time_is_seen(tmp_path: Path, keep_time: bool) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("one")
+    os.utime(path, OLD)
+    before = look(Source(path))
+    path.write_text("two")
+    if keep_time:
+        os.utime(path, OLD)
+    after = look(Source(path))
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+
+
+def test_a_copy_has_another_stamp_and_the_same_digest(tmp_path: Path) -> None:
+    product = tmp_path / "a.SAFE"
+    (product / "GRANULE/x").mkdir(parents=True)
+    (product / "MTD.xml").write_text("<a/>")
+    (product / "GRANULE/x/B02.jp2").write_bytes(b"pixels")
+    before = look(Source(product))
+    copy = tmp_path / "b.SAFE"
+    shutil.copytree(product, copy)
+    after = look(Source(copy))
+    assert before[0] != after[0]
+    assert before[1] == after[1]
+    (copy / "GRANULE/x/B02.jp2").write_bytes(b"Pixels")
+    assert look(Source(copy))[1] != before[1]
+    xml = Source(copy, "pattern", "*.xml")
+    assert xml.files() == ["MTD.xml"]
+
+
+def test_a_file_counts_with_what_belongs_to_it(tmp_path: Path) -> None:
+    shape = tmp_path / "clc[1].shp"
+    for suffix in (".shp", ".dbf", ".shx", ".txt"):
+        shape.with_suffix(suffix).write_text(suffix)
+    assert Source(shape).files() == ["clc[1].dbf", "clc[1].shp", "clc[1].shx"]
+    package = tmp_path / "clc.gpkg"
+    with sqlite3.connect(package, isolation_level=None) as base:
+        base.execute("pragma journal_mode=wal")
+        base.execute("create table t (code)")
+        base.execute("pragma wal_checkpoint(truncate)")
+        before = look(Source(package))
+        base.execute("insert into t values ('311')")
+        assert Source(package).files() == ["clc.gpkg", "clc.gpkg-wal"]
+        assert look(Source(package))[1] != before[1]
+    base.close()
+
+
+def test_listed_images_count_and_others_beside_them_do_not(tmp_path: Path) -> None:
+    table = tmp_path / "pairs.parquet"
+    images = Source(tmp_path, "images", str(table))
+    headers = replace(images, kind="headers")
+    assert images.files() == [], "nothing is listed yet"
+    pl.DataFrame({"folder": ["scene/patch"]}).write_parquet(table)
+    folder = tmp_path / "scene/patch"
+    folder.mkdir(parents=True)
+    for band in ("VV", "VH"):
+        (folder / f"patch_{band}.tif").write_bytes(bytes(2000))
+    (tmp_path / "scene/other").mkdir()
+    assert images.files() == ["scene/patch/patch_VH.tif", "scene/patch/patch_VV.tif"]
+    before, head = look(images), look(headers)
+    (folder / "patch_VV.tif").write_bytes(bytes(1999) + b"x")
+    assert look(images)[1] != before[1]
+    assert look(headers)[0] != head[0]
+    assert look(headers)[1] == head[1], "only the pixels differ"
+    (folder / "patch_VV.tif").unlink()
+    assert look(headers)[1] != head[1]
+
+
+def test_of_folders_only_the_names_count(tmp_path: Path) -> None:
+    (tmp_path / "scene/patch").mkdir(parents=True)
+    folders = Source(tmp_path, "folders")
+    assert folders.files() == ["scene", "scene/patch"]
+    before = look(folders)
+    (tmp_path / "scene/patch/a.tif").touch()
+    os.utime(tmp_path / "scene", OLD)
+    assert look(folders) == before
+    (tmp_path / "scene/later").mkdir()
+    assert look(folders)[1] != before[1]
+
+
+# Recording.
+
+
+def run_step(record: Path, *options: str, step: object = None) -> None:
+    with recording.recorded(["--record", str(record), *options, "--mine", "x"]) as rest:
+        assert rest == ["--mine", "x"]
+        if callable(step):
+            step()
+
+
+def test_a_step_leaves_a_record_of_what_it_read(tmp_path: Path) -> None:
+    source, record = tmp_path / "a.csv", tmp_path / ".a.json"
+    source.write_text("x")
+    words = ["--record-settings", '{"p": 0.25}', "--record-source", "a", "all", str(source), ""]
+    run_step(record, *words, step=lambda: recording.note("verdict", ["FAILED"]))
+    found = Record.read(record)
+    assert found is not None
+    assert (found.settings, found.found) == ({"p": 0.25}, {"verdict": ["FAILED"]})
+    assert found.sources["a"]["sha256"] == sha256_file(source)
+    later = tmp_path / ".b.json"
+    run_step(later, "--record-after", "first", str(record))
+    assert Record.read(later) != found
+
+
+def test_an_input_that_changes_while_it_is_read_is_an_error_with_its_name(tmp_path: Path) -> None:
+    source, record = tmp_path / "a.gpkg", tmp_path / ".a.json"
+    source.write_text("x")
+    words = ["--record-source", "corine.path", "all", str(source), ""]
+    with pytest.raises(InputChangedError, match=r"a\.gpkg: changed while it was read \(corine"):
+        run_step(record, *words, step=lambda: source.write_text("y"))
+    assert not record.exists()
+
+
+def test_a_step_that_fails_leaves_no_record_and_not_the_old_one(tmp_path: Path) -> None:
+    record = tmp_path / ".a.json"
+    run_step(record)
+    assert Record.read(record) == Record({})
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_step(record, step=fail)
+    assert Record.read(record) is None
+
+
+def test_without_record_a_step_has_its_arguments_as_they_are() -> None:
+    with recording.recorded(["--out", "--record-less"]) as rest:
+        assert rest == ["--out", "--record-less"]
+
+
+def test_every_step_takes_the_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seen = []
+    cli.run(lambda argv: seen.append(argv), ["--record", str(tmp_path / ".r.json"), "--out", "x"])
+    assert seen == [["--out", "x"]]
+    assert Record.read(tmp_path / ".r.json") == Record({})
+
+
+# Plans.
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    """Two tiles, cut from a product each, labelled by a CSV, counted together; all done."""
+    plan = new_plan(tmp_path / "results", tmp_path)
+    for tile in plan.tiles:
+        (tmp_path / f"{tile}.SAFE").mkdir()
+        (tmp_path / f"{tile}.SAFE/B02.jp2").write_text(tile)
+    (tmp_path / "classes.csv").write_text("code,class\n")
+    for rule in ("cut", "label", "count"):
+        finish(plan, rule)
+    return plan
+
+
+def new_plan(results: Path, inputs: Path, **options: object) -> Plan:
+    plan = Plan(str(results), ["T1", "T2"])
+    plan.rules["cut"] = Made(
+        step="patches",
+        environment=None,
+        coded=False,
+        options={"side_m": 1200, **options},
+        sources=lambda tile: {"product": Source(inputs / f"{tile}.SAFE")},
+    )
+    plan.rules["label"] = Made(
+        step="labels",
+        environment=None,
+        coded=False,
+        sources=lambda _: {"labels.nomenclature": Source(inputs / "classes.csv")},
+        after=["cut"],
+    )
+    plan.rules["count"] = Made(
+        step="funnel", environment=None, coded=False, per_tile=False, after=["label"]
+    )
+    return plan
+
+
+def finish(plan: Plan, rule: str) -> None:
+    """Run the jobs of a rule, as far as the memory can tell."""
+    for tile in plan.tiles if plan.rules[rule].per_tile else [""]:
+        words = [w.replace("/.*.json", "/.*.json") for w in plan.arguments(rule, tile)]
+        with recording.recorded(words[1:]):
+            pass
+
+
+def reasons(plan: Plan) -> dict[str, list[str | None]]:
+    return {
+        rule: [plan.reason(rule, tile) for tile in (plan.tiles if made.per_tile else [""])]
+        for rule, made in plan.rules.items()
+    }
+
+
+DONE = {"cut": [None, None], "label": [None, None], "count": [None]}
+
+
+def test_what_is_done_is_not_due(plan: Plan) -> None:
+    assert reasons(plan) == DONE
+
+
+def test_nothing_is_made_in_an_empty_folder(tmp_path: Path) -> None:
+    assert new_plan(tmp_path / "r", tmp_path).reason("cut", "T1") == "not made yet"
+
+
+def test_another_setting_makes_its_rule_due_and_back_again_not(plan: Plan, tmp_path: Path) -> None:
+    other = new_plan(Path(plan.results), tmp_path, side_m=600)
+    assert reasons(other) == {**DONE, "cut": ["other side_m"] * 2}
+    assert reasons(new_plan(Path(plan.results), tmp_path)) == DONE
+
+
+def test_a_new_kind_of_setting_is_another(plan: Plan, tmp_path: Path) -> None:
+    assert new_plan(Path(plan.results), tmp_path, more=1).reason("cut", "T1") == "other more"
+
+
+def test_the_memory_moves_with_the_results(plan: Plan, tmp_path: Path) -> None:
+    Path(plan.results).rename(tmp_path / "moved")
+    for path in (tmp_path / "moved").rglob("*"):
+        os.utime(path, OLD)
+    assert reasons(new_plan(tmp_path / "moved", tmp_path)) == DONE
+
+
+def test_another_content_makes_only_its_tile_due(plan: Plan, tmp_path: Path) -> None:
+    image = tmp_path / "T2.SAFE/B02.jp2"
+    image.write_text("T3")
+    os.utime(image, OLD)
+    assert reasons(plan) == {**DONE, "cut": [None, "another product"]}
+    finish(plan, "cut")
+    assert reasons(plan) == {**DONE, "label": [None, "cut has run since"]}
+    finish(plan, "label")
+    assert plan.reason("count") == "label has run since"
+
+
+def test_a_touched_input_is_looked_at_once(plan: Plan, tmp_path: Path, monkeypatch) -> None:
+    os.utime(tmp_path / "classes.csv", OLD)
+    record = Path(plan.record("label", "T1"))
+    os.utime(record, OLD)
+    assert reasons(plan) == DONE
+    assert record.stat().st_mtime == OLD[0], "the record is an output, and no newer than it was"
+    monkeypatch.setattr(Source, "digest", lambda *_: pytest.fail("read again"))
+    assert reasons(plan) == DONE
+
+
+def test_a_missing_input_is_missed_only_where_it_is_new(plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "classes.csv").unlink()
+    shutil.rmtree(tmp_path / "T1.SAFE")
+    assert reasons(plan) == DONE
+    assert plan.absent("cut", "T1") == [f"product: {tmp_path}/T1.SAFE"]
+    elsewhere = new_plan(Path(plan.results), tmp_path / "new")
+    assert elsewhere.reason("label", "T1") == "another labels.nomenclature"
+
+
+def test_a_tile_more_or_less_is_another_count(plan: Plan) -> None:
+    plan.tiles = ["T1"]
+    assert reasons(plan) == {"cut": [None], "label": [None], "count": ["label has run since"]}
+
+
+def test_a_damaged_or_deleted_record_is_none(plan: Plan) -> None:
+    Path(plan.record("cut", "T1")).write_text("{")
+    Path(plan.record("label", "T2")).unlink()
+    assert plan.reason("cut", "T1") == plan.reason("label", "T2") == "not made yet"
+    assert plan.reason("label", "T1") == "cut has run since"
+
+
+def test_a_changed_finding_is_a_reason(plan: Plan) -> None:
+    plan.rules["cut"] = replace(plan.rules["cut"], found=lambda tile: {"verdict": ["FAILED"]})
+    assert plan.reason("cut", "T1") == "other verdict"
+
+
+def test_records_of_the_same_content_are_the_same_wherever_inputs_lie(tmp_path: Path) -> None:
+    record = Record({"p": 1}, {}, {"a": {"path": "x", "sha256": "1", "stamp": "2"}})
+    moved = Record({"p": 1}, {}, {"a": {"path": "y", "sha256": "1", "stamp": "3"}})
+    assert record.digest == moved.digest
+    assert record.digest != Record({"p": 2}, {}, record.sources).digest
+    assert record_path("r", "cut", "T1") == "r/.reben/cut/.T1.json"
+
+
+# Locks.
+
+HOLD = (
+    "import sys, time; from reben.memory.lock import lock; lock(sys.argv[1]);"
+    " print('locked', flush=True); sys.stdin.read()"
+)
+
+
+def test_one_build_at_a_time_and_the_message_says_who(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    env = {**os.environ, "PYTHONPATH": "workflow"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": env, "text": True}
+    with subprocess.Popen(command, **pipes) as first:
+        assert first.stdout and first.stdout.readline() == "locked\n"
+        refused = subprocess.run(command, capture_output=True, env=env, text=True, input="")
+        assert refused.returncode != 0
+        assert f"process {first.pid} on " in refused.stderr
+        assert "has ended" not in refused.stderr
+        first.communicate("")
+    assert not list(tmp_path.rglob(".lock*")), "released by its end"
+    with subprocess.Popen(command, **pipes) as second:
+        assert second.stdout and second.stdout.readline() == "locked\n"
+        second.kill()
+    refused = subprocess.run(command, capture_output=True, env=env, text=True, input="")
+    assert "That process has ended" in refused.stderr
+    assert "--unlock" in refused.stderr
+    locks.unlock(tmp_path)
+    assert subprocess.run(command, env=env, input="", text=True).returncode == 0
+
+
+# Ownership.
+
+
+@pytest.mark.parametrize("results", ["/", ".", "..", "~", "here", "clone"])
+def test_results_must_have_a_folder_of_their_own(
+    results: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    home = tmp_path / "clone/inside"
+    home.mkdir(parents=True)
+    (tmp_path / "here").symlink_to(tmp_path)
+    place = str(Path(results).expanduser())
+    with pytest.raises(ConfigError, match=f"results is '{re.escape(place)}'; expected a folder"):
+        check_place(place, {}, home)
+
+
+@pytest.mark.parametrize("place", ["data/corine/clc.gpkg", "data/x.tsv", "link/clc.gpkg"])
+def test_an_input_in_the_results_is_refused(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/corine").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("data/corine")
+    with pytest.raises(ConfigError, match=r"corine\.path is .* expected inputs apart"):
+        check_place("data", {"corine.path": place}, tmp_path / "clone")
+
+
+def test_results_in_an_input_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"sentinel1\.root is"):
+        check_place(f"{tmp_path}/results", {"sentinel1.root": str(tmp_path)}, Path("clone"))
+
+
+def test_a_folder_that_no_build_made_is_refused_and_ours_is_not(tmp_path: Path) -> None:
+    (tmp_path / "archives").mkdir()
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(OwnershipError, match="archives was not made by this workflow") as caught:
+        take_possession(str(tmp_path), ["tables", "archives"])
+    assert not (tmp_path / ".reben").exists(), "nothing was written"
+    (tmp_path / "archives").rename(tmp_path / "mine")
+    take_possession(str(tmp_path), ["tables", "archives"])
+    (tmp_path / "archives").mkdir()
+    take_possession(str(tmp_path), ["tables", "archives", "report"])
+    assert (tmp_path / ".reben/.folders").read_text().split() == ["tables", "archives", "report"]
+    # The way that the message shows takes a build of an earlier version over.
+    old = tmp_path / "old"
+    (old / "tables").mkdir(parents=True)
+    command = str(caught.value).split("\n")[1].replace(str(tmp_path), str(old))
+    subprocess.run(["bash", "-c", command], check=True)
+    take_possession(str(old), ["tables", "archives"])
+
+
+def test_records_are_plain_json(plan: Plan) -> None:
+    text = Path(plan.record("label", "T1")).read_text()
+    assert list(json.loads(text)) == ["after", "found", "settings", "sources"]
