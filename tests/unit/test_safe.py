@@ -36,7 +36,7 @@ def test_verdict_in_both_spellings(tmp_path, style, failed):
         32633,
         300_000,
         5_400_000,
-        side_m=1200,
+        tile_side_m=1200,
         quality={failed: "FAILED"},
         indicator_style=style,
     )
@@ -99,7 +99,12 @@ def test_a_missing_band_is_named_with_where_it_belongs(product):
 
 def test_native_bands_are_taken_where_copies_exist(tmp_path):
     spec = ProductSpec(
-        f"{TILE}_20240101T000000", 32633, 300_000, 5_400_000, side_m=1200, resampled_copies=True
+        f"{TILE}_20240101T000000",
+        32633,
+        300_000,
+        5_400_000,
+        tile_side_m=1200,
+        resampled_copies=True,
     )
     product = L2AProduct.open(write_product(tmp_path, spec))
     assert product.image("B02", 60) is not None
@@ -120,7 +125,7 @@ def test_no_granule_or_several_is_an_error(product):
 
 def test_offsets_by_band(tmp_path):
     name = "S2A_MSIL2A_20220613T101031_N0400_R022_T33UUP_20240101T000000"
-    spec = ProductSpec(name, 32633, 300_000, 5_400_000, side_m=1200, boa_offset=True)
+    spec = ProductSpec(name, 32633, 300_000, 5_400_000, tile_side_m=1200, boa_offset=True)
     product = L2AProduct.open(write_product(tmp_path, spec))
     assert product.offsets() == dict.fromkeys(S2_BANDS, -1000)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from reben.domain.grid import PATCH_SIDE_M
 from reben.domain.name_columns import tile_of_patch
 from reben.domain.tables import METADATA, SELECTION, read_table
 from reben.domain.verdict import Verdict
@@ -49,7 +50,7 @@ def funnel_table(
     verdicts: Sequence[Verdict],
     selection: pl.DataFrame,
     obscured: pl.DataFrame,
-    patch_m: int,
+    patch_side_m: int,
 ) -> pl.DataFrame:
     """How many patches fell out at each step, by tile, and in a last row ``total``.
 
@@ -57,7 +58,7 @@ def funnel_table(
         verdicts: of all products.
         selection: `tables.SELECTION`.
         obscured: metadata of the patches with snow, cloud or shadow.
-        patch_m: side of a patch, metres.
+        patch_side_m: side of a patch, metres.
 
     Returns:
         Columns ``tile, patches``, one for each reason, ``kept``, and of these
@@ -69,7 +70,7 @@ def funnel_table(
     rows = []
     for verdict in sorted(verdicts, key=lambda v: v.tile):
         tile = verdict.tile
-        patches = verdict.grid(patch_m).count ** 2
+        patches = verdict.grid(patch_side_m).count ** 2
         rejected = 0 if verdict.accepted else patches
         kept = count.get((tile, None), 0)
         rows.append(
@@ -94,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--selection", required=True)
     parser.add_argument("--obscured", required=True, help="metadata of patches with snow or cloud")
-    parser.add_argument("--patch-m", type=int, default=1200, help="side of a patch, metres")
+    parser.add_argument("--patch-side-m", type=int, default=PATCH_SIDE_M, help="metres")
     parser.add_argument("--harmonise-offset", action="store_true", help="it was removed")
     parser.add_argument("--out-quality", required=True, help="CSV")
     parser.add_argument("--out-funnel", required=True, help="CSV")
@@ -108,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         verdicts,
         read_table(args.selection, SELECTION),
         read_table(args.obscured, METADATA),
-        args.patch_m,
+        args.patch_side_m,
     )
     write_text(args.out_funnel, funnel.write_csv())
     total = funnel.row(-1, named=True)

@@ -149,9 +149,8 @@ def draw_overview(build: FinishedBuild, classes: dict[int, str]) -> Figure:
     title = page.text(
         _MARGIN, gallery_at, "Patches in true colour and their reference maps", 12, weight="bold"
     )
-    note = (
-        f"each {build.patch_m / 1000:g} km wide; reflectance 0 to {WHITE / 1e4:g}, gamma {GAMMA:g}"
-    )
+    wide = f"each {build.patch_side_m / 1000:g} km wide"
+    note = f"{wide}; reflectance 0 to {WHITE / 1e4:g}, gamma {GAMMA:g}"
     page.text(_MARGIN + title + 0.25, gallery_at + 0.04, note, 9.5, color=_FAINT)
     for place, patch in enumerate(chosen):
         x = _MARGIN + place * (side + 0.25 + 0.25 / (_PATCHES - 1))

@@ -45,11 +45,12 @@ rule digest_tile:
     params:
         step=step("digest_tile"),
         product=lambda wildcards: l2a_path(wildcards.tile),
-        out=lambda wildcards, output: Path(output.digest).parent,
     shell:
         "python -m {params.step} --tile {wildcards.tile} --patches {input.patches:q}"
         " --reference-maps {input.reference_maps:q} --shards {input.shards:q}"
-        " --product {params.product:q} --threads {threads} --out {params.out:q} 2> {log:q}"
+        " --product {params.product:q} --threads {threads} --out {output.digest:q}"
+        " --out-patches {output.patches:q} --out-reference-maps {output.reference_maps:q}"
+        " 2> {log:q}"
 
 
 rule audit:

@@ -16,7 +16,7 @@ ENCODERS = {
 
 def encoded(kind, before, **made):
     """State what the shards of a kind are made from."""
-    options = {"layers": kind, "patch_m": config["patches"]["side_m"]}
+    options = {"kind": kind, "patch_side_m": config["patches"]["side_m"]}
     made_from(
         ENCODERS[kind],
         step="encode",

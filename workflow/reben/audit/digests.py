@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reben.results.layout import IMAGE_STAGES, Layout
 from reben.runtime import cli
 from reben.runtime.errors import TableError
 from reben.runtime.files import sha256_file, write_json, write_text
@@ -27,8 +26,6 @@ from reben.storage.patch_tar import TarReader
 log = logging.getLogger(__name__)
 
 HEADER = "name,sha256"
-#: Below the results folder.
-_BELOW = Layout("")
 _LINE = re.compile("[^,]+,[0-9a-f]{64}")
 #: Files that a thread hashes at a time: enough that handing them over costs nothing.
 _BATCH = 256
@@ -117,21 +114,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--shards", type=Path, nargs="*", default=[], help="LMDBs of the tile")
     parser.add_argument("--product", type=Path, help="L2A folder; skipped where it is gone")
     parser.add_argument("--threads", type=cli.count, default=1)
-    parser.add_argument("--out", type=Path, required=True, help="folder of <tile>.json and tables")
+    parser.add_argument("--out", type=Path, required=True, help="digests (JSON)")
+    parser.add_argument("--out-patches", type=Path, required=True, help="of patches (CSV)")
+    parser.add_argument("--out-reference-maps", type=Path, required=True, help="of maps (CSV)")
     args = parser.parse_args(argv)
 
     digest: dict[str, Any] = {"tile": args.tile, "files": {}, "product": None}
-    for stage, folder in zip(IMAGE_STAGES, (args.patches, args.reference_maps), strict=True):
+    for stage, folder, table in (
+        ("patches", args.patches, args.out_patches),
+        ("reference_maps", args.reference_maps, args.out_reference_maps),
+    ):
         hashes = digest_all(geotiffs(folder), args.threads)
         text = to_csv(hashes)
-        write_text(args.out / _BELOW.tile_hashes(stage, args.tile).name, text)
+        write_text(table, text)
         digest[stage] = hashlib.sha256(text.encode()).hexdigest()
         digest["files"][stage] = len(hashes)
     # The kind of a shard is the folder that it lies in: <kind>/<tile>.lmdb.
     digest["shards"] = {shard.parent.name: digest_store(shard) for shard in args.shards}
     if args.product and args.product.is_dir():
         digest["product"] = digest_tree(args.product, args.threads)
-    write_json(args.out / _BELOW.tile_digest(args.tile).name, digest)
+    write_json(args.out, digest)
     log.info("%s: %s", args.tile, ", ".join(f"{n} {k}" for k, n in digest["files"].items()))
 
 
