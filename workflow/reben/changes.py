@@ -17,6 +17,7 @@ import shapely
 from reben.domain.bands import REFERENCE_MAP_M
 from reben.domain.name_columns import place_of_patch, tile_of_patch
 from reben.domain.patch_arrays import blocks, grid_of
+from reben.domain.reasons import TOO_FEW_LABELLED
 from reben.domain.tables import CODE_COUNTS, LABELS, PATCHES, SELECTION, read_table, read_tables
 from reben.labels import THRESHOLDS, label_patches
 from reben.land_cover.corine_polygons import PolygonLayer
@@ -27,7 +28,6 @@ from reben.runtime import cli
 from reben.runtime.errors import TableError
 from reben.runtime.files import write_text
 from reben.runtime.progress import progress
-from reben.selection import TOO_FEW_LABELLED
 
 #: Of a long list, so many are shown; the table has all.
 _SHOWN = 20

@@ -12,17 +12,16 @@ import polars as pl
 
 from reben.domain.grid import PATCH_SIDE_M
 from reben.domain.name_columns import tile_of_patch
+from reben.domain.reasons import DROP_REASONS, REJECTED_PRODUCT, SNOW_CLOUD_OR_SHADOW
 from reben.domain.tables import METADATA, SELECTION, read_table
 from reben.domain.verdict import Verdict
 from reben.results.offset_warning import offset_warnings
 from reben.results.tile_paths import TilePaths
 from reben.runtime import cli
 from reben.runtime.files import write_text
-from reben.selection import REASONS
 
 log = logging.getLogger(__name__)
 
-REJECTED_PRODUCT = "rejected product"
 #: Without the product's own name: sen2cor puts the time of processing into it.
 _QUALITY = (
     "cloud_cover_percent",
@@ -75,10 +74,10 @@ def funnel_table(
         kept = count.get((tile, None), 0)
         rows.append(
             {"tile": tile, "patches": patches, REJECTED_PRODUCT: rejected}
-            | {reason: count.get((tile, reason), 0) for reason in REASONS}
+            | {reason: count.get((tile, reason), 0) for reason in DROP_REASONS}
             | {
                 "kept": kept,
-                "snow, cloud or shadow": dark.get(tile, 0),
+                SNOW_CLOUD_OR_SHADOW: dark.get(tile, 0),
                 "clear": kept - dark.get(tile, 0),
             }
         )

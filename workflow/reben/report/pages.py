@@ -11,9 +11,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reben.domain.names import ProductName
+from reben.domain.reasons import SNOW_CLOUD_OR_SHADOW
 from reben.domain.split_geometry import SPLITS
 from reben.domain.verdict import Verdict
-from reben.pictures.palette import DROPPED_COLOURS, OBSCURED, STATE_COLOURS
+from reben.pictures.palette import DROPPED_COLOURS, STATE_COLOURS
 from reben.report import charts, counts, distances, provenance
 from reben.report.gallery import Gallery, fates_of, map_of_patches, swatch_of_obscured
 from reben.results.finished import FinishedBuild
@@ -79,7 +80,7 @@ class Writer:
             "version": version,
             "splits": SPLITS,
             "colours": STATE_COLOURS,
-            "obscured": OBSCURED,
+            "obscured": SNOW_CLOUD_OR_SHADOW,
             "obscured_colour": swatch_of_obscured(),
             # Our own files, not input from outside.
             "style": Markup((_TEMPLATES / "style.css").read_text("utf-8")),  # noqa: S704
