@@ -180,7 +180,7 @@ def test_elsewhere_inputs_are_not_at_hand_and_labels_are_checked_all_the_same(
     monkeypatch.chdir(tmp_path)
     found, remarks = look(results)
     assert found == []
-    countries = "inputs/countries.gpkg: countries.path is not at hand as it was, the countries"
+    countries = "inputs/countries.gpkg: countries.path is gone or has changed since, the countries"
     assert any(line.startswith(countries) for line in remarks)
     assert any(line.startswith("inputs: not there, entries of Sentinel-1") for line in remarks)
     expected = tables.added_label(results)

@@ -7,7 +7,6 @@ made_from(
     "digest_tile",
     step="audit.digests",
     environment="raster",
-    sources=l2a_source,
     after=["make_patches", "make_reference_maps", *[ENCODERS[kind] for kind in KINDS]],
 )
 made_from(
@@ -44,11 +43,11 @@ rule digest_tile:
         runtime=growing(30),  # 100,000 files, 4 GB
     params:
         step=step("digest_tile"),
-        product=lambda wildcards: l2a_path(wildcards.tile),
+        cut=lambda wildcards: PLAN.record("make_patches", wildcards.tile),
     shell:
         "python -m {params.step} --tile {wildcards.tile} --patches {input.patches:q}"
         " --reference-maps {input.reference_maps:q} --shards {input.shards:q}"
-        " --product {params.product:q} --threads {threads} --out {output.digest:q}"
+        " --cut {params.cut:q} --threads {threads} --out {output.digest:q}"
         " --out-patches {output.patches:q} --out-reference-maps {output.reference_maps:q}"
         " 2> {log:q}"
 

@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     build = read_build(args.results)
     layout = build.layout
     facts = gather_facts(build, **named)
-    inputs = provenance.inputs(args.config, build.verdicts)
+    inputs = provenance.inputs(layout, args.config, build.verdicts)
     corrected = any(product["level"] == "L1C" for product in inputs["products"].values())
     manifest = {
         "warnings": offset_warnings(build.verdicts, args.config["patches"]["harmonise_offset"]),

@@ -3,22 +3,22 @@
 In: a tile's folders of GeoTIFFs and its shards. Out: for patches and reference maps a
 table ``name,sha256``, sorted by name, in the format of the published build (its
 tiff-hasher: the name is the file's, without ``.tif``); and a JSON with the digests of
-these tables, of the shards and of the product.
+these tables and of the shards, and that of the product which the patches were cut from.
 """
 
 import hashlib
 import logging
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from reben.memory.record import Record
 from reben.runtime import cli
 from reben.runtime.errors import TableError
-from reben.runtime.files import sha256_file, write_json, write_text
+from reben.runtime.files import files_below, sha256_file, write_json, write_text
 from reben.storage.lmdb_store import content_digest
 from reben.storage.patch_container import patch_reader
 from reben.storage.patch_tar import TarReader
@@ -29,13 +29,6 @@ HEADER = "name,sha256"
 _LINE = re.compile("[^,]+,[0-9a-f]{64}")
 #: Files that a thread hashes at a time: enough that handing them over costs nothing.
 _BATCH = 256
-
-
-def files_below(root: str | os.PathLike[str]) -> Iterator[str]:
-    """The paths of all files below a folder, relative to it, unsorted."""
-    for folder, _, names in os.walk(root):
-        inside = os.path.relpath(folder, root)
-        yield from (os.path.normpath(f"{inside}/{name}") for name in names)
 
 
 def digest_all(digests: Mapping[str, Callable[[], str]], threads: int = 1) -> dict[str, str]:
@@ -92,14 +85,6 @@ def read_csv(path: Path) -> dict[str, str]:
     return dict(line.split(",") for line in lines)
 
 
-def digest_tree(root: Path, threads: int = 1) -> str:
-    """One SHA-256 over the paths and contents of all files below `root`."""
-    hashes = digest_all(
-        {name: partial(sha256_file, root / name) for name in files_below(root)}, threads
-    )
-    return hashlib.sha256(to_csv(hashes).encode()).hexdigest()
-
-
 def digest_store(path: Path) -> dict[str, str]:
     """The digest of an LMDB's entries, and that of its file."""
     return {"content": content_digest(path), "data.mdb": sha256_file(path / "data.mdb")}
@@ -112,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--patches", type=Path, required=True, help="folder of GeoTIFFs")
     parser.add_argument("--reference-maps", type=Path, required=True, help="folder of GeoTIFFs")
     parser.add_argument("--shards", type=Path, nargs="*", default=[], help="LMDBs of the tile")
-    parser.add_argument("--product", type=Path, help="L2A folder; skipped where it is gone")
+    parser.add_argument("--cut", type=Path, help="record of the patches, for the product's digest")
     parser.add_argument("--threads", type=cli.count, default=1)
     parser.add_argument("--out", type=Path, required=True, help="digests (JSON)")
     parser.add_argument("--out-patches", type=Path, required=True, help="of patches (CSV)")
@@ -131,8 +116,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         digest["files"][stage] = len(hashes)
     # The kind of a shard is the folder that it lies in: <kind>/<tile>.lmdb.
     digest["shards"] = {shard.parent.name: digest_store(shard) for shard in args.shards}
-    if args.product and args.product.is_dir():
-        digest["product"] = digest_tree(args.product, args.threads)
+    if args.cut and (record := Record.read(args.cut)):
+        digest["product"] = record.sources["product"]["sha256"]  # what the patches were cut from
     write_json(args.out, digest)
     log.info("%s: %s", args.tile, ", ".join(f"{n} {k}" for k, n in digest["files"].items()))
 

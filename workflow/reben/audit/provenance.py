@@ -1,6 +1,8 @@
 """Where a build came from: its inputs, its settings, its software, its code."""
 
 import ctypes
+import hashlib
+import os
 import platform
 import re
 import subprocess
@@ -13,12 +15,13 @@ import pyproj
 import rasterio
 import shapely
 
-from reben.audit.digests import digest_tree
 from reben.config.check import named_inputs
 from reben.config.product_table import read_products
 from reben.domain.verdict import Verdict
+from reben.memory.record import inputs_read
+from reben.memory.sources import Source
+from reben.results.layout import Layout
 from reben.runtime.code_version import ENVIRONMENTS, PACKAGE, code_version, environment_version
-from reben.runtime.files import sha256_file
 
 _RULES = PACKAGE.parent / "rules"
 _USER_OF_URL = re.compile(r"(?<=://)[^/@\s]+@")
@@ -104,13 +107,27 @@ def code() -> dict[str, dict[str, str]]:
     }
 
 
-def inputs(config: dict[str, Any], verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """Every file that the config names, with its SHA-256; and every product's origin.
+#: The rules that read an input to the end, by its key in the config.
+_READERS = {
+    "corine.path": ["clip_corine"],
+    "labels.nomenclature": ["label_patches"],
+    "countries.path": ["assign_country"],
+    "alignment.pairs": ["align_patches"],
+    "sentinel1.root": ["encode_sentinel1"],
+    "snow_cloud.seasonal_snow": ["flag_snow_cloud"],
+    "snow_cloud.cloud_or_shadow": ["flag_snow_cloud"],
+    "sen2cor.gipp": ["run_sen2cor"],
+}
 
-    A file that is gone since is listed without a checksum. A folder has the digest over the
-    paths and contents of its files. What the products contain is in the digests of tiles.
+
+def inputs(layout: Layout, config: dict[str, Any], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """Every file that the config names, with the SHA-256 of what was read; every product's origin.
+
+    The digests are those that the steps have recorded as they read. An input that is another
+    since, or gone, is listed with ``changed_since``. What no step has read is digested now. The
+    products' digests are in those of the tiles.
     """
-    files = {key: _input(Path(path)) for key, path in named_inputs(config).items()}
+    files = {k: _input(layout, k, Path(path)) for k, path in named_inputs(config).items()}
     files["corine.path"]["release"] = config["corine"]["release"]
     judged = {verdict.tile: verdict for verdict in verdicts}
     products = {
@@ -125,15 +142,37 @@ def inputs(config: dict[str, Any], verdicts: Sequence[Verdict]) -> dict[str, Any
             # Where its patches lie: by it and their names the splits can be told again.
             "grid": judged[tile].square.to_dict(),
         }
-        for tile, product in read_products(config["products"]).items()
+        for tile, product in read_products(_product_table(config)).items()
     }
     return {"files": files, "products": products}
 
 
-def _input(path: Path) -> dict[str, Any]:
-    entry: dict[str, Any] = {"path": public(str(path)), "sha256": None}
-    if path.is_dir():
-        entry["sha256"] = digest_tree(path, threads=4)
-    elif path.exists():
-        entry |= {"sha256": sha256_file(path), "bytes": path.stat().st_size}
-    return entry
+def _product_table(config: dict[str, Any]) -> str:
+    """The product table as it was when the build began; outside a build, that of the config."""
+    frozen = os.environ.get("REBEN_PRODUCTS", "")
+    return frozen if Path(frozen).is_file() else str(config["products"])
+
+
+def _input(layout: Layout, key: str, path: Path) -> dict[str, Any]:
+    read = inputs_read(layout.root, key, _READERS.get(key, []))
+    source = Source(path)
+    if not read:
+        digest = source.digest(source.files()) if source.exists() else None
+        return {"path": public(str(path)), "sha256": digest, **_size(path)}
+    if key == "sentinel1.root":  # a part of it for each tile
+        same = all(
+            Source(path, "images", str(layout.sentinel1(tile))).is_as_read([entry])
+            for tile, entry in read.items()
+        )
+    else:
+        same = source.is_as_read(read.values())
+    digests = {entry["sha256"] for entry in read.values()}
+    entry: dict[str, Any] = {"path": public(str(path)), "sha256": digests.pop()}
+    if digests:
+        table = "".join(f"{tile},{e['sha256']}\n" for tile, e in read.items())
+        entry["sha256"] = hashlib.sha256(f"name,sha256\n{table}".encode()).hexdigest()
+    return entry | (_size(path) if same else {"changed_since": True})
+
+
+def _size(path: Path) -> dict[str, int]:
+    return {"bytes": path.stat().st_size} if path.is_file() else {}

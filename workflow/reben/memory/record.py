@@ -7,6 +7,8 @@ and when it fails. Names start with a dot, since these files are no part of the 
 
 import hashlib
 import json
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -67,6 +69,27 @@ class Record:
         contents = {name: entry["sha256"] for name, entry in self.sources.items()}
         value = [self.settings, self.after, contents, self.found]
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def inputs_read(
+    results: str | os.PathLike[str], name: str, rules: Iterable[str]
+) -> dict[str, dict[str, str]]:
+    """What the jobs of some rules have read of an input from outside.
+
+    Args:
+        results: folder of the results.
+        name: of the input, as in `Record.sources`.
+        rules: which.
+
+    Returns:
+        The entries of the records, by tile (``all`` for a job for all tiles), sorted.
+    """
+    found = {}
+    for rule in rules:
+        for path in Path(results, MEMORY, rule).glob(".*.json"):
+            if (record := Record.read(path)) and name in record.sources:
+                found[path.name[1:].removesuffix(".json")] = record.sources[name]
+    return dict(sorted(found.items()))
 
 
 def joint_digest(digests: list[str]) -> str:

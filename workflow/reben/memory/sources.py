@@ -8,14 +8,14 @@ cannot set it back.
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 
 from reben.domain.bands import S1_BANDS
-from reben.runtime.files import sha256_file
+from reben.runtime.files import files_below, sha256_file, subfolders
 from reben.storage.patch_files import file_name
 
 #: Files that belong to a Shapefile, by their suffix.
@@ -65,7 +65,7 @@ class Source:
         if self.kind == "pattern":
             found = self.path.glob(self.detail)
             return sorted(p.relative_to(self.path).as_posix() for p in found if p.is_file())
-        return sorted(_files_below(self.path))
+        return sorted(files_below(self.path))
 
     def _listed(self) -> list[str]:
         # Here, since the environments of steps that list nothing have no pyarrow.
@@ -84,6 +84,16 @@ class Source:
             other = self.path.with_name(self.path.name + journal)
             if other.is_file() and other.stat().st_size:
                 yield other.name
+
+    def is_as_read(self, entries: Iterable[Mapping[str, str]]) -> bool:
+        """Whether its content is still the one that records state: ``stamp`` and ``sha256``."""
+        known = list(entries)
+        files = self.files() if self.exists() else []
+        if not files:
+            return False
+        if any(self.stamp(files) == entry["stamp"] for entry in known):
+            return True
+        return self.digest(files) in {entry["sha256"] for entry in known}
 
     @property
     def root(self) -> Path:
@@ -149,17 +159,6 @@ def _hash_all(root: Path, names: Sequence[str], headers: bool) -> Iterator[str]:
 
 
 def _folders_below(root: Path) -> Iterator[str]:
-    for folder in _subfolders(root):
+    for folder in subfolders(root):
         yield folder
-        yield from (f"{folder}/{name}" for name in _subfolders(root / folder))
-
-
-def _subfolders(folder: Path) -> list[str]:
-    with os.scandir(folder) as entries:
-        return [entry.name for entry in entries if entry.is_dir()]
-
-
-def _files_below(root: Path) -> Iterator[str]:
-    for folder, _, names in os.walk(root):
-        inside = os.path.relpath(folder, root)
-        yield from (os.path.normpath(f"{inside}/{name}") for name in names)
+        yield from (f"{folder}/{name}" for name in subfolders(root / folder))

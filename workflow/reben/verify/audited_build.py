@@ -10,9 +10,10 @@ from typing import Any
 from reben.audit import provenance
 from reben.domain.grid import TileGrid, TileSquare
 from reben.domain.verdict import ACCEPTED
+from reben.memory.sources import Source
 from reben.results.layout import Layout
 from reben.runtime.errors import TableError
-from reben.runtime.files import read_json, sha256_file
+from reben.runtime.files import read_json
 
 _PARTS = {
     "config": (
@@ -160,7 +161,8 @@ class AuditedBuild:
         if entry is None:
             return None
         path = Path(entry["path"])
-        if path.is_file() and sha256_file(path) == entry["sha256"]:
+        source = Source(path)
+        if path.is_file() and source.digest(source.files()) == entry["sha256"]:
             return path
-        self.notes.append(f"{path}: {key} is not at hand as it was, {consequence}")
+        self.notes.append(f"{path}: {key} is gone or has changed since, {consequence}")
         return None
