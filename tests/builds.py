@@ -54,7 +54,7 @@ def write_build(
     results: Path,
     tiles: Sequence[str] = TILES,
     *,
-    patch_m: int = 240,
+    patch_side_m: int = 240,
     count: int = 8,
     rejected: Sequence[str] = TILES[2:],
     sentinel1: Path | None = None,
@@ -67,7 +67,7 @@ def write_build(
     Args:
         results: where.
         tiles: all tiles, each with `count` x `count` patches.
-        patch_m: side of a patch, metres.
+        patch_side_m: side of a patch, metres.
         count: patches along a tile's side.
         rejected: tiles whose product failed its quality check.
         sentinel1: also write Sentinel-1 patches into this folder, and pair them.
@@ -77,13 +77,13 @@ def write_build(
     """
     rng = np.random.default_rng(7)
     verdicts = [
-        a_verdict(tile, _square(tile, i, patch_m * count), accepted=tile not in rejected)
+        a_verdict(tile, _square(tile, i, patch_side_m * count), accepted=tile not in rejected)
         for i, tile in enumerate(tiles)
     ]
     tables = results / "tables"
     patches = []
     for verdict in verdicts:
-        frame = _patches(verdict, patch_m) if verdict.accepted else None
+        frame = _patches(verdict, patch_side_m) if verdict.accepted else None
         frame = read_tables([], PATCHES) if frame is None else frame
         write_table(tables / "patches" / f"{verdict.tile}.parquet", frame, PATCHES)
         verdict.write(results / "quality" / f"{verdict.tile}.json")
@@ -117,14 +117,14 @@ def write_build(
     write_table(dataset / OBSCURED_TABLE, obscured, METADATA)
     write_text(dataset / "class_counts.csv", count_classes(clear, CLASSES).write_csv())
     write_text(dataset / "quality.csv", quality_table(verdicts).write_csv())
-    funnel = funnel_table(verdicts, selection, obscured, patch_m)
+    funnel = funnel_table(verdicts, selection, obscured, patch_side_m)
     write_text(dataset / "funnel.csv", funnel.write_csv())
     if pictures:
         folders = {} if pairs is None else dict(pairs.select("patch_id", "folder").rows())
         for row in every.filter("valid").iter_rows(named=True):
-            _write_patch(results, row, patch_m, rng)
+            _write_patch(results, row, patch_side_m, rng)
             if sentinel1 and row["patch_id"] in folders:
-                _write_sentinel1(sentinel1 / folders[row["patch_id"]], row, patch_m, rng)
+                _write_sentinel1(sentinel1 / folders[row["patch_id"]], row, patch_side_m, rng)
     return results
 
 
@@ -162,10 +162,10 @@ def _square(tile: str, place: int, side_m: int) -> TileSquare:
     return TileSquare(32600 + int(mgrs[:2]), x_min, y_max, side_m)
 
 
-def _patches(verdict: Verdict, patch_m: int) -> pl.DataFrame:
-    grid = verdict.grid(patch_m)
+def _patches(verdict: Verdict, patch_side_m: int) -> pl.DataFrame:
+    grid = verdict.grid(patch_side_m)
     col, row = grid.columns_and_rows()
-    x, y = grid.x_min + col * patch_m, grid.y_max - row * patch_m
+    x, y = grid.x_min + col * patch_side_m, grid.y_max - row * patch_side_m
     valid = (col > 0) | (row > 1)
     frame = pl.DataFrame(
         {"patch_id": grid.patch_ids(verdict.tile), "col": col, "row": row, "valid": valid}
@@ -174,8 +174,8 @@ def _patches(verdict: Verdict, patch_m: int) -> pl.DataFrame:
         tile=pl.lit(verdict.tile),
         epsg=pl.lit(grid.epsg),
         x_min=pl.Series(x),
-        y_min=pl.Series(y - patch_m),
-        x_max=pl.Series(x + patch_m),
+        y_min=pl.Series(y - patch_side_m),
+        x_max=pl.Series(x + patch_side_m),
         y_max=pl.Series(y),
         tile_x_min=pl.lit(grid.x_min),
         tile_y_max=pl.lit(grid.y_max),
@@ -212,24 +212,24 @@ def _pairs(valid: pl.DataFrame) -> pl.DataFrame:
 
 
 def _write_patch(
-    results: Path, row: dict[str, Any], patch_m: int, rng: np.random.Generator
+    results: Path, row: dict[str, Any], patch_side_m: int, rng: np.random.Generator
 ) -> None:
     folder = results / "patches" / row["tile"] / row["patch_id"]
     for band, resolution_m in RESOLUTION_M.items():
-        size = patch_m // resolution_m
+        size = patch_side_m // resolution_m
         pixels = rng.integers(200, 2500, (size, size)).astype(np.uint16)
         _write_tiff(folder / f"{row['patch_id']}_{band}.tif", pixels, row, resolution_m)
-    codes = np.full((patch_m // 10, patch_m // 10), 211, np.uint16)
+    codes = np.full((patch_side_m // 10, patch_side_m // 10), 211, np.uint16)
     codes[: len(codes) // 2] = rng.choice([112, 231, 311, 512, 999])
     folder = results / "reference_maps" / row["tile"] / row["patch_id"]
     _write_tiff(folder / f"{row['patch_id']}_reference_map.tif", codes, row, 10)
 
 
 def _write_sentinel1(
-    folder: Path, row: dict[str, Any], patch_m: int, rng: np.random.Generator
+    folder: Path, row: dict[str, Any], patch_side_m: int, rng: np.random.Generator
 ) -> None:
     for band in S1_BANDS:
-        pixels = rng.normal(-12, 3, (patch_m // 10, patch_m // 10)).astype(np.float32)
+        pixels = rng.normal(-12, 3, (patch_side_m // 10, patch_side_m // 10)).astype(np.float32)
         _write_tiff(folder / f"{folder.name}_{band}.tif", pixels, row, 10)
 
 

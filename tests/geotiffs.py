@@ -15,10 +15,10 @@ TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 SCENE = "S1A_IW_GRDH_1SDV_20170613T165043"
 
 
-def s2_arrays(seed: int, patch_m: int = 1200) -> dict[str, NDArray[np.generic]]:
+def s2_arrays(seed: int, patch_side_m: int = 1200) -> dict[str, NDArray[np.generic]]:
     rng = np.random.default_rng(seed)
     return {
-        band: rng.integers(1, 4000, (patch_m // res, patch_m // res), dtype="uint16")
+        band: rng.integers(1, 4000, (patch_side_m // res, patch_side_m // res), dtype="uint16")
         for band, res in RESOLUTION_M.items()
     }
 

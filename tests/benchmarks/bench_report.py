@@ -27,7 +27,9 @@ def main(folder: Path) -> None:
     results = folder / "results"
     if not results.exists():
         # A full grid less the wedge is 8280 patches; some 549,500 of 115 tiles are kept.
-        write_build(results, tiles, patch_m=1200, count=91, rejected=(), unlabelled_fraction=0.4225)
+        write_build(
+            results, tiles, patch_side_m=1200, count=91, rejected=(), unlabelled_fraction=0.4225
+        )
     rows = len(read_build(results).metadata)
     start = time.perf_counter()
     report.main(

@@ -30,14 +30,14 @@ SPECS = [
         epsg=32633,
         x_min=342_000,
         y_max=5_340_000,
-        side_m=1200 * SIDE,
+        tile_side_m=1200 * SIDE,
     ),
     ProductSpec(
         "S2B_MSIL2A_20180421T102019_N9999_R065_T32TMT_20240101T000000",
         epsg=32632,
         x_min=441_000,
         y_max=5_222_400,
-        side_m=1200 * SIDE,
+        tile_side_m=1200 * SIDE,
         seed=1,
     ),
 ]

@@ -34,14 +34,14 @@ from reben.synthetic import (
     write_sentinel1,
 )
 from reben.synthetic.demo import demo_specs
-from tests.workflow.builds import Build
+from tests.workflow.builds import Project
 
 _A, _B, _C, _ = demo_specs()
 #: Three tiles of 2 x 2 patches: with clouds; with a check FAILED; with a reflectance offset.
 SPECS = (
-    replace(_A, side_m=2520, cloud_fraction=0.05),
-    replace(_B, side_m=2520, snow_fraction=0.5, quality={"FORMAT_CORRECTNESS": "FAILED"}),
-    replace(_C, side_m=2520, boa_offset=True),
+    replace(_A, tile_side_m=2520, cloud_fraction=0.05),
+    replace(_B, tile_side_m=2520, snow_fraction=0.5, quality={"FORMAT_CORRECTNESS": "FAILED"}),
+    replace(_C, tile_side_m=2520, boa_offset=True),
 )
 TIMES = ("20170613T165043", "20180421T172307", "20170716T054113")
 #: Not part of a dataset: logs, and what is made beside it.
@@ -49,9 +49,9 @@ _BESIDE = ("logs", "audit", "report", "sen2cor")
 LONG_AGO = (1_000_000_000, 1_000_000_000)
 
 
-def new_build(root: Path) -> Build:
+def new_build(root: Path) -> Project:
     """The inputs of all three products, and a config; nothing built."""
-    build = Build.new(
+    build = Project.new(
         root,
         {
             "products": "products.tsv",
@@ -114,7 +114,7 @@ class Sequence:
         story: what happened, in words.
     """
 
-    build: Build
+    build: Project
     rng: random.Random
     story: list[str] = field(default_factory=list)
     on: list[int] = field(default_factory=lambda: [0, 1])
@@ -329,7 +329,7 @@ class Sequence:
         """
         self.build.snakemake("--keep-going", "--rerun-incomplete")
         idle = self.build.jobs("-n")
-        fresh = Build.new(scratch, deepcopy({**self.config, "results": "results"}))
+        fresh = Project.new(scratch, deepcopy({**self.config, "results": "results"}))
         for name in ("inputs", "products.tsv"):
             subprocess.run(["cp", "-a", self.build.root / name, fresh.root / name], check=True)
         fresh.snakemake()
@@ -350,7 +350,7 @@ class Sequence:
         assert idle == {}, f"{story}: still to be done: {idle}"
 
 
-def finished(root: Path) -> Build:
+def finished(root: Path) -> Project:
     """A finished build of the first two products, for sequences to copy."""
     build = new_build(root)
     Sequence(build, random.Random(0)).write_products()
@@ -358,7 +358,7 @@ def finished(root: Path) -> Build:
     return build
 
 
-def play(seed: int, base: Build, scratch: Path, rounds: int = 2) -> Sequence:
+def play(seed: int, base: Project, scratch: Path, rounds: int = 2) -> Sequence:
     """Play one sequence and check its end."""
     sequence = Sequence(base.copy(scratch / "build"), random.Random(seed))
     sequence.play(rounds)

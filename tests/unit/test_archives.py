@@ -111,7 +111,7 @@ def test_they_hold_the_patches_of_the_metadata_and_unpack_for_the_encoder(
     out = tmp_path / "x.lmdb"
     encode.main(
         ["--s2", str(tmp_path / "BigEarthNet-S2"), "--s1", str(tmp_path / "BigEarthNet-S1")]
-        + ["--reference-maps", str(tmp_path / "Reference_Maps"), "--patch-m", "240"]
+        + ["--reference-maps", str(tmp_path / "Reference_Maps"), "--patch-side-m", "240"]
         + ["--out", str(out)]
     )
     with read_lmdb(out) as txn:

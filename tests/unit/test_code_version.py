@@ -3,6 +3,7 @@
 import pytest
 
 from reben.runtime.code_version import (
+    PACKAGE,
     _essence,
     _imports,
     closure,
@@ -60,6 +61,17 @@ def test_every_step_has_a_version_and_imports_what_it_uses():
 def test_what_reads_verdicts_and_tables_does_not_depend_on_the_readers_of_products(step):
     """Else an edit of the XML reader clips Europe again."""
     assert [name for name in closure(step) if name.startswith("safe.")] == []
+
+
+SHARED = ("config", "domain", "land_cover", "pictures", "results", "runtime", "safe", "storage")
+
+
+@pytest.mark.parametrize("folder", SHARED)
+def test_what_lies_in_a_shared_folder_imports_no_step(folder):
+    """Else an edit of the step makes all that share it run again."""
+    loose = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
+    for path in (PACKAGE / folder).glob("*.py"):
+        assert closure(f"{folder}.{path.stem}") & loose == set(), path
 
 
 def test_environment_versions_ignore_comments(tmp_path):

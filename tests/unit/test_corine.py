@@ -18,7 +18,7 @@ from reben.corine import clip_corine, remove_old_clips
 from reben.domain.grid import TileGrid, TileSquare
 from reben.domain.names import PatchName
 from reben.land_cover import corine_polygons
-from reben.land_cover.corine_polygons import Layer, read_clip
+from reben.land_cover.corine_polygons import PolygonLayer, read_clip
 from reben.land_cover.nomenclature import NO_POLYGON
 from reben.land_cover.rasterise import rasterise
 from reben.runtime.errors import TableError, VectorError
@@ -59,7 +59,7 @@ def layer_file(tmp_path):
 def test_layer_and_column_are_found_by_themselves(tmp_path, column):
     frame = gpd.GeoDataFrame({column: ["211"], "ID": ["a"]}, geometry=[box(0, 0)], crs=32633)
     frame.to_file(tmp_path / "x.gpkg", layer="any", driver="GPKG")
-    layer = Layer.open(tmp_path / "x.gpkg")
+    layer = PolygonLayer.open(tmp_path / "x.gpkg")
     assert (layer.name, layer.code_column) == ("any", column)
 
 
@@ -69,10 +69,10 @@ def test_no_code_column_is_an_error_that_lists_the_columns(tmp_path):
     with pytest.raises(
         VectorError, match=r"x\.gpkg: expected one code column, found 0 among: kind"
     ):
-        Layer.open(tmp_path / "x.gpkg")
+        PolygonLayer.open(tmp_path / "x.gpkg")
     with pytest.raises(VectorError, match=r"corine\.code_column is 'code', but the file has: kind"):
-        Layer.open(tmp_path / "x.gpkg", code_column="code")
-    assert Layer.open(tmp_path / "x.gpkg", code_column="kind").code_column == "kind"
+        PolygonLayer.open(tmp_path / "x.gpkg", code_column="code")
+    assert PolygonLayer.open(tmp_path / "x.gpkg", code_column="kind").code_column == "kind"
 
 
 def test_two_layers_need_a_choice(tmp_path):
@@ -81,10 +81,10 @@ def test_two_layers_need_a_choice(tmp_path):
     with pytest.raises(
         VectorError, match=r"one polygon layer, found 2 among: clc \(Polygon\), other .*set corine"
     ):
-        Layer.open(layer_file)
-    assert Layer.open(layer_file, layer="other").name == "other"
+        PolygonLayer.open(layer_file)
+    assert PolygonLayer.open(layer_file, layer="other").name == "other"
     with pytest.raises(VectorError, match=r"corine\.layer is 'third', but the file has: clc"):
-        Layer.open(layer_file, layer="third")
+        PolygonLayer.open(layer_file, layer="third")
 
 
 def test_of_several_layers_the_one_named_as_the_file_is_taken(tmp_path):
@@ -92,14 +92,14 @@ def test_of_several_layers_the_one_named_as_the_file_is_taken(tmp_path):
     path = tmp_path / "U2018_CLC2018_V2020_20u1.gpkg"
     for name in ("U2018_CLC2018_V2020_20u1_FR_GLP", "u2018_clc2018_v2020_20u1"):
         write_layer(path, [(211, box(0, 0))], layer=name)
-    assert Layer.open(path).name == "u2018_clc2018_v2020_20u1"
+    assert PolygonLayer.open(path).name == "u2018_clc2018_v2020_20u1"
 
 
 def test_a_layer_of_lines_is_refused_and_named(tmp_path):
     line = shapely.LineString([(300_000, 5_400_000), (301_200, 5_398_800)])
     path = write_layer(tmp_path / "x.gpkg", [(211, line)])
     with pytest.raises(VectorError, match=r"found 0 among: clc \(LineString\)"):
-        Layer.open(path)
+        PolygonLayer.open(path)
 
 
 def test_any_kind_of_polygon_and_of_code_is_read(tmp_path):
@@ -113,7 +113,7 @@ def test_any_kind_of_polygon_and_of_code_is_read(tmp_path):
     ]
     frame = gpd.GeoDataFrame({"Code_18": [211, 311, 512]}, geometry=shapes, crs=32633)
     frame.to_crs(4326).to_file(tmp_path / "x.geojson", driver="GeoJSON")
-    clip = Layer.open(tmp_path / "x.geojson").clip(SQUARE)
+    clip = PolygonLayer.open(tmp_path / "x.geojson").clip(SQUARE)
     polygons = shapely.from_wkb(clip.wkb)
     assert clip.codes.tolist() == [211, 311, 512]
     assert shapely.area(polygons) == pytest.approx([600**2, 2 * 600**2, 600**2], rel=1e-4)
@@ -125,26 +125,26 @@ def test_any_kind_of_polygon_and_of_code_is_read(tmp_path):
 def test_what_is_no_vector_file_is_refused(tmp_path):
     (tmp_path / "x.gpkg").write_text("no database")
     with pytest.raises(VectorError, match=r"x\.gpkg: expected a vector file"):
-        Layer.open(tmp_path / "x.gpkg")
+        PolygonLayer.open(tmp_path / "x.gpkg")
 
 
 def test_a_layer_without_a_crs_is_refused(tmp_path):
     write_layer(tmp_path / "x.shp", [(211, box(0, 0))], crs=None, driver="ESRI Shapefile")
     with pytest.raises(VectorError, match=r"x\.shp, layer x: expected a CRS, found none"):
-        Layer.open(tmp_path / "x.shp")
+        PolygonLayer.open(tmp_path / "x.shp")
 
 
 def test_an_unknown_code_is_refused(tmp_path):
     path = write_layer(tmp_path / "x.gpkg", [(211, box(0, 0)), (777, box(1, 0))])
     with pytest.raises(VectorError, match=r"column Code_18: .*found \['777'\]"):
-        Layer.open(path).clip(SQUARE)
+        PolygonLayer.open(path).clip(SQUARE)
 
 
 def test_no_overlap_is_an_error(tmp_path):
     path = write_layer(tmp_path / "x.gpkg", [(211, box(100, 100))])
     message = rf"^{TILE}: .*no polygon lies in the tile at \(300000, 5397600"
     with pytest.raises(VectorError, match=message):
-        clip_corine(Layer.open(path), [VERDICT], tmp_path)
+        clip_corine(PolygonLayer.open(path), [VERDICT], tmp_path)
 
 
 def test_invalid_polygons_are_repaired_and_reported(tmp_path, caplog):
@@ -153,7 +153,7 @@ def test_invalid_polygons_are_repaired_and_reported(tmp_path, caplog):
     )
     path = write_layer(tmp_path / "x.gpkg", [(211, bow_tie), (311, box(3, 3))])
     with caplog.at_level(logging.WARNING):
-        clip = Layer.open(path).clip(SQUARE)
+        clip = PolygonLayer.open(path).clip(SQUARE)
     assert clip.repaired == 1
     assert "x.gpkg: 1 invalid polygons repaired, e.g. Self-intersection" in caplog.text
     assert shapely.is_valid(shapely.from_wkb(clip.wkb)).all()
@@ -163,7 +163,7 @@ def test_a_polygon_without_area_is_left_out_and_reported(tmp_path, caplog):
     """It holds no pixel's centre; among two million polygons one must not stop a build."""
     line = shapely.Polygon([(300_000, 5_400_000), (301_200, 5_400_000), (300_000, 5_400_000)])
     path = write_layer(tmp_path / "x.gpkg", [(211, line), (311, box(0, 0))])
-    assert Layer.open(path).clip(SQUARE).codes.tolist() == [311]
+    assert PolygonLayer.open(path).clip(SQUARE).codes.tolist() == [311]
     assert "x.gpkg: 1 shapes without area left out" in caplog.text
 
 
@@ -179,7 +179,7 @@ def test_what_becomes_invalid_by_reprojection_is_repaired(tmp_path):
     place = gpd.GeoSeries([shape], crs=3035).to_crs(32633).iloc[0]
     assert not place.is_valid
     x_min, _, _, y_max = place.bounds
-    clip = Layer.open(path).clip(TileSquare(32633, round(x_min), round(y_max) - 3000, 8400))
+    clip = PolygonLayer.open(path).clip(TileSquare(32633, round(x_min), round(y_max) - 3000, 8400))
     (found,) = shapely.from_wkb(clip.wkb)
     assert found.is_valid
     assert found.geom_type in ("Polygon", "MultiPolygon")
@@ -189,11 +189,11 @@ def test_a_polygon_beyond_the_reach_of_the_zone_is_refused(tmp_path):
     shape = shapely.Polygon([(0, 0), (105, 0), (15, 60)])
     path = write_layer(tmp_path / "x.gpkg", [(211, shape)], crs="EPSG:4326")
     with pytest.raises(VectorError, match=r"x\.gpkg, .*reaches too far .* EPSG:32633; cut"):
-        Layer.open(path).clip(SQUARE)
+        PolygonLayer.open(path).clip(SQUARE)
 
 
 def test_clip_is_geoparquet_in_the_tile_zone(layer_file, tmp_path):
-    manifest = clip_corine(Layer.open(layer_file), [VERDICT], tmp_path / "out")
+    manifest = clip_corine(PolygonLayer.open(layer_file), [VERDICT], tmp_path / "out")
     path = tmp_path / "out" / manifest["tiles"][TILE]["clip"]
     frame = gpd.read_parquet(path)
     assert frame.crs.to_epsg() == 32633
@@ -206,12 +206,14 @@ def test_unchanged_clips_are_not_touched_and_old_ones_go(layer_file, tmp_path):
     other = a_verdict(TILE.replace("UUP", "UVP"), TileSquare(32633, 301_200, 5_400_000, 1200))
     squares = [(211, box(0, 0)), (512, box(2, 0)), (311, box(1, 1))]
     layer_file.unlink()
-    before = clip_corine(Layer.open(write_layer(layer_file, squares)), [VERDICT, other], out)
+    before = clip_corine(PolygonLayer.open(write_layer(layer_file, squares)), [VERDICT, other], out)
     times = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
     # The same polygons in another order and file, and one that only the second tile sees changed.
     layer_file.unlink()
     squares[2] = (312, box(1, 1))
-    after = clip_corine(Layer.open(write_layer(layer_file, squares[::-1])), [VERDICT, other], out)
+    after = clip_corine(
+        PolygonLayer.open(write_layer(layer_file, squares[::-1])), [VERDICT, other], out
+    )
     remove_old_clips(out, after)
     changed = {tile for tile in before["tiles"] if before["tiles"][tile] != after["tiles"][tile]}
     assert changed == {TILE}
@@ -222,7 +224,7 @@ def test_unchanged_clips_are_not_touched_and_old_ones_go(layer_file, tmp_path):
 
 def test_a_rejected_tile_has_an_empty_clip(layer_file, tmp_path):
     verdict = a_verdict(TILE, SQUARE, accepted=False)
-    manifest = clip_corine(Layer.open(layer_file), [verdict], tmp_path)
+    manifest = clip_corine(PolygonLayer.open(layer_file), [verdict], tmp_path)
     codes, polygons = read_clip(tmp_path / manifest["tiles"][TILE]["clip"])
     assert len(codes) == len(polygons) == 0
 
@@ -232,7 +234,7 @@ def test_polygons_are_reprojected_before_they_are_clipped(tmp_path):
     far = shapely.box(4_400_000, 2_600_000, 4_800_000, 2_900_000)
     path = write_layer(tmp_path / "x.gpkg", [(211, far)], crs="EPSG:3035")
     grid = TileGrid(32633, 300_000, 5_400_000, 109_800)
-    clip = Layer.open(path).clip(grid)
+    clip = PolygonLayer.open(path).clip(grid)
     whole = gpd.GeoSeries([far], crs=3035).to_crs(32633).iloc[0]
     expected = whole.intersection(
         shapely.box(*grid.bounds).buffer(corine_polygons.MARGIN_M, join_style="mitre")
@@ -321,7 +323,7 @@ def test_only_valid_patches_get_a_map(tmp_path):
 def test_the_published_reference_map(reference, tmp_path):
     """Patch 26_57, the one whose polygons in the reference scene are the true ones."""
     grid = TileGrid(32633, 300_000, 5_400_000, 109_800)
-    clip = Layer.open(reference / "scene/U2018_CLC2018_V2020_20u1.gpkg").clip(grid)
+    clip = PolygonLayer.open(reference / "scene/U2018_CLC2018_V2020_20u1.gpkg").clip(grid)
     raster = rasterise(grid, clip.codes, shapely.from_wkb(clip.wkb))
     (path,) = (reference / "patches/tiffs/BigEarthNet/Reference_Maps").glob("*/*/*.tif")
     with rasterio.open(path) as dataset:
@@ -355,7 +357,7 @@ def test_command_lines(layer_file, tmp_path, pristine_product):
 
 
 def test_a_damaged_clip_is_named(layer_file, tmp_path):
-    manifest = clip_corine(Layer.open(layer_file), [VERDICT], tmp_path / "out")
+    manifest = clip_corine(PolygonLayer.open(layer_file), [VERDICT], tmp_path / "out")
     path = tmp_path / "out" / manifest["tiles"][TILE]["clip"]
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(TableError, match=rf"{path.name}: not a readable table .*remove the file"):
@@ -364,6 +366,6 @@ def test_a_damaged_clip_is_named(layer_file, tmp_path):
 
 def test_reading_leaves_the_users_file_alone(layer_file):
     before = layer_file.read_bytes()
-    Layer.open(layer_file).clip(SQUARE)
+    PolygonLayer.open(layer_file).clip(SQUARE)
     assert layer_file.read_bytes() == before
     assert pyogrio.list_layers(layer_file).shape == (1, 2)

@@ -85,12 +85,12 @@ def test_a_patch_belongs_to_who_asked_for_it(folder: Path) -> None:
     np.testing.assert_array_equal(again["s2"], expected(0))
 
 
-@pytest.mark.parametrize("patch_m", [600, 2400])
-def test_patches_of_another_side_keep_their_size(tmp_path: Path, patch_m: int) -> None:
-    value = save(s2_arrays(0, patch_m))
-    assert stack_bands(value, S2_BANDS, None).shape == (12, patch_m // 10, patch_m // 10)
+@pytest.mark.parametrize("patch_side_m", [600, 2400])
+def test_patches_of_another_side_keep_their_size(tmp_path: Path, patch_side_m: int) -> None:
+    value = save(s2_arrays(0, patch_side_m))
+    assert stack_bands(value, S2_BANDS, None).shape == (12, patch_side_m // 10, patch_side_m // 10)
     # Bands of 20 m alone come in the size of the patch, too.
-    assert stack_bands(value, ["B05"], None).shape == (1, patch_m // 10, patch_m // 10)
+    assert stack_bands(value, ["B05"], None).shape == (1, patch_side_m // 10, patch_side_m // 10)
 
 
 def test_pixels_are_repeated_to_one_size(folder: Path) -> None:

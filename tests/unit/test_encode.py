@@ -115,7 +115,7 @@ def test_shard_holds_the_valid_patches_of_the_table(tmp_path: Path) -> None:
     table = write_patches_table(tmp_path / "t.parquet", ids, [True, False, True])
     for i in (0, 2):
         write_patch(tmp_path / "patches" / ids[i], s2_arrays(i))
-    main(["--layers", "s2", "--root", f"{tmp_path}/patches", "--table", str(table),
+    main(["--kind", "s2", "--root", f"{tmp_path}/patches", "--table", str(table),
           "--out", f"{tmp_path}/x.lmdb"])  # fmt: skip
     assert entries_of(tmp_path / "x.lmdb") == {ids[i]: save(s2_arrays(i)) for i in (0, 2)}
 
@@ -131,7 +131,7 @@ def test_sentinel1_shard_takes_key_and_folder_from_the_table(tmp_path: Path) -> 
     write_table(tmp_path / "t.parquet", pl.DataFrame(rows), SENTINEL1)
     for i, folder in enumerate(folders):
         write_patch(tmp_path / "s1" / folder, s1_arrays(i))
-    main(["--layers", "s1", "--root", f"{tmp_path}/s1", "--table", f"{tmp_path}/t.parquet",
+    main(["--kind", "s1", "--root", f"{tmp_path}/s1", "--table", f"{tmp_path}/t.parquet",
           "--out", f"{tmp_path}/x.lmdb"])  # fmt: skip
     assert entries_of(tmp_path / "x.lmdb") == {
         name: save(s1_arrays(i)) for i, name in enumerate(names)
@@ -141,17 +141,17 @@ def test_sentinel1_shard_takes_key_and_folder_from_the_table(tmp_path: Path) -> 
 def test_tile_without_patches_gives_an_empty_shard(tmp_path: Path) -> None:
     (tmp_path / "maps").mkdir()
     table = write_patches_table(tmp_path / "t.parquet", [], [])
-    main(["--layers", "s2", "--root", f"{tmp_path}/maps", "--table", str(table),
+    main(["--kind", "s2", "--root", f"{tmp_path}/maps", "--table", str(table),
           "--out", f"{tmp_path}/s2.lmdb"])  # fmt: skip
-    main(["--layers", "reference_maps", "--root", f"{tmp_path}/maps",
+    main(["--kind", "reference_maps", "--root", f"{tmp_path}/maps",
           "--out", f"{tmp_path}/maps.lmdb"])  # fmt: skip
     assert entries_of(tmp_path / "s2.lmdb") == entries_of(tmp_path / "maps.lmdb") == {}
 
 
 def test_patches_of_another_side(tmp_path: Path) -> None:
-    arrays = s2_arrays(0, patch_m=600)
+    arrays = s2_arrays(0, patch_side_m=600)
     write_patch(tmp_path / "s2" / f"{TILE}_00_00", arrays)
-    main(["--s2", f"{tmp_path}/s2", "--patch-m", "600", "--out", f"{tmp_path}/x.lmdb"])
+    main(["--s2", f"{tmp_path}/s2", "--patch-side-m", "600", "--out", f"{tmp_path}/x.lmdb"])
     assert entries_of(tmp_path / "x.lmdb") == {f"{TILE}_00_00": save(arrays)}
     with pytest.raises(
         RasterError, match=r"_B01\.tif.* \(1, 20, 20, 'uint16'\), found \(1, 10, 10"
@@ -163,8 +163,8 @@ def test_columns_and_rows_of_three_digits(tmp_path: Path) -> None:
     """A real tile has 183 patches of 600 m along each side."""
     ids = [patch_id(TILE, 99, 182), patch_id(TILE, 100, 5)]
     for i, name in enumerate(ids):
-        write_patch(tmp_path / "s2" / TILE / name, s2_arrays(i, patch_m=600))
-    main(["--s2", f"{tmp_path}/s2", "--patch-m", "600", "--out", f"{tmp_path}/x.lmdb"])
+        write_patch(tmp_path / "s2" / TILE / name, s2_arrays(i, patch_side_m=600))
+    main(["--s2", f"{tmp_path}/s2", "--patch-side-m", "600", "--out", f"{tmp_path}/x.lmdb"])
     assert list(entries_of(tmp_path / "x.lmdb")) == sorted(ids)
 
 
@@ -200,10 +200,10 @@ def test_a_patch_in_two_folders_is_refused(tmp_path: Path) -> None:
     "arguments",
     [
         [],
-        ["--s2", "a", "--layers", "s2", "--root", "a", "--table", "t"],
-        ["--layers", "s2", "--root", "a"],
-        ["--layers", "reference_maps", "--root", "a", "--table", "t"],
-        ["--layers", "s1", "--table", "t"],
+        ["--s2", "a", "--kind", "s2", "--root", "a", "--table", "t"],
+        ["--kind", "s2", "--root", "a"],
+        ["--kind", "reference_maps", "--root", "a", "--table", "t"],
+        ["--kind", "s1", "--table", "t"],
     ],
 )
 def test_half_a_command_is_refused(arguments: list[str]) -> None:

@@ -5,12 +5,13 @@ import pytest
 
 from reben.alignment import align_patches, read_pairs
 from reben.domain.grid import TileSquare
+from reben.domain.reasons import HAS_NODATA, NO_SENTINEL1, NOT_ALIGNED, TOO_FEW_LABELLED
 from reben.domain.tables import ALIGNMENT, read_table, read_tables, write_table
 from reben.funnel import funnel_table, quality_table
 from reben.metadata import build_metadata, count_classes, divide
 from reben.results.offset_warning import offset_warnings
 from reben.runtime.errors import TableError
-from reben.selection import NO_SENTINEL1, NODATA, NOT_ALIGNED, TOO_FEW_LABELLED, select_patches
+from reben.selection import select_patches
 from reben.snow_cloud import flag_snow_cloud, read_names
 from tests.builds import a_verdict
 
@@ -121,9 +122,9 @@ def test_the_first_reason_counts_and_options_are_optional():
     aligned = pl.DataFrame({"patch_id": [IDS[2], IDS[3], IDS[4]]})
     s1 = pl.DataFrame({"patch_id": [IDS[3], IDS[4]]})
     reasons = select_patches(frame, LABELS, aligned, s1)["dropped_for"].to_list()
-    assert reasons == [NODATA, NOT_ALIGNED, NO_SENTINEL1, None, TOO_FEW_LABELLED]
+    assert reasons == [HAS_NODATA, NOT_ALIGNED, NO_SENTINEL1, None, TOO_FEW_LABELLED]
     assert select_patches(frame, LABELS)["dropped_for"].to_list() == [
-        NODATA, None, None, None, TOO_FEW_LABELLED,
+        HAS_NODATA, None, None, None, TOO_FEW_LABELLED,
     ]  # fmt: skip
 
 
@@ -173,7 +174,9 @@ def test_every_row_of_the_funnel_adds_up():
     table = funnel_table(verdicts, selection[:4], divide(build())[1], 1200)
     assert table["tile"].to_list() == [TILE, other, "total"]
     for row in table.iter_rows(named=True):
-        fallen = sum(row[key] for key in ("rejected product", NODATA, NOT_ALIGNED, NO_SENTINEL1))
+        fallen = sum(
+            row[key] for key in ("rejected product", HAS_NODATA, NOT_ALIGNED, NO_SENTINEL1)
+        )
         assert row["patches"] == fallen + row[TOO_FEW_LABELLED] + row["kept"]
         assert row["kept"] == row["clear"] + row["snow, cloud or shadow"]
     assert table.row(-1, named=True)["rejected product"] == 4

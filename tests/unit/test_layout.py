@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reben.results.layout import ENTRY_KINDS, IMAGE_STAGES, Layout
+from reben.domain.names import ENTRY_KINDS
+from reben.results.layout import IMAGE_STAGES, Layout
 from reben.runtime.code_version import PACKAGE
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"

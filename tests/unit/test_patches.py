@@ -19,9 +19,9 @@ from reben.synthetic import ProductSpec, write_product
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 
 
-def cut(path, out, *, harmonise_offset=True, threads=2, patch_m=1200):
+def cut(path, out, *, harmonise_offset=True, threads=2, patch_side_m=1200):
     product = L2AProduct.open(path)
-    grid = product.grid(patch_m)
+    grid = product.grid(patch_side_m)
     out.mkdir()
     writer = PatchWriter(out)
     found = patches.cut_product(
@@ -63,7 +63,7 @@ def test_patches_hold_the_product_pixels_and_only_valid_ones_exist(
 def test_internal_tiles_need_not_fit_the_patches(tmp_path, monkeypatch):
     """Strips of two patch rows, whose last internal tiles reach into the next strip."""
     monkeypatch.setattr("reben.synthetic.product.JP2_TILE_PX", {10: 256, 20: 128, 60: 64})
-    spec = ProductSpec(f"{TILE}_20240101T000000", 32733, 300_000, 6_000_000, side_m=6060)
+    spec = ProductSpec(f"{TILE}_20240101T000000", 32733, 300_000, 6_000_000, tile_side_m=6060)
     product = write_product(tmp_path, spec)
     cut(product, tmp_path / "out", threads=3)
     for band, res in RESOLUTION_M.items():
@@ -127,7 +127,7 @@ def test_harmonising_never_makes_a_valid_pixel_nodata(values, offset):
 
 def test_offset_is_removed_or_kept_as_asked(tmp_path):
     name = "S2A_MSIL2A_20220613T101031_N0400_R022_T33UUP_20240101T000000"
-    spec = ProductSpec(name, 32633, 300_000, 5_400_000, side_m=1200, boa_offset=True)
+    spec = ProductSpec(name, 32633, 300_000, 5_400_000, tile_side_m=1200, boa_offset=True)
     product = write_product(tmp_path, spec)
     raw = whole(product, "B04").astype(int)
     for harmonise, expected in ((True, np.maximum(raw - 1000, 1)), (False, raw)):
@@ -171,7 +171,7 @@ def test_without_scl_the_shares_are_null(product, tmp_path):
 
 
 def test_one_nodata_pixel_in_one_band_drops_exactly_its_patch(tmp_path):
-    spec = ProductSpec(f"{TILE}_20240101T000000", 32633, 300_000, 5_400_000, side_m=2400)
+    spec = ProductSpec(f"{TILE}_20240101T000000", 32633, 300_000, 5_400_000, tile_side_m=2400)
     product = write_product(tmp_path, spec)
     path = L2AProduct.open(product).band_file("B09")
     with rasterio.open(path) as dataset:
@@ -271,10 +271,10 @@ def test_a_rejected_product_has_no_patches(product, tmp_path):
     assert len(pl.read_parquet(tmp_path / "t.parquet")) == 0
 
 
-@pytest.mark.parametrize("patch_m", [600, 1800])
-def test_other_patch_sizes(pristine_product, tmp_path, patch_m):
-    _, found = cut(pristine_product, tmp_path / "out", patch_m=patch_m)
-    assert found.valid.shape == (4200 // patch_m,) * 2
+@pytest.mark.parametrize("patch_side_m", [600, 1800])
+def test_other_patch_sizes(pristine_product, tmp_path, patch_side_m):
+    _, found = cut(pristine_product, tmp_path / "out", patch_side_m=patch_side_m)
+    assert found.valid.shape == (4200 // patch_side_m,) * 2
     path = next((tmp_path / "out").glob("*/*_B02.tif"))
     with rasterio.open(path) as dataset:
-        assert dataset.shape == (patch_m // 10, patch_m // 10)
+        assert dataset.shape == (patch_side_m // 10, patch_side_m // 10)

@@ -72,12 +72,18 @@ def order_of_labels(results: Path) -> str:
     return f"{CLEAR}: {patch}: labels is {labels[::-1]}, by its reference map it is {labels}"
 
 
+def swap(results: Path, tables: dict[str, pa.Schema], column: str, values: dict[str, str]) -> None:
+    """Give patches other values in a column of several tables."""
+    for table, schema in tables.items():
+        for patch, value in values.items():
+            rewrite(results, table, schema, at(patch, column, value))
+
+
 def swapped_splits(results: Path) -> str:
     first = metadata(results).unique("split", keep="first", maintain_order=True)
     (one, split), (other, other_split) = first.select("patch_id", "split").rows()[:2]
-    for table, schema in ((CLEAR, METADATA), (f"tables/split/{FIRST}.parquet", SPLIT)):
-        rewrite(results, table, schema, at(one, "split", other_split))
-        rewrite(results, table, schema, at(other, "split", split))
+    tables = {CLEAR: METADATA, f"tables/split/{FIRST}.parquet": SPLIT}
+    swap(results, tables, "split", {one: other_split, other: split})
     return f"{CLEAR}: {one}: split is {other_split}, by its place in the tile it is {split}"
 
 
@@ -101,9 +107,8 @@ def flag(results: Path) -> str:
 
 def names_of_sentinel1(results: Path) -> str:
     (one, first), (other, second) = metadata(results).select("patch_id", "s1_name").rows()[:2]
-    for table, schema in ((CLEAR, METADATA), (f"tables/sentinel1/{FIRST}.parquet", SENTINEL1)):
-        rewrite(results, table, schema, at(one, "s1_name", second))
-        rewrite(results, table, schema, at(other, "s1_name", first))
+    tables = {CLEAR: METADATA, f"tables/sentinel1/{FIRST}.parquet": SENTINEL1}
+    swap(results, tables, "s1_name", {one: second, other: first})
     return f"{CLEAR}: {one}: its s1_name is of another place, {second}"
 
 

@@ -22,6 +22,7 @@ from reben.domain.tables import (
     SNOW_CLOUD,
     read_table,
 )
+from reben.results.layout import Layout
 from reben.runtime.files import read_json, write_json
 from reben.verify.audited_build import AuditedBuild
 from reben.verify.checks import verify
@@ -70,13 +71,16 @@ def findings(results: Path, sample: int | None = None) -> list[str]:
 
 def forge(results: Path) -> None:
     """Audit what was tampered with, as somebody would who has the workflow."""
-    manifest = read_json(results / "audit/manifest.json")
+    layout = Layout(results)
+    manifest = read_json(layout.manifest)
     for tile in manifest["outputs"]["tiles"]:
         shards = [results / f"encoded/{kind}/{tile}.lmdb" for kind in KINDS]
         digests.main(
             ["--tile", tile, "--patches", str(results / "patches" / tile)]
             + ["--reference-maps", str(results / "reference_maps" / tile)]
-            + ["--shards", *map(str, shards), "--out", str(results / "audit/tiles")]
+            + ["--shards", *map(str, shards), "--out", str(layout.tile_digest(tile))]
+            + ["--out-patches", str(layout.tile_hashes("patches", tile))]
+            + ["--out-reference-maps", str(layout.tile_hashes("reference_maps", tile))]
         )
     audit.main(
         ["--results", str(results), "--config", json.dumps(manifest["config"])]

@@ -17,9 +17,10 @@ import shapely
 from reben.domain.bands import REFERENCE_MAP_M
 from reben.domain.name_columns import place_of_patch, tile_of_patch
 from reben.domain.patch_arrays import blocks, grid_of
+from reben.domain.reasons import TOO_FEW_LABELLED
 from reben.domain.tables import CODE_COUNTS, LABELS, PATCHES, SELECTION, read_table, read_tables
 from reben.labels import THRESHOLDS, label_patches
-from reben.land_cover.corine_polygons import Layer
+from reben.land_cover.corine_polygons import PolygonLayer
 from reben.land_cover.nomenclature import read_nomenclature
 from reben.land_cover.rasterise import count_codes, rasterise
 from reben.results.layout import Layout
@@ -27,7 +28,6 @@ from reben.runtime import cli
 from reben.runtime.errors import TableError
 from reben.runtime.files import write_text
 from reben.runtime.progress import progress
-from reben.selection import TOO_FEW_LABELLED
 
 #: Of a long list, so many are shown; the table has all.
 _SHOWN = 20
@@ -90,7 +90,7 @@ class State:
     @classmethod
     def of_corine(cls, corine: Path, results: Path, rules: LabelRules) -> "State":
         """What a CORINE release would make of the patches of a build."""
-        layer = Layer.open(corine)
+        layer = PolygonLayer.open(corine)
         selection = read_selection(results)
         counts = [read_tables([], CODE_COUNTS)]
         for tile in progress(tiles_of(selection), f"labelling by {corine.name}"):
@@ -125,7 +125,7 @@ def tiles_of(selection: pl.DataFrame) -> list[str]:
     return selection["tile"].unique().sort().to_list()
 
 
-def count_tile(patches: pl.DataFrame, layer: Layer) -> pl.DataFrame:
+def count_tile(patches: pl.DataFrame, layer: PolygonLayer) -> pl.DataFrame:
     """Rows of `tables.CODE_COUNTS` for the valid patches of one tile, without writing maps."""
     grid = grid_of(patches)
     clip = layer.clip(grid)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from reben.domain.verdict import Verdict
-from reben.land_cover.corine_polygons import Clip, Layer
+from reben.land_cover.corine_polygons import Clip, PolygonLayer
 from reben.results.tile_paths import TilePaths
 from reben.runtime import cli
 from reben.runtime.errors import VectorError
@@ -23,7 +23,7 @@ from reben.runtime.files import write_json
 log = logging.getLogger(__name__)
 
 
-def clip_corine(layer: Layer, verdicts: Sequence[Verdict], folder: Path) -> dict[str, Any]:
+def clip_corine(layer: PolygonLayer, verdicts: Sequence[Verdict], folder: Path) -> dict[str, Any]:
     """Write the clips that are not there yet; return the manifest."""
     tiles: dict[str, Any] = {}
     written = 0
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--manifest", required=True, help="JSON; the clips are written beside it")
     args = parser.parse_args(argv)
 
-    layer = Layer.open(args.corine, args.layer, args.code_column)
+    layer = PolygonLayer.open(args.corine, args.layer, args.code_column)
     manifest = Path(args.manifest)
     verdicts = [Verdict.read(path) for path in args.quality]
     clips = clip_corine(layer, verdicts, manifest.parent)

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 
 from reben.domain.bands import REFERENCE_MAP_M, RESOLUTION_M, S1_BANDS
-from reben.domain.names import REFERENCE_MAP, entry_key
+from reben.domain.grid import PATCH_SIDE_M
+from reben.domain.names import ENTRY_KINDS, REFERENCE_MAP, entry_key
 from reben.domain.tables import PATCHES, SENTINEL1, read_table
 from reben.runtime import cli
 from reben.runtime.errors import StoreError
@@ -39,16 +40,16 @@ class Encoder:
 
     Args:
         kind: ``s2``, ``s1`` or ``reference_maps``.
-        patch_m: side of a patch, metres.
+        patch_side_m: side of a patch, metres.
     """
 
-    def __init__(self, kind: str, patch_m: int) -> None:
+    def __init__(self, kind: str, patch_side_m: int) -> None:
         if kind == "s2":
-            layers = {b: (b, patch_m // res, "uint16") for b, res in RESOLUTION_M.items()}
+            layers = {b: (b, patch_side_m // res, "uint16") for b, res in RESOLUTION_M.items()}
         elif kind == "s1":
-            layers = {b: (b, patch_m // _S1_M, "float32") for b in S1_BANDS}
+            layers = {b: (b, patch_side_m // _S1_M, "float32") for b in S1_BANDS}
         else:
-            layers = {"Data": (REFERENCE_MAP, patch_m // REFERENCE_MAP_M, "uint16")}
+            layers = {"Data": (REFERENCE_MAP, patch_side_m // REFERENCE_MAP_M, "uint16")}
         self.layout = ValueLayout.of({name: (px, dtype) for name, (_, px, dtype) in layers.items()})
         places = self.layout.tensors
         self._layers = [
@@ -83,7 +84,7 @@ class Source:
         return self.key, self.encoder.encode(self.store, self.folder)
 
 
-def sources_in_table(kind: str, root: str, table: str, patch_m: int) -> list[Source]:
+def sources_in_table(kind: str, root: str, table: str, patch_side_m: int) -> list[Source]:
     """What a tile's table lists.
 
     Args:
@@ -91,22 +92,22 @@ def sources_in_table(kind: str, root: str, table: str, patch_m: int) -> list[Sou
             `tables.SENTINEL1`).
         root: folder of the patches.
         table: path of the table.
-        patch_m: side of a patch, metres.
+        patch_side_m: side of a patch, metres.
     """
     if kind == "s1":
         rows = read_table(table, SENTINEL1).select("s1_name", "folder").unique()
     else:
         rows = read_table(table, PATCHES).filter("valid").select("patch_id", folder="patch_id")
-    encoder, store = Encoder(kind, patch_m), patch_reader(root)
+    encoder, store = Encoder(kind, patch_side_m), patch_reader(root)
     return [Source(entry_key(kind, patch), encoder, store, folder) for patch, folder in rows.rows()]
 
 
-def sources_in_folder(kind: str, root: str, patch_m: int) -> list[Source]:
+def sources_in_folder(kind: str, root: str, patch_side_m: int) -> list[Source]:
     """All patches below `root`: ``<root>/<tile or scene>/<patch>/``, or ``<root>/<patch>/``.
 
     The patches of ``<root>`` or ``<root>/<tile>`` may be in a tar (`reben.storage.patch_tar`).
     """
-    encoder = Encoder(kind, patch_m)
+    encoder = Encoder(kind, patch_side_m)
     return [
         Source(entry_key(kind, folder.rpartition("/")[2]), encoder, store, folder)
         for store in patch_readers(root)
@@ -161,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Encode a tile's shard, or folders of GeoTIFFs."""
     parser = cli.parser(__doc__)
     tile = parser.add_argument_group("shard of a tile")
-    tile.add_argument("--layers", choices=("s2", "s1", "reference_maps"))
+    tile.add_argument("--kind", choices=ENTRY_KINDS, help="of the entries")
     tile.add_argument("--root", help="folder of the patches")
     tile.add_argument(
         "--table",
@@ -171,25 +172,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     alone.add_argument("--s2", help="BigEarthNet-S2 folder")
     alone.add_argument("--s1", help="BigEarthNet-S1 folder")
     alone.add_argument("--reference-maps", help="Reference_Maps folder")
-    parser.add_argument("--patch-m", type=int, default=1200, help="side of a patch, metres")
+    parser.add_argument("--patch-side-m", type=int, default=PATCH_SIDE_M, help="metres")
     parser.add_argument("--threads", type=cli.count, default=1)
     parser.add_argument("--out", required=True, help="folder of the LMDB")
     args = parser.parse_args(argv)
 
     folders = {"s2": args.s2, "s1": args.s1, "reference_maps": args.reference_maps}
     given = {kind: root for kind, root in folders.items() if root}
-    if bool(given) == bool(args.layers) or bool(args.layers) != bool(args.root):
-        parser.error("give either --layers and --root, or some of --s2 --s1 --reference-maps")
-    if (args.layers in ("s2", "s1")) != bool(args.table):
-        parser.error("--table goes with --layers s2 and s1, and only with them")
+    if bool(given) == bool(args.kind) or bool(args.kind) != bool(args.root):
+        parser.error("give either --kind and --root, or some of --s2 --s1 --reference-maps")
+    if (args.kind in ("s2", "s1")) != bool(args.table):
+        parser.error("--table goes with --kind s2 and s1, and only with them")
     if args.table:
-        sources = sources_in_table(args.layers, args.root, args.table, args.patch_m)
-    elif args.layers:
-        sources = sources_in_folder(args.layers, args.root, args.patch_m)
+        sources = sources_in_table(args.kind, args.root, args.table, args.patch_side_m)
+    elif args.kind:
+        sources = sources_in_folder(args.kind, args.root, args.patch_side_m)
     else:
         sources = []
         for kind, root in given.items():
-            found = sources_in_folder(kind, root, args.patch_m)
+            found = sources_in_folder(kind, root, args.patch_side_m)
             if not found:
                 raise StoreError(
                     f"{root}: expected folders <tile>/<patch> or <patch>, the patch's name "

@@ -10,18 +10,18 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from reben.domain.grid import PATCH_SIDE_M
 from reben.domain.name_columns import tile_of_patch
+from reben.domain.reasons import DROP_REASONS, REJECTED_PRODUCT, SNOW_CLOUD_OR_SHADOW
 from reben.domain.tables import METADATA, SELECTION, read_table
 from reben.domain.verdict import Verdict
 from reben.results.offset_warning import offset_warnings
 from reben.results.tile_paths import TilePaths
 from reben.runtime import cli
 from reben.runtime.files import write_text
-from reben.selection import REASONS
 
 log = logging.getLogger(__name__)
 
-REJECTED_PRODUCT = "rejected product"
 #: Without the product's own name: sen2cor puts the time of processing into it.
 _QUALITY = (
     "cloud_cover_percent",
@@ -49,7 +49,7 @@ def funnel_table(
     verdicts: Sequence[Verdict],
     selection: pl.DataFrame,
     obscured: pl.DataFrame,
-    patch_m: int,
+    patch_side_m: int,
 ) -> pl.DataFrame:
     """How many patches fell out at each step, by tile, and in a last row ``total``.
 
@@ -57,7 +57,7 @@ def funnel_table(
         verdicts: of all products.
         selection: `tables.SELECTION`.
         obscured: metadata of the patches with snow, cloud or shadow.
-        patch_m: side of a patch, metres.
+        patch_side_m: side of a patch, metres.
 
     Returns:
         Columns ``tile, patches``, one for each reason, ``kept``, and of these
@@ -69,15 +69,15 @@ def funnel_table(
     rows = []
     for verdict in sorted(verdicts, key=lambda v: v.tile):
         tile = verdict.tile
-        patches = verdict.grid(patch_m).count ** 2
+        patches = verdict.grid(patch_side_m).count ** 2
         rejected = 0 if verdict.accepted else patches
         kept = count.get((tile, None), 0)
         rows.append(
             {"tile": tile, "patches": patches, REJECTED_PRODUCT: rejected}
-            | {reason: count.get((tile, reason), 0) for reason in REASONS}
+            | {reason: count.get((tile, reason), 0) for reason in DROP_REASONS}
             | {
                 "kept": kept,
-                "snow, cloud or shadow": dark.get(tile, 0),
+                SNOW_CLOUD_OR_SHADOW: dark.get(tile, 0),
                 "clear": kept - dark.get(tile, 0),
             }
         )
@@ -94,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--selection", required=True)
     parser.add_argument("--obscured", required=True, help="metadata of patches with snow or cloud")
-    parser.add_argument("--patch-m", type=int, default=1200, help="side of a patch, metres")
+    parser.add_argument("--patch-side-m", type=int, default=PATCH_SIDE_M, help="metres")
     parser.add_argument("--harmonise-offset", action="store_true", help="it was removed")
     parser.add_argument("--out-quality", required=True, help="CSV")
     parser.add_argument("--out-funnel", required=True, help="CSV")
@@ -108,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         verdicts,
         read_table(args.selection, SELECTION),
         read_table(args.obscured, METADATA),
-        args.patch_m,
+        args.patch_side_m,
     )
     write_text(args.out_funnel, funnel.write_csv())
     total = funnel.row(-1, named=True)

@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from reben.domain.names import PatchName, ProductName
+from reben.domain.reasons import REJECTED_PRODUCT, SNOW_CLOUD_OR_SHADOW, TOO_FEW_LABELLED
 from reben.domain.verdict import Verdict
-from reben.funnel import REJECTED_PRODUCT
 from reben.land_cover.nomenclature import read_nomenclature
-from reben.pictures.palette import DROPPED_COLOURS, OBSCURED, SPLIT_COLOURS, STATE_COLOURS
+from reben.pictures.palette import DROPPED_COLOURS, SPLIT_COLOURS, STATE_COLOURS
 from reben.pictures.patch_images import (
     GAMMA,
     WHITE,
@@ -34,7 +34,6 @@ from reben.pictures.patch_images import (
 from reben.results.finished import FinishedBuild, read_build
 from reben.runtime import cli
 from reben.runtime.files import atomic_file
-from reben.selection import TOO_FEW_LABELLED
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +127,7 @@ def draw_overview(build: FinishedBuild, classes: dict[int, str]) -> Figure:
     page = Page(classes_at + 0.3 + 0.21 * code_rows + 0.3 if chosen else gallery_at)
 
     total = build.funnel[-1]
+    obscured = total[SNOW_CLOUD_OR_SHADOW]
     accepted = sum(verdict.accepted for verdict in build.verdicts)
     page.text(_MARGIN, 0.3, "The dataset at a glance", 19, weight="bold")
     page.text(
@@ -135,7 +135,7 @@ def draw_overview(build: FinishedBuild, classes: dict[int, str]) -> Figure:
         0.72,
         f"{total['kept']:,} of {total['patches']:,} patches are in the dataset, from {accepted} of "
         f"{len(build.verdicts)} product{'s' if len(build.verdicts) > 1 else ''}"
-        + (f"; {total[OBSCURED]:,} of them with {OBSCURED}" if total[OBSCURED] else ""),
+        + (f"; {obscured:,} of them with {SNOW_CLOUD_OR_SHADOW}" if obscured else ""),
         10.5,
         color=_FAINT,
     )
@@ -149,9 +149,8 @@ def draw_overview(build: FinishedBuild, classes: dict[int, str]) -> Figure:
     title = page.text(
         _MARGIN, gallery_at, "Patches in true colour and their reference maps", 12, weight="bold"
     )
-    note = (
-        f"each {build.patch_m / 1000:g} km wide; reflectance 0 to {WHITE / 1e4:g}, gamma {GAMMA:g}"
-    )
+    wide = f"each {build.patch_side_m / 1000:g} km wide"
+    note = f"{wide}; reflectance 0 to {WHITE / 1e4:g}, gamma {GAMMA:g}"
     page.text(_MARGIN + title + 0.25, gallery_at + 0.04, note, 9.5, color=_FAINT)
     for place, patch in enumerate(chosen):
         x = _MARGIN + place * (side + 0.25 + 0.25 / (_PATCHES - 1))
@@ -217,10 +216,10 @@ def _draw_states(page: Page, y: float, build: FinishedBuild) -> None:
             if count:
                 page.swatch(x, line, colour, 0.16)
                 x += 0.25 + page.text(x + 0.25, line - 0.005, f"{name}  {count:,}", 9.5) + 0.4
-        if not row and total[OBSCURED]:
+        if not row and total[SNOW_CLOUD_OR_SHADOW]:
             page.swatch(x, line, _FAINT, 0.16)
             page.text(x + 0.08, line + 0.079, "●", 4.5, color="white", ha="center", va="center")
-            words = f"of these with {OBSCURED}  {total[OBSCURED]:,}"
+            words = f"of these with {SNOW_CLOUD_OR_SHADOW}  {total[SNOW_CLOUD_OR_SHADOW]:,}"
             page.text(x + 0.25, line - 0.005, words, 9.5)
 
 

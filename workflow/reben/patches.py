@@ -20,7 +20,7 @@ import rasterio
 from numpy.typing import NDArray
 
 from reben.domain.bands import NODATA, RESOLUTION_M, S2_BANDS
-from reben.domain.grid import TileGrid
+from reben.domain.grid import PATCH_SIDE_M, TileGrid
 from reben.domain.names import patch_id
 from reben.domain.patch_arrays import blocks
 from reben.domain.tables import PATCHES, write_table
@@ -257,7 +257,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--required", nargs="*", default=[], help="quality indicators that must be PASSED"
     )
-    parser.add_argument("--patch-m", type=int, default=1200, help="side of a patch, metres")
+    parser.add_argument("--patch-side-m", type=int, default=PATCH_SIDE_M, help="metres")
     parser.add_argument(
         "--harmonise-offset", action="store_true", help="remove BOA_ADD_OFFSET (baseline 04.00+)"
     )
@@ -272,7 +272,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         product = L2AProduct.open(args.product)
         note("verdict", reasons := judge(product, args.required))
         if not reasons:
-            grid = product.grid(args.patch_m)
+            grid = product.grid(args.patch_side_m)
             if any(product.offsets().values()) and not args.harmonise_offset:
                 log.warning(
                     "%s: carries BOA_ADD_OFFSET, kept as patches.harmonise_offset says", tile

@@ -2,7 +2,7 @@
 
 In: the patches and labels of all tiles, optionally the alignment with v1 and the
 Sentinel-1 pairs. Out: `tables.SELECTION`, every patch with the first reason, in the
-order of `REASONS`, for which it is dropped; null where it is kept.
+order of `reasons.DROP_REASONS`, for which it is dropped; null where it is kept.
 """
 
 import logging
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from reben.domain.reasons import HAS_NODATA, NO_SENTINEL1, NOT_ALIGNED, TOO_FEW_LABELLED
 from reben.domain.tables import (
     ALIGNMENT,
     LABELS,
@@ -24,13 +25,6 @@ from reben.results.tile_paths import TilePaths
 from reben.runtime import cli
 
 log = logging.getLogger(__name__)
-
-NODATA = "nodata"
-NOT_ALIGNED = "not aligned with v1"
-NO_SENTINEL1 = "no Sentinel-1 patch"
-TOO_FEW_LABELLED = "too few labelled pixels"
-#: Reasons in the order in which patches fall out.
-REASONS = (NODATA, NOT_ALIGNED, NO_SENTINEL1, TOO_FEW_LABELLED)
 
 
 def select_patches(
@@ -55,7 +49,7 @@ def select_patches(
 
     reason = (
         pl.when(~pl.col("valid"))
-        .then(pl.lit(NODATA))
+        .then(pl.lit(HAS_NODATA))
         .when(~listed(alignment))
         .then(pl.lit(NOT_ALIGNED))
         .when(~listed(sentinel1))

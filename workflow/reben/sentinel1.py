@@ -115,8 +115,8 @@ def pair_sentinel1(
     """
     pairs = choose(patches, index, alignment)
     if len(pairs):
-        epsg, side_m = pairs.select("epsg", pl.col("x_max") - pl.col("x_min")).row(0)
-        form = ImageForm(side_m // RESOLUTION_M, epsg, RESOLUTION_M, "float32")
+        epsg, patch_side_m = pairs.select("epsg", pl.col("x_max") - pl.col("x_min")).row(0)
+        form = ImageForm(patch_side_m // RESOLUTION_M, epsg, RESOLUTION_M, "float32")
         images = [
             (root / folder / f"{file_stem(folder.rpartition('/')[2], band)}.tif", corner)
             for folder, *corner in pairs.select("folder", "x_min", "y_max").rows()

@@ -12,8 +12,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from reben.domain.reasons import SNOW_CLOUD_OR_SHADOW
 from reben.domain.split_geometry import SPLITS
-from reben.pictures.palette import DROPPED_COLOURS, OBSCURED
+from reben.pictures.palette import DROPPED_COLOURS
 from reben.results.finished import FinishedBuild, read_build
 from reben.results.layout import Layout
 from reben.runtime import cli
@@ -73,7 +74,7 @@ def count_table(build: FinishedBuild) -> Table:
     splits = dict(build.metadata["split"].value_counts().rows())
     for name in SPLITS:
         counts.add_row(f"  {name}", f"{splits.get(name, 0):,}")
-    counts.add_row(f"  of these with {OBSCURED}", f"{total[OBSCURED]:,}")
+    counts.add_row(f"  of these with {SNOW_CLOUD_OR_SHADOW}", f"{total[SNOW_CLOUD_OR_SHADOW]:,}")
     if unknown := build.metadata["contains_cloud_or_shadow"].null_count():
         counts.add_row("  of these not known whether", f"{unknown:,}")
     return counts

@@ -44,11 +44,12 @@ rule digest_tile:
     params:
         step=step("digest_tile"),
         cut=lambda wildcards: PLAN.record("make_patches", wildcards.tile),
-        out=lambda wildcards, output: Path(output.digest).parent,
     shell:
         "python -m {params.step} --tile {wildcards.tile} --patches {input.patches:q}"
         " --reference-maps {input.reference_maps:q} --shards {input.shards:q}"
-        " --cut {params.cut:q} --threads {threads} --out {params.out:q} 2> {log:q}"
+        " --cut {params.cut:q} --threads {threads} --out {output.digest:q}"
+        " --out-patches {output.patches:q} --out-reference-maps {output.reference_maps:q}"
+        " 2> {log:q}"
 
 
 rule audit:

@@ -15,17 +15,17 @@ ENCODERS = {
 
 
 encoded = partial(made_from, step="encode", environment="raster")
-SIDE = {"patch_m": config["patches"]["side_m"]}
-encoded("encode_sentinel2", options={"layers": "s2", **SIDE}, after=["make_patches"])
+SIDE = {"patch_side_m": config["patches"]["side_m"]}
+encoded("encode_sentinel2", options={"kind": "s2", **SIDE}, after=["make_patches"])
 encoded(
     "encode_sentinel1",
-    options={"layers": "s1", **SIDE},
+    options={"kind": "s1", **SIDE},
     sources=lambda tile: source("sentinel1.root", "images", RESULTS.sentinel1(tile)),
     after=["pair_sentinel1"],
 )
 encoded(
     "encode_reference_maps",
-    options={"layers": "reference_maps", **SIDE},
+    options={"kind": "reference_maps", **SIDE},
     after=["make_reference_maps"],
 )
 made_from(

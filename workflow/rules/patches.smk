@@ -13,7 +13,7 @@ made_from(
     step="patches",
     environment="raster",
     options={
-        "patch_m": config["patches"]["side_m"],
+        "patch_side_m": config["patches"]["side_m"],
         "harmonise_offset": config["patches"]["harmonise_offset"],
         "container": config["patches"]["container"],
     },

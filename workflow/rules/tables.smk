@@ -53,7 +53,7 @@ of_all(
     "count_funnel",
     step="funnel",
     options={
-        "patch_m": config["patches"]["side_m"],
+        "patch_side_m": config["patches"]["side_m"],
         "harmonise_offset": config["patches"]["harmonise_offset"],
     },
     after=["check_quality", "select_patches", "build_metadata"],

@@ -8,19 +8,17 @@ these tables and of the shards, and that of the product which the patches were c
 
 import hashlib
 import logging
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from reben.memory.record import Record
-from reben.results.layout import IMAGE_STAGES, Layout
 from reben.runtime import cli
 from reben.runtime.errors import TableError
-from reben.runtime.files import sha256_file, write_json, write_text
+from reben.runtime.files import files_below, sha256_file, write_json, write_text
 from reben.storage.lmdb_store import content_digest
 from reben.storage.patch_container import patch_reader
 from reben.storage.patch_tar import TarReader
@@ -28,18 +26,9 @@ from reben.storage.patch_tar import TarReader
 log = logging.getLogger(__name__)
 
 HEADER = "name,sha256"
-#: Below the results folder.
-_BELOW = Layout("")
 _LINE = re.compile("[^,]+,[0-9a-f]{64}")
 #: Files that a thread hashes at a time: enough that handing them over costs nothing.
 _BATCH = 256
-
-
-def files_below(root: str | os.PathLike[str]) -> Iterator[str]:
-    """The paths of all files below a folder, relative to it, unsorted."""
-    for folder, _, names in os.walk(root):
-        inside = os.path.relpath(folder, root)
-        yield from (os.path.normpath(f"{inside}/{name}") for name in names)
 
 
 def digest_all(digests: Mapping[str, Callable[[], str]], threads: int = 1) -> dict[str, str]:
@@ -96,14 +85,6 @@ def read_csv(path: Path) -> dict[str, str]:
     return dict(line.split(",") for line in lines)
 
 
-def digest_tree(root: Path, threads: int = 1) -> str:
-    """One SHA-256 over the paths and contents of all files below `root`."""
-    hashes = digest_all(
-        {name: partial(sha256_file, root / name) for name in files_below(root)}, threads
-    )
-    return hashlib.sha256(to_csv(hashes).encode()).hexdigest()
-
-
 def digest_store(path: Path) -> dict[str, str]:
     """The digest of an LMDB's entries, and that of its file."""
     return {"content": content_digest(path), "data.mdb": sha256_file(path / "data.mdb")}
@@ -118,21 +99,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--shards", type=Path, nargs="*", default=[], help="LMDBs of the tile")
     parser.add_argument("--cut", type=Path, help="record of the patches, for the product's digest")
     parser.add_argument("--threads", type=cli.count, default=1)
-    parser.add_argument("--out", type=Path, required=True, help="folder of <tile>.json and tables")
+    parser.add_argument("--out", type=Path, required=True, help="digests (JSON)")
+    parser.add_argument("--out-patches", type=Path, required=True, help="of patches (CSV)")
+    parser.add_argument("--out-reference-maps", type=Path, required=True, help="of maps (CSV)")
     args = parser.parse_args(argv)
 
     digest: dict[str, Any] = {"tile": args.tile, "files": {}, "product": None}
-    for stage, folder in zip(IMAGE_STAGES, (args.patches, args.reference_maps), strict=True):
+    for stage, folder, table in (
+        ("patches", args.patches, args.out_patches),
+        ("reference_maps", args.reference_maps, args.out_reference_maps),
+    ):
         hashes = digest_all(geotiffs(folder), args.threads)
         text = to_csv(hashes)
-        write_text(args.out / _BELOW.tile_hashes(stage, args.tile).name, text)
+        write_text(table, text)
         digest[stage] = hashlib.sha256(text.encode()).hexdigest()
         digest["files"][stage] = len(hashes)
     # The kind of a shard is the folder that it lies in: <kind>/<tile>.lmdb.
     digest["shards"] = {shard.parent.name: digest_store(shard) for shard in args.shards}
     if args.cut and (record := Record.read(args.cut)):
         digest["product"] = record.sources["product"]["sha256"]  # what the patches were cut from
-    write_json(args.out / _BELOW.tile_digest(args.tile).name, digest)
+    write_json(args.out, digest)
     log.info("%s: %s", args.tile, ", ".join(f"{n} {k}" for k, n in digest["files"].items()))
 
 

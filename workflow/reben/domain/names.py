@@ -199,8 +199,12 @@ class FileName:
         return file_stem(self.patch, self.layer)
 
 
+#: Kinds of entries of the LMDB: of Sentinel-2, Sentinel-1 and land cover.
+ENTRY_KINDS = ("s2", "s1", "reference_maps")
+
+
 def entry_key(kind: str, patch: str) -> str:
-    """The key of a patch in the LMDB; `kind` is ``s2``, ``s1`` or ``reference_maps``."""
+    """The key of a patch in the LMDB; `kind` is one of `ENTRY_KINDS`."""
     return file_stem(patch, REFERENCE_MAP) if kind == "reference_maps" else patch
 
 

@@ -21,9 +21,9 @@ def grid_of(patches: pl.DataFrame) -> TileGrid:
     place = patches.select("epsg", "tile_x_min", "tile_y_max", "tile_side_m").unique()
     if len(place) != 1:
         raise TableError(f"expected the patches of one tile, found those of {len(place)}")
-    epsg, x_min, y_max, side_m = place.row(0)
-    patch_m: int = patches["x_max"][0] - patches["x_min"][0]
-    return TileGrid(epsg, x_min, y_max, side_m, patch_m)
+    epsg, x_min, y_max, tile_side_m = place.row(0)
+    patch_side_m: int = patches["x_max"][0] - patches["x_min"][0]
+    return TileGrid(epsg, x_min, y_max, tile_side_m, patch_side_m)
 
 
 def valid_array(patches: pl.DataFrame, grid: TileGrid) -> NDArray[np.bool_]:

@@ -42,7 +42,7 @@ _MAY_HOLD_POLYGONS = re.compile("Polygon|Surface|Collection|Unknown")
 
 
 @dataclass(frozen=True)
-class Layer:
+class PolygonLayer:
     """A polygon layer with land cover codes.
 
     Attributes:

@@ -20,6 +20,10 @@ from reben.runtime.code_version import code_version, environment_version
 Values = Mapping[str, Any]
 
 
+#: The time of a record whose job is due.
+_AGED = (1, 1)
+
+
 def frozen_products(results: str | os.PathLike[str]) -> Path:
     """Where the product table of a running build is kept as it was when the build began."""
     return Path(results, MEMORY, ".products.tsv")
@@ -117,6 +121,19 @@ class Plan:
         if changed := _differing({k: record.found.get(k) for k in found}, dict(found)):
             return f"other {', '.join(changed)}"
         return self._changed_source(self.record(rule, tile), record, made.sources(tile))
+
+    def age(self, rule: str, tile: str, is_due: bool) -> None:
+        """Make the record of a job that is due older than anything, and of one that is not, young.
+
+        So outputs whose times lie in the future, as of a node with a fast clock, are made again.
+        """
+        path = Path(self.record(rule, tile))
+        if is_due:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+            os.utime(path, _AGED)
+        elif path.stat().st_mtime == _AGED[1]:
+            os.utime(path)
 
     def absent(self, rule: str, tile: str = "") -> list[str]:
         """The inputs from outside that a job needs and that are not there, as ``key: path``."""

@@ -15,7 +15,7 @@ from glob import escape
 from pathlib import Path
 
 from reben.domain.bands import S1_BANDS
-from reben.runtime.files import sha256_file
+from reben.runtime.files import files_below, sha256_file, subfolders
 from reben.storage.patch_files import file_name
 
 #: Files that belong to a Shapefile, by their suffix.
@@ -65,7 +65,7 @@ class Source:
         if self.kind == "pattern":
             found = self.path.glob(self.detail)
             return sorted(p.relative_to(self.path).as_posix() for p in found if p.is_file())
-        return sorted(_files_below(self.path))
+        return sorted(files_below(self.path))
 
     def _listed(self) -> list[str]:
         # Here, since the environments of steps that list nothing have no pyarrow.
@@ -159,17 +159,6 @@ def _hash_all(root: Path, names: Sequence[str], headers: bool) -> Iterator[str]:
 
 
 def _folders_below(root: Path) -> Iterator[str]:
-    for folder in _subfolders(root):
+    for folder in subfolders(root):
         yield folder
-        yield from (f"{folder}/{name}" for name in _subfolders(root / folder))
-
-
-def _subfolders(folder: Path) -> list[str]:
-    with os.scandir(folder) as entries:
-        return [entry.name for entry in entries if entry.is_dir()]
-
-
-def _files_below(root: Path) -> Iterator[str]:
-    for folder, _, names in os.walk(root):
-        inside = os.path.relpath(folder, root)
-        yield from (os.path.normpath(f"{inside}/{name}") for name in names)
+        yield from (f"{folder}/{name}" for name in subfolders(root / folder))

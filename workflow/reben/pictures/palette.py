@@ -4,18 +4,22 @@ Splits are told apart with any kind of colour vision (Okabe and Ito's set); what
 dropped is grey to brown, darker the earlier it fell out.
 """
 
-from reben.funnel import REJECTED_PRODUCT
-from reben.selection import NO_SENTINEL1, NODATA, NOT_ALIGNED, TOO_FEW_LABELLED
+from reben.domain.reasons import (
+    HAS_NODATA,
+    NO_SENTINEL1,
+    NOT_ALIGNED,
+    REJECTED_PRODUCT,
+    TOO_FEW_LABELLED,
+)
 
 SPLIT_COLOURS = {"train": "#0072b2", "validation": "#e69f00", "test": "#009e73"}
 DROPPED_COLOURS = {
     REJECTED_PRODUCT: "#3d3a38",
-    NODATA: "#6b6662",
+    HAS_NODATA: "#6b6662",
     NOT_ALIGNED: "#9a7f8e",
     NO_SENTINEL1: "#b5a79a",
     TOO_FEW_LABELLED: "#dcd5cc",
 }
 #: A patch of the dataset that holds snow, cloud or shadow has this in its middle.
-OBSCURED = "snow, cloud or shadow"
 OBSCURED_COLOUR = "#ffffff"
 STATE_COLOURS = SPLIT_COLOURS | DROPPED_COLOURS

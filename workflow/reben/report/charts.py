@@ -58,12 +58,12 @@ def heatmap(pairs: CoOccurrence) -> Markup:
 
 
 def histogram(
-    ways: Sequence[SplitDistances], way: SplitDistances, patch_m: int, bins: int = 30
+    ways: Sequence[SplitDistances], way: SplitDistances, patch_side_m: int, bins: int = 30
 ) -> Markup:
     """Distances of one way to split, on the axes that all ways share."""
     width, height, left, bottom = 360, 170, 8, 30
     every = np.concatenate([d for w in ways for d in w.to_train.values()])
-    reach = max(float(every.max(initial=0)), 3.0 * patch_m)
+    reach = max(float(every.max(initial=0)), 3.0 * patch_side_m)
     edges = np.linspace(0, reach, bins + 1)
     step = (width - 2 * left) / bins
     highest = max(_highest(w, edges) for w in ways)

@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from reben.domain.reasons import SNOW_CLOUD_OR_SHADOW
 from reben.domain.split_geometry import SPLITS
-from reben.pictures.palette import DROPPED_COLOURS, OBSCURED, OBSCURED_COLOUR, STATE_COLOURS
+from reben.pictures.palette import DROPPED_COLOURS, OBSCURED_COLOUR, STATE_COLOURS
 from reben.results.finished import FinishedBuild
 
 
@@ -90,5 +91,7 @@ def states_shown(build: FinishedBuild) -> list[Bar]:
     total = build.funnel[-1]
     legend = split_bars(build.metadata)
     legend += [Bar(r, total[r], colour) for r, colour in DROPPED_COLOURS.items()]
-    legend.append(Bar(f"lighter: with {OBSCURED}", total[OBSCURED], OBSCURED_COLOUR))
+    legend.append(
+        Bar(f"lighter: with {SNOW_CLOUD_OR_SHADOW}", total[SNOW_CLOUD_OR_SHADOW], OBSCURED_COLOUR)
+    )
     return [bar for bar in legend if bar.count]

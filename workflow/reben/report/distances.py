@@ -38,10 +38,14 @@ class SplitDistances:
     note: str
     to_train: dict[str, Metres]
 
-    def next_door(self, split: str, patch_m: int) -> float:
+    def next_door(self, split: str, patch_side_m: int) -> float:
         """Share of the patches of a split with a training patch next door; nan without any."""
         distances = self.to_train[split]
-        return float((distances <= NEXT_DOOR * patch_m).mean()) if len(distances) else float("nan")
+        return (
+            float((distances <= NEXT_DOOR * patch_side_m).mean())
+            if len(distances)
+            else float("nan")
+        )
 
     def median(self, split: str) -> float:
         """Median distance, metres; nan without any."""

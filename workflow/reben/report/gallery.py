@@ -11,6 +11,7 @@ import polars as pl
 from PIL import Image
 
 from reben.domain.names import PatchName, ProductName
+from reben.domain.reasons import TOO_FEW_LABELLED
 from reben.domain.tables import SENTINEL1, read_tables
 from reben.pictures.palette import DROPPED_COLOURS, OBSCURED_COLOUR, SPLIT_COLOURS, STATE_COLOURS
 from reben.pictures.patch_images import (
@@ -25,7 +26,6 @@ from reben.pictures.patch_images import (
     true_colour,
 )
 from reben.results.finished import FinishedBuild
-from reben.selection import TOO_FEW_LABELLED
 
 
 @dataclass(frozen=True)

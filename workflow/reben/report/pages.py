@@ -11,9 +11,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reben.domain.names import ProductName
+from reben.domain.reasons import SNOW_CLOUD_OR_SHADOW
 from reben.domain.split_geometry import SPLITS
 from reben.domain.verdict import Verdict
-from reben.pictures.palette import DROPPED_COLOURS, OBSCURED, STATE_COLOURS
+from reben.pictures.palette import DROPPED_COLOURS, STATE_COLOURS
 from reben.report import charts, counts, distances, provenance
 from reben.report.gallery import Gallery, fates_of, map_of_patches, swatch_of_obscured
 from reben.results.finished import FinishedBuild
@@ -79,7 +80,7 @@ class Writer:
             "version": version,
             "splits": SPLITS,
             "colours": STATE_COLOURS,
-            "obscured": OBSCURED,
+            "obscured": SNOW_CLOUD_OR_SHADOW,
             "obscured_colour": swatch_of_obscured(),
             # Our own files, not input from outside.
             "style": Markup((_TEMPLATES / "style.css").read_text("utf-8")),  # noqa: S704
@@ -110,9 +111,9 @@ class Writer:
             map=charts.tile_map(build, self._outlines),
             tiles=[self._link(v, p) for v, p in build.by_tile()],
             ways=ways,
-            next_door=distances.NEXT_DOOR * build.patch_m / 1000,
-            histograms=[charts.histogram(ways, way, build.patch_m) for way in ways],
-            patch_m=build.patch_m,
+            next_door=distances.NEXT_DOOR * build.patch_side_m / 1000,
+            histograms=[charts.histogram(ways, way, build.patch_side_m) for way in ways],
+            patch_side_m=build.patch_side_m,
             cards=cards,
             fates=fates_of(cards),
             verdicts=build.verdicts,
@@ -145,7 +146,7 @@ class Writer:
             legend=[name for name in STATE_COLOURS if name in _fates(row, metadata)],
             class_counts=[(name, by_class.get(name, 0)) for name in self._classes],
             largest=max(by_class.values(), default=0),
-            patch_m=build.patch_m,
+            patch_side_m=build.patch_side_m,
             cards=cards,
             fates=fates_of(cards),
         )

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from reben.domain.grid import TileGrid
+from reben.domain.grid import PATCH_SIDE_M, TileGrid
 from reben.domain.tables import (
     LABELS,
     METADATA,
@@ -69,10 +69,10 @@ class FinishedBuild:
         return frame
 
     @cached_property
-    def patch_m(self) -> int:
+    def patch_side_m(self) -> int:
         """Side of a patch, metres; that of BigEarthNet where nothing was cut."""
         sides = self.patches.select(pl.col("x_max") - pl.col("x_min")).to_series()
-        return int(sides[0]) if len(sides) else 1200
+        return int(sides[0]) if len(sides) else PATCH_SIDE_M
 
     @cached_property
     def funnel(self) -> list[dict[str, Any]]:
@@ -92,7 +92,7 @@ class FinishedBuild:
 
     def grid(self, verdict: Verdict) -> TileGrid:
         """The grid of a tile."""
-        return verdict.grid(self.patch_m)
+        return verdict.grid(self.patch_side_m)
 
     def by_tile(self) -> Iterator[tuple[Verdict, pl.DataFrame]]:
         """Each verdict with the patches of its tile; none where the product is rejected."""

@@ -15,8 +15,6 @@ from reben.domain.names import tile_of
 
 #: Folders of GeoTIFFs, by the stage that makes them; each has a folder for every tile.
 IMAGE_STAGES = ("patches", "reference_maps")
-#: Kinds of entries of the LMDB; each has a shard for every tile.
-ENTRY_KINDS = ("s2", "s1", "reference_maps")
 
 #: Folders that the build makes below the results, in the order of the data.
 STAGES = (
@@ -164,7 +162,7 @@ class Layout:
     # Shards.
 
     def shard(self, kind: str, tile: str) -> Path:
-        """LMDB of one tile, a folder; `kind` is one of `ENTRY_KINDS`."""
+        """LMDB of one tile, a folder; `kind` is one of `reben.domain.names.ENTRY_KINDS`."""
         return self._at("encoded", kind, f"{tile}.lmdb")
 
     # The dataset folder, which is handed on.

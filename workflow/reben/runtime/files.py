@@ -84,6 +84,19 @@ def check_space(folder: Path, needed_bytes: int, what: str) -> None:
         )
 
 
+def files_below(root: str | os.PathLike[str]) -> Iterator[str]:
+    """The paths of all files below a folder, relative to it, unsorted."""
+    for folder, _, names in os.walk(root):
+        inside = os.path.relpath(folder, root)
+        yield from (os.path.normpath(f"{inside}/{name}") for name in names)
+
+
+def subfolders(folder: str | os.PathLike[str]) -> list[str]:
+    """The names of the folders in a folder, unsorted."""
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries if entry.is_dir()]
+
+
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write `value` as indented JSON with sorted keys, UTF-8."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)

@@ -123,8 +123,8 @@ class L2AProduct:
                 f"{metadata.path}: expected one square at one place in all resolutions, found "
                 f"sides {sorted(sides)} m and corners {sorted(corners)}"
             )
-        (side_m,), ((x_min, y_max),) = sides, corners
-        return TileSquare(int(code), x_min, y_max, side_m)
+        (tile_side_m,), ((x_min, y_max),) = sides, corners
+        return TileSquare(int(code), x_min, y_max, tile_side_m)
 
     def grid(self, patch_side_m: int = PATCH_SIDE_M) -> TileGrid:
         """The patches of the tile, of this side in metres.

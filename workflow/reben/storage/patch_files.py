@@ -11,6 +11,7 @@ from pathlib import Path
 
 from reben.domain.names import file_stem, is_patch_folder
 from reben.runtime.errors import RasterError
+from reben.runtime.files import subfolders
 
 Chunk = bytes | memoryview
 #: A layer's name and the bytes of its file.
@@ -90,11 +91,11 @@ class PatchReader:
 
         Down there they lie in folders of a tile or, in BigEarthNet-S1, of a scene.
         """
-        for name in _subfolders(self.root):
+        for name in subfolders(self.root):
             if is_patch_folder(name):
                 yield name
             else:
-                for patch in _subfolders(f"{self.root}/{name}"):
+                for patch in subfolders(f"{self.root}/{name}"):
                     if is_patch_folder(patch):
                         yield f"{name}/{patch}"
 
@@ -106,8 +107,3 @@ class PatchReader:
                 f"{self.root}/{folder}: {layer} is missing; expected the file "
                 f"{self.path(folder, layer)}"
             ) from error
-
-
-def _subfolders(path: str) -> list[str]:
-    with os.scandir(path) as entries:
-        return [entry.name for entry in entries if entry.is_dir()]

@@ -102,7 +102,7 @@ class AuditedBuild:
         return config
 
     @property
-    def patch_m(self) -> int:
+    def patch_side_m(self) -> int:
         """Side of a patch, metres."""
         return int(self.config["patches"]["side_m"])
 
@@ -122,7 +122,7 @@ class AuditedBuild:
         """Where the patches of each tile lie; none of tiles whose product was rejected."""
         products = self.manifest["inputs"]["products"]
         return {
-            tile: TileSquare.from_dict(products[tile]["grid"]).grid(self.patch_m)
+            tile: TileSquare.from_dict(products[tile]["grid"]).grid(self.patch_side_m)
             for tile in self.tiles
             if products[tile]["verdict"] == ACCEPTED
         }

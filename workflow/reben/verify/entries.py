@@ -94,7 +94,7 @@ def check_kind(
     build: AuditedBuild, tile: str, kind: str, entries: Sequence[Entry], counts: list[Count]
 ) -> Iterator[Finding]:
     """The entries of one kind, in every place that has them."""
-    encoder = Encoder(kind, build.patch_m)
+    encoder = Encoder(kind, build.patch_side_m)
     grid = build.grids.get(tile)
     shard_path, whole_path = build.layout.shard(kind, tile), build.layout.lmdb
     store = _store(build, tile, kind)
@@ -231,7 +231,7 @@ def _check_map(
     counts: list[Count],
 ) -> Iterator[Finding]:
     """A reference map against the polygons; counts its codes."""
-    px = build.patch_m // REFERENCE_MAP_M
+    px = build.patch_side_m // REFERENCE_MAP_M
     codes = np.frombuffer(value[-2 * px * px :], "<u2").reshape(px, px)
     found, pixels = np.unique(codes, return_counts=True)
     if (strange := found[found > NO_POLYGON]).size:

@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from reben.audit.digests import files_below, geotiffs, in_place, read_csv, to_csv
+from reben.audit.digests import geotiffs, in_place, read_csv, to_csv
 from reben.audit.outputs import global_digests, table_paths
 from reben.domain.names import FileName
 from reben.results.layout import IMAGE_STAGES, Layout
 from reben.runtime.errors import RebenError, StoreError
-from reben.runtime.files import read_json, sha256_file
+from reben.runtime.files import files_below, read_json, sha256_file
 from reben.storage.lmdb_store import content_digest, trailing_bytes
 from reben.storage.patch_container import patch_reader
 from reben.storage.patch_tar import INDEX, TAR, TarReader

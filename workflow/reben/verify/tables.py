@@ -320,8 +320,8 @@ class Tables:
         if len(verdicts) == len(self.build.tiles):
             tables[layout.quality] = quality_table(verdicts)
             if (selection := self.table("selection", SELECTION)) is not None:
-                obscured, patch_m = self.metadata.obscured, self.build.patch_m
-                tables[layout.funnel] = funnel_table(verdicts, selection, obscured, patch_m)
+                obscured, patch_side_m = self.metadata.obscured, self.build.patch_side_m
+                tables[layout.funnel] = funnel_table(verdicts, selection, obscured, patch_side_m)
         for path, derived in tables.items():
             lines = zip_longest(
                 path.read_text("utf-8").splitlines(), derived.write_csv().splitlines()

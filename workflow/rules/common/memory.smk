@@ -62,25 +62,25 @@ def due(rule):
             return _MARKER  # a node runs what it was given
         tile = wildcards.get("tile", "")
         try:
-            return _marker(PLAN.reason(rule, tile))
+            reason = PLAN.reason(rule, tile)
+            if workflow.executor_plugin is None or workflow.dryrun:
+                return _shown(reason)
+            _begin()
+            PLAN.age(rule, tile, reason is not None)
+            return [_MARKER if reason else ancient(_MARKER)]
         except (RebenError, OSError) as error:
             raise WorkflowError(str(error)) from None
 
     return inputs
 
 
-def _marker(reason):
-    """The marker: new where there is a reason to run."""
-    if workflow.executor_plugin is not None and not workflow.dryrun:
-        _begin()
-        return [_MARKER if reason else ancient(_MARKER)]
-    if (
-        reason
-    ):  # of a dry run, which writes nothing: named after the reason, which it shows
-        path = Path(workflow.snakemake_tmp_dir, re.sub(r"[^\w.]+", "_", reason)[:80])
-        path.touch()
-        return [str(path)]
-    return [ancient(_MARKER)] if Path(_MARKER).exists() else []
+def _shown(reason):
+    """The marker of a dry run, which writes nothing: named after the reason, as it is printed."""
+    if reason is None:
+        return [ancient(_MARKER)] if Path(_MARKER).exists() else []
+    path = Path(workflow.snakemake_tmp_dir, re.sub(r"[^\w.]+", "_", reason)[:80])
+    path.touch()
+    return [str(path)]
 
 
 def _begin():
