@@ -1,8 +1,10 @@
 """The rules of the workflow as Snakemake reads them, for tests that ask what a rule has."""
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, ResourceSettings
@@ -24,7 +26,7 @@ class RuleFacts(NamedTuple):
 @cache
 def load_rules(config: str = ".test/config/config.yaml") -> dict[str, RuleFacts]:
     """All rules with a job, by name."""
-    with SnakemakeApi() as api:
+    with patch.dict(os.environ), SnakemakeApi() as api:  # it names things for its steps there
         workflow = api.workflow(
             resource_settings=ResourceSettings(cores=1),
             config_settings=ConfigSettings(configfiles=[ROOT / config]),
