@@ -92,7 +92,7 @@ class Plan:
     def __init__(self, results: str, tiles: Sequence[str], deployment: str = "") -> None:
         self.results, self.tiles, self.deployment = results, list(tiles), deployment
         self.rules: dict[str, Made] = {}
-        self._records: dict[str, tuple[int, Record | None]] = {}
+        self._records: dict[str, tuple[tuple[int, int], Record | None]] = {}
         self._digests: dict[tuple[Source, str], str] = {}
 
     def record(self, rule: str, tile: str) -> str:
@@ -158,12 +158,13 @@ class Plan:
 
     def _read(self, path: str) -> Record | None:
         try:
-            time = os.stat(path).st_mtime_ns  # noqa: PTH116 - thousands of them
+            status = os.stat(path)  # noqa: PTH116 - thousands of them
         except OSError:
             return None
+        version = status.st_mtime_ns, status.st_ctime_ns
         known = self._records.get(path)
-        if known is None or known[0] != time:
-            known = self._records[path] = (time, Record.read(path))
+        if known is None or known[0] != version:
+            known = self._records[path] = (version, Record.read(path))
         return known[1]
 
     def _digest(self, rule: str, tile: str, of_tile: bool) -> str | None:
@@ -209,7 +210,6 @@ class Plan:
         except OSError:
             return  # results that may only be read
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-        self._records[path] = (status.st_mtime_ns, renewed)
 
 
 def _differing(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
