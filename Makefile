@@ -7,7 +7,7 @@ BIN := .venv/bin
 RUN := $(BIN)/snakemake --cores $(CORES) --logger rich
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test test-cluster check config-docs bench products lock pin-envs clean
+.PHONY: help install demo test fuzz test-cluster check config-docs bench products lock pin-envs clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -38,6 +38,11 @@ demo: .venv/run demo/demo.yaml  ## generate small products and build a dataset o
 
 test: .venv/dev  ## unit and workflow tests
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+FIRST ?= 0
+COUNT ?= 20
+fuzz: .venv/dev  ## random edits, kills and reruns: COUNT sequences from seed FIRST on, long
+	$(BIN)/python -m tests.fuzz.reruns $(FIRST) $(COUNT)
 
 test-cluster: .venv/dev  ## the workflow on a Slurm that the test starts by itself (root, Debian)
 	$(BIN)/python -m pytest tests/cluster
