@@ -15,7 +15,5 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_any_sequence_ends_as_a_build_from_scratch(
-    seed: int, base: Project, tmp_path: Path
-) -> None:
+def test_a_sequence_ends_as_a_build_from_scratch(seed: int, base: Project, tmp_path: Path) -> None:
     play(seed, base, tmp_path)
