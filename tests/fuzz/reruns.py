@@ -34,6 +34,7 @@ from reben.synthetic import (
     write_sentinel1,
 )
 from reben.synthetic.demo import demo_specs
+from tests.fuzz.forkserver import served
 from tests.workflow.builds import Project
 
 _A, _B, _C, _ = demo_specs()
@@ -369,7 +370,8 @@ def play(seed: int, base: Project, scratch: Path, rounds: int = 2) -> Sequence:
 def many(first: int, count: int, report: Callable[[str], object] = print) -> int:
     """Play sequences with the seeds from `first` on; the number of those that went wrong."""
     wrong = kills = 0
-    with tempfile.TemporaryDirectory(prefix="reben-fuzz-") as folder:
+    with tempfile.TemporaryDirectory(prefix="reben-fuzz-") as folder, served() as environment:
+        os.environ.update(environment)
         base = finished(Path(folder, "base"))
         for seed in range(first, first + count):
             scratch = Path(folder, str(seed))
