@@ -38,6 +38,8 @@ _README = """# Audit of {name} {version}
 
 `python -m reben.verify RESULTS` holds a build against it.
 """
+#: RO-Crate 1.1 has no word for a checksum; the vocabulary of Workflow Run Crate has.
+_TERMS = {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"}
 _LICENSE = "https://spdx.org/licenses/MIT"
 
 
@@ -56,6 +58,7 @@ def write_crate(layout: Layout, manifest: dict[str, Any], snakefile: Path) -> No
     ended = datetime.fromtimestamp(layout.manifest.stat().st_mtime, UTC)
 
     crate = ROCrate(gen_preview=False, version="1.1")
+    crate.metadata.extra_terms.update(_TERMS)
     root = crate.root_dataset
     crate.name = "Audit of a dataset built by reben"
     crate.description = (
