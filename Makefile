@@ -7,7 +7,7 @@ BIN := .venv/bin
 RUN := $(BIN)/snakemake --cores $(CORES) --logger rich
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test test-cluster check config-docs bench products lock pin-envs clean
+.PHONY: help install demo test fuzz test-cluster check config-docs bench products lock pin-envs clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -39,6 +39,11 @@ demo: .venv/run demo/demo.yaml  ## generate small products and build a dataset o
 test: .venv/dev  ## unit and workflow tests
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
+FIRST ?= 0
+COUNT ?= 20
+fuzz: .venv/dev  ## random edits, kills and reruns: COUNT sequences from seed FIRST on, long
+	$(BIN)/python -m tests.fuzz.reruns $(FIRST) $(COUNT)
+
 test-cluster: .venv/dev  ## the workflow on a Slurm that the test starts by itself (root, Debian)
 	$(BIN)/python -m pytest tests/cluster
 
@@ -67,13 +72,9 @@ lock:  ## resolve pyproject.toml anew (needs uv)
 	$(LOCK) --extra dev -o requirements-dev.lock
 	$(LOCK) -c requirements-dev.lock -o requirements.lock
 
-pin-envs:  ## full pins of the conda environments, envs/*.linux-64.pin.txt (needs conda)
-	@for env in envs/*.yaml; do \
-	  name=reben-pin-$$(basename $$env .yaml); \
-	  conda env create --quiet --yes --name $$name --file $$env && \
-	  conda list --name $$name --explicit --md5 > $${env%.yaml}.linux-64.pin.txt && \
-	  conda env remove --quiet --yes --name $$name || exit 1; \
-	done
+CHANNEL ?= conda-forge
+pin-envs: .venv/dev  ## full pins of the conda environments (CHANNEL="folder ..." for kept records)
+	$(BIN)/python -m reben.pin_envs --channel $(CHANNEL) --envs envs/*.yaml
 
 clean:  ## remove what the demo and the tools left, not .venv
 	rm -rf demo .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,8 +1,12 @@
 """The rules of the workflow as Snakemake reads them, for tests that ask what a rule has."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, ResourceSettings
@@ -21,16 +25,22 @@ class RuleFacts(NamedTuple):
     rule: Any
 
 
-@cache
-def load_rules(config: str = ".test/config/config.yaml") -> dict[str, RuleFacts]:
-    """All rules with a job, by name."""
-    with SnakemakeApi() as api:
-        workflow = api.workflow(
+@contextmanager
+def read_workflow(config: Path) -> Iterator[Any]:
+    """The workflow as Snakemake reads it with a config; the process keeps its environment."""
+    with patch.dict(os.environ), SnakemakeApi() as api:
+        yield api.workflow(
             resource_settings=ResourceSettings(cores=1),
-            config_settings=ConfigSettings(configfiles=[ROOT / config]),
+            config_settings=ConfigSettings(configfiles=[config]),
             snakefile=ROOT / "Snakefile",
             workdir=ROOT,
         )._workflow  # the API shows no rules
+
+
+@cache
+def load_rules() -> dict[str, RuleFacts]:
+    """All rules with a job, by name."""
+    with read_workflow(ROOT / ".test/config/config.yaml") as workflow:
         plan = workflow.globals["PLAN"]
         return {
             rule.name: RuleFacts(

@@ -1,6 +1,6 @@
-"""The conda environments: exact pins, those of the lock, and all that the steps import.
+"""The conda environments: exact pins, those of the lock, all that the steps import, and JPEG 2000.
 
-No conda solves them here; what can be held without one, is held.
+That they solve is in test_pin_envs.py.
 """
 
 import ast
@@ -13,14 +13,17 @@ import rattler
 import yaml
 
 from reben.runtime.code_version import PACKAGE, closure
+from reben.safe.jpeg2000_driver import CONDA_PACKAGE
 from tests.rules import load_rules
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 #: Names on conda-forge where they differ from those on PyPI.
-CONDA_NAMES = {"lmdb": "python-lmdb"}
+CONDA_NAMES = {"lmdb": "python-lmdb", "matplotlib": "matplotlib-base"}
 #: Names on conda-forge of imported modules, where they differ.
-MODULES = {"lmdb": "python-lmdb", "yaml": "pyyaml", "PIL": "pillow", "botocore": "boto3"}
+MODULES = {**CONDA_NAMES, "yaml": "pyyaml", "PIL": "pillow", "botocore": "boto3"}
+#: Libraries that wheels hold within and conda-forge has as packages; no step imports them.
+LIBRARIES = {"libgdal-core", "geos", "proj"}
 
 
 def pins(environment: Path) -> dict[str, str]:
@@ -40,19 +43,40 @@ def rules() -> list[tuple[str, str, str]]:
     return [(rule.name, rule.step, rule.environment) for rule in load_rules().values()]
 
 
-def third_party(module: str) -> set[str]:
-    """The packages that a module and what it imports of reben need, by their conda names."""
-    found = set()
-    for name in closure(module):
+def trees(step: str) -> list[ast.AST]:
+    """The code of a step and of what it imports of reben."""
+    found = []
+    for name in sorted(closure(step)):
         path = PACKAGE.joinpath(*name.split("."))
         source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        for node in ast.walk(ast.parse(source.read_bytes())):
-            if isinstance(node, ast.Import):
-                found |= {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                found.add(node.module.split(".")[0])
+        found += list(ast.walk(ast.parse(source.read_bytes())))
+    return found
+
+
+def third_party(step: str) -> set[str]:
+    """The packages that a step and what it imports of reben need, by their conda names."""
+    found = set()
+    for node in trees(step):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
     found -= {*sys.stdlib_module_names, "reben", "_typeshed"}  # the last for type checkers alone
     return {MODULES.get(name, name.replace("_", "-")) for name in found}
+
+
+def opens_any_image(step: str) -> bool:
+    """Whether its code has a `rasterio.open` for reading that is not kept to one driver."""
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "open"
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "rasterio"
+        and len(node.args) == 1
+        and not {"mode", "driver"} & {keyword.arg for keyword in node.keywords}
+        for node in trees(step)
+    )
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
@@ -61,7 +85,18 @@ def test_pins_are_exact_and_those_of_the_lock(environment: Path) -> None:
     found = pins(environment)
     python = found.pop("python")
     assert re.fullmatch(r"3\.\d+\.\d+", python)
-    assert found == {name: versions.get(name) for name in found}
+    ours = {name: found[name] for name in found.keys() - LIBRARIES - {CONDA_PACKAGE}}
+    assert ours == {name: versions.get(name) for name in ours}
+
+
+def test_each_package_has_one_version_in_all_environments() -> None:
+    versions: dict[str, set[str]] = {}
+    for environment in ENVIRONMENTS:
+        for name, version in pins(environment).items():
+            versions.setdefault(name, set()).add(version)
+    assert versions.keys() >= LIBRARIES
+    assert {name: found for name, found in versions.items() if len(found) > 1} == {}
+    assert versions[CONDA_PACKAGE] == versions["libgdal-core"]  # a plugin of just this GDAL
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
@@ -81,11 +116,21 @@ def test_environment_has_what_the_step_imports(rule: str, step: str, environment
     assert not missing, f"envs/{environment}.yaml lacks what reben.{step} imports"
 
 
+def test_rules_that_open_images_have_the_driver() -> None:
+    opening = {rule: environment for rule, step, environment in rules() if opens_any_image(step)}
+    assert {"make_patches", "run_sen2cor"} <= opening.keys()
+    assert "check_quality" not in opening
+    for rule, environment in opening.items():
+        assert CONDA_PACKAGE in pins(ROOT / f"envs/{environment}.yaml"), rule
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
 def test_environment_has_nothing_else(environment: Path) -> None:
     steps = [step for _, step, name in rules() if name == environment.stem]
     assert steps, "no rule uses it"
-    needed = set().union(*map(third_party, steps))
+    needed = set().union(*map(third_party, steps)) | LIBRARIES
+    if any(map(opens_any_image, steps)):
+        needed.add(CONDA_PACKAGE)
     beyond = pins(environment).keys() - {"python"} - needed
     # The audit records the versions of what the other steps were run with, without importing it.
     others = (

@@ -400,3 +400,16 @@ def test_a_folder_that_no_build_made_is_refused_and_ours_is_not(tmp_path: Path) 
 def test_records_are_plain_json(plan: Plan) -> None:
     text = Path(plan.record("label", "T1")).read_text()
     assert list(json.loads(text)) == ["after", "found", "settings", "sources"]
+
+
+def test_a_job_that_is_due_looks_older_than_any_clock_and_again_young(plan: Plan) -> None:
+    record = Path(plan.record("cut", "T1"))
+    plan.age("cut", "T1", True)
+    assert record.stat().st_mtime == 1
+    assert plan.reason("cut", "T1") is None, "its content is as it was"
+    plan.age("cut", "T1", False)
+    assert record.stat().st_mtime > 1e9
+    record.unlink()
+    plan.age("cut", "T1", True)
+    assert record.stat().st_mtime == 1
+    assert plan.reason("cut", "T1") == "not made yet"

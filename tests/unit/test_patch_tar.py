@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reben.audit.digests import digest_all, geotiffs
@@ -47,6 +47,7 @@ def write(folder: Path, order: list[int], threads: int = 1) -> Path:
     return folder
 
 
+@settings(deadline=None)
 @given(order=st.permutations(range(ROWS)), threads=st.integers(1, 4))
 def test_same_bytes_in_whatever_order_rows_come(
     tmp_path_factory: pytest.TempPathFactory, order: list[int], threads: int

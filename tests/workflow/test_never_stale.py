@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 
 from reben.compare import compare
-from tests.workflow.builds import TILES, Build
+from tests.workflow.builds import TILES, Project
 from tests.workflow.test_reruns import a_place, recode
 
 FIRST, SECOND = TILES
@@ -25,36 +25,36 @@ STRICT = {"min_labelled_fraction": 0.97}
 
 
 @pytest.fixture
-def build(small_project: Build, tmp_path: Path) -> Build:
+def build(small_project: Project, tmp_path: Path) -> Project:
     """A finished build of two tiles that a test may change."""
     return small_project.copy(tmp_path / "project")
 
 
-def labels(build: Build) -> pl.DataFrame:
+def labels(build: Project) -> pl.DataFrame:
     return pl.read_parquet(build.results / "tables/labels/*.parquet")
 
 
-def forget(build: Build) -> None:
+def forget(build: Project) -> None:
     shutil.rmtree(build.root / ".snakemake")
 
 
-def move(build: Build) -> None:
+def move(build: Project) -> None:
     build.results.rename(build.root / "tyrol")
     build.config["results"] = "tyrol"
 
 
-def name_absolutely(build: Build) -> None:
+def name_absolutely(build: Project) -> None:
     build.config["results"] = str(build.results)
 
 
-def copy_without_times(build: Build) -> None:
+def copy_without_times(build: Project) -> None:
     shutil.move(build.results, build.root / "before")
     shutil.copytree(build.root / "before", build.results, copy_function=shutil.copy)
 
 
 @pytest.mark.parametrize("around", [forget, move, name_absolutely, copy_without_times])
 def test_settings_changed_around_snakemakes_memory_are_noticed(
-    build: Build, around: Callable[[Build], None]
+    build: Project, around: Callable[[Project], None]
 ) -> None:
     around(build)
     # A copy without its times is right, but Snakemake may take some of it for outdated.
@@ -68,7 +68,7 @@ def test_settings_changed_around_snakemakes_memory_are_noticed(
     assert build.jobs() == {}
 
 
-def test_a_product_added_after_a_move_is_built(build: Build) -> None:
+def test_a_product_added_after_a_move_is_built(build: Project) -> None:
     table = build.root / "products.tsv"
     both = table.read_text()
     table.write_text("".join(line for line in both.splitlines(True) if "T32TMT" not in line))
@@ -81,7 +81,7 @@ def test_a_product_added_after_a_move_is_built(build: Build) -> None:
     assert labels(build)["patch_id"].str.head(44).unique().sort().to_list() == sorted(TILES)
 
 
-def first_step(build: Build, step: str, *args: str) -> tuple["subprocess.Popen[bytes]", int]:
+def first_step(build: Project, step: str, *args: str) -> tuple["subprocess.Popen[bytes]", int]:
     """Start a build and wait for a step of it; both, the step stopped."""
     process = subprocess.Popen(
         [*build.command(2), *args], cwd=build.root, start_new_session=True,
@@ -109,7 +109,7 @@ def next_step(process: "subprocess.Popen[bytes]", step: str, seen: set[int]) -> 
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_job_that_is_being_retried_is_not_forgotten(build: Build, how: signal.Signals) -> None:
+def test_a_job_that_is_being_retried_is_not_forgotten(build: Project, how: signal.Signals) -> None:
     build.config["labels"] = STRICT
     seen: set[int] = set()
     process, first = first_step(build, "labels", "--retries=2", "--cores=1")
@@ -140,7 +140,7 @@ rule mine:
 """
 
 
-def test_a_failed_job_of_a_module_runs_again(build: Build) -> None:
+def test_a_failed_job_of_a_module_runs_again(build: Project) -> None:
     """Snakemake registers no hooks of a module."""
     (build.root / "outer.smk").write_text(OUTER)
     outer = ("-s", "outer.smk")
@@ -155,15 +155,15 @@ def test_a_failed_job_of_a_module_runs_again(build: Build) -> None:
     assert not labels(build).filter("kept", pl.col("labelled_fraction") < 0.97).height
 
 
-def test_a_failure_of_one_dataset_reruns_nothing_of_another(build: Build) -> None:
+def test_a_failure_of_one_dataset_reruns_nothing_of_another(build: Project) -> None:
     (build.root / "inputs/broken.gpkg").write_text("no CORINE")
-    other = Build(build.root, {**build.config, "results": "other"})
+    other = Project(build.root, {**build.config, "results": "other"})
     other.config["corine"] = {"path": "inputs/broken.gpkg"}
     assert "broken.gpkg: expected a vector" in other.failing()
     assert build.jobs() == {}
 
 
-def test_a_second_clone_does_not_write_to_the_same_results(build: Build, tmp_path: Path) -> None:
+def test_a_second_clone_does_not_write_to_the_same_results(build: Project, tmp_path: Path) -> None:
     second = build.copy(tmp_path / "second")
     second.config["results"] = str(build.results)
     build.config["labels"] = STRICT
@@ -174,7 +174,7 @@ def test_a_second_clone_does_not_write_to_the_same_results(build: Build, tmp_pat
     assert process.wait(120) == 0
 
 
-def test_the_product_table_of_a_build_is_that_of_its_start(build: Build) -> None:
+def test_the_product_table_of_a_build_is_that_of_its_start(build: Project) -> None:
     table = build.root / "products.tsv"
     both = table.read_text()
     one = "".join(line for line in both.splitlines(True) if "T32TMT" not in line)
@@ -191,7 +191,7 @@ def test_the_product_table_of_a_build_is_that_of_its_start(build: Build) -> None
     assert metadata["patch_id"].str.head(44).n_unique() == 2
 
 
-def test_corine_replaced_while_it_is_clipped_stops_the_build(build: Build) -> None:
+def test_corine_replaced_while_it_is_clipped_stops_the_build(build: Project) -> None:
     corine = build.root / "inputs/corine.gpkg"
     later = corine.with_name("later.gpkg")
     recode(corine, later, a_place(corine), "523")
@@ -214,7 +214,7 @@ def test_corine_replaced_while_it_is_clipped_stops_the_build(build: Build) -> No
     assert build.jobs() == {}
 
 
-def test_the_users_folders_are_not_deleted(build: Build) -> None:
+def test_the_users_folders_are_not_deleted(build: Project) -> None:
     (build.root / "data/archives").mkdir(parents=True)
     (build.root / "data/archives/precious.tar").touch()
     build.config["results"] = "data"
@@ -223,7 +223,7 @@ def test_the_users_folders_are_not_deleted(build: Build) -> None:
     assert not (build.root / "data/tables").exists()
 
 
-def test_a_product_zip_may_go_once_it_is_unpacked(build: Build) -> None:
+def test_a_product_zip_may_go_once_it_is_unpacked(build: Project) -> None:
     shutil.rmtree(build.results)
     table = build.root / "products.tsv"
     safe = next(build.root.glob("inputs/*T33UUP*.SAFE"))
@@ -241,7 +241,7 @@ def test_a_product_zip_may_go_once_it_is_unpacked(build: Build) -> None:
     assert "expected a .SAFE folder or zip" in build.failing()
 
 
-def test_times_of_the_future_and_unreadable_metadata_stop_nothing_else(build: Build) -> None:
+def test_times_of_the_future_and_unreadable_metadata_stop_nothing_else(build: Project) -> None:
     soon = time.time() + 86_400
     for safe in build.root.glob("inputs/*.SAFE"):
         os.utime(safe, (soon, soon))
@@ -256,7 +256,7 @@ def test_times_of_the_future_and_unreadable_metadata_stop_nothing_else(build: Bu
     assert build.jobs("-n")["make_patches"] == {FIRST}
 
 
-def test_a_sentinel1_patch_taken_out_or_completed_later_is_noticed(build: Build) -> None:
+def test_a_sentinel1_patch_taken_out_or_completed_later_is_noticed(build: Project) -> None:
     patch = sorted(build.root.glob("inputs/BigEarthNet-S1/*/*33UUP*"))[0]
     image = next(patch.glob("*_VV.tif"))
     good = image.read_bytes()
@@ -274,7 +274,7 @@ def test_a_sentinel1_patch_taken_out_or_completed_later_is_noticed(build: Build)
 
 
 def test_what_was_changed_and_changed_back_is_what_it_was(
-    small_project: Build, build: Build
+    small_project: Project, build: Project
 ) -> None:
     build.config["labels"] = STRICT
     build.config["patches"] = {"side_m": 1200}

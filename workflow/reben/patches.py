@@ -30,6 +30,7 @@ from reben.runtime import cli
 from reben.runtime.errors import ProductError
 from reben.runtime.files import atomic_directory
 from reben.safe.jpeg2000 import GDAL_ENV, StripReader
+from reben.safe.jpeg2000_driver import require_jpeg2000
 from reben.safe.metadata import L2AProduct
 from reben.storage.geotiff_writer import Profile, template
 from reben.storage.patch_container import CONTAINERS, Writer, patch_writer
@@ -93,7 +94,9 @@ def cut_product(
     Raises:
         ProductError: a native band is missing.
         RasterError: an image is damaged or not of this product.
+        ToolError: GDAL has no driver for JPEG 2000.
     """
+    require_jpeg2000()
     offsets = product.offsets() if harmonise_offset else {}
     scl_path = product.image(SCL, 20)
     with ExitStack() as stack:

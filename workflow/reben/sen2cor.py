@@ -30,6 +30,7 @@ from reben.runtime.files import atomic_directory, check_space
 from reben.runtime.processes import run_program
 from reben.safe.archive import restore_empty_folders
 from reben.safe.jpeg2000 import GDAL_ENV, StripReader
+from reben.safe.jpeg2000_driver import require_jpeg2000
 from reben.safe.metadata import L2AProduct
 from reben.sen2cor_version import check_version, environment
 
@@ -240,6 +241,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, _terminate)
     gipp = Path(args.gipp) if args.gipp else None
     with _kept(args.log):
+        require_jpeg2000()  # to check the product with: now, not after sen2cor's 40 minutes
         check_version(args.command, args.version)
         if gipp is not None and not gipp.is_file():
             raise ToolError(f"{gipp}: expected sen2cor's GIPP file, found none; check sen2cor.gipp")

@@ -35,32 +35,15 @@ FETCHED = {
 }
 
 
-def fetched_product(tile):
-    """Which product becomes the tile, and whether it is fetched or copied."""
-    product = PRODUCTS[tile]
-    return {"product": product.product, "from": product.source}
-
-
-def acquired(name, level):
-    """State what the products of a level are made from."""
-
-    def local(tile):
-        product = PRODUCTS[tile]
-        here = product.level == level and product.path and not product.is_used_in_place
-        return {"product": Source(Path(product.path))} if here else {}
-
+for name, level in (("acquire", "L1C"), ("acquire_l2a", "L2A")):
     made_from(
         name,
         step="acquire",
         environment=None,
         coded=False,
         settings=fetched_product,
-        sources=local,
+        sources=partial(local_product, level),
     )
-
-
-acquired("acquire", "L1C")
-acquired("acquire_l2a", "L2A")
 
 
 rule acquire:

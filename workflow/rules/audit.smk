@@ -77,7 +77,7 @@ rule audit:
         runtime=growing(120),  # reads the LMDB twice
     params:
         step=step("audit"),
-        results=RESULTS.root,
+        results=results_root,
         config=CONFIG_JSON,
         snakemake=SNAKEMAKE_VERSION,
     shell:

@@ -14,25 +14,19 @@ ENCODERS = {
 }
 
 
-def encoded(kind, before, **made):
-    """State what the shards of a kind are made from."""
-    options = {"kind": kind, "patch_side_m": config["patches"]["side_m"]}
-    made_from(
-        ENCODERS[kind],
-        step="encode",
-        environment="raster",
-        options=options,
-        after=[before],
-        **made,
-    )
-
-
-encoded("s2", "make_patches")
-encoded("reference_maps", "make_reference_maps")
+encoded = partial(made_from, step="encode", environment="raster")
+SIDE = {"patch_side_m": config["patches"]["side_m"]}
+encoded("encode_sentinel2", options={"kind": "s2", **SIDE}, after=["make_patches"])
 encoded(
-    "s1",
-    "pair_sentinel1",
+    "encode_sentinel1",
+    options={"kind": "s1", **SIDE},
     sources=lambda tile: source("sentinel1.root", "images", RESULTS.sentinel1(tile)),
+    after=["pair_sentinel1"],
+)
+encoded(
+    "encode_reference_maps",
+    options={"kind": "reference_maps", **SIDE},
+    after=["make_reference_maps"],
 )
 made_from(
     "build_lmdb",

@@ -3,21 +3,9 @@
 In: the L2A product of a tile. Out: ``patches/{tile}`` and ``tables/patches/{tile}.parquet``.
 """
 
-from reben.domain.verdict import Verdict
-from reben.quality import failed
-
 # The step judges by itself. So another quality rule cuts only those tiles again whose verdict
 # it changes.
 os.environ.update(REBEN_REQUIRED=" ".join(REQUIRED))
-
-
-def verdict_now(tile):
-    """What a product's indicators say by the rule of today, as far as they are known."""
-    path = RESULTS.verdict(tile)
-    try:
-        return {"verdict": failed(Verdict.read(path).indicators, REQUIRED)}
-    except (OSError, RebenError, KeyError):
-        return {}
 
 
 made_from(

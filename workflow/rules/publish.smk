@@ -51,7 +51,7 @@ rule archive:
         runtime=growing(720),  # 7 million files in the whole of v2
     params:
         step=step("archive"),
-        results=RESULTS.root,
+        results=results_root,
         sentinel1=options(
             s1=config["sentinel1"]["root"],
             pairs=given(SENTINEL1, every(RESULTS.sentinel1)),
@@ -85,7 +85,7 @@ rule catalogue:
         runtime=60,
     params:
         step=step("catalogue"),
-        results=RESULTS.root,
+        results=results_root,
         nomenclature=config["labels"]["nomenclature"],
     shell:
         "python -m {params.step} --results {params.results:q}"

@@ -71,7 +71,7 @@ rule draw_overview:
         runtime=15,
     params:
         step=step("draw_overview"),
-        results=RESULTS.root,
+        results=results_root,
         nomenclature=config["labels"]["nomenclature"],
     shell:
         "python -m {params.step} --results {params.results:q}"
@@ -101,7 +101,7 @@ rule report:
         runtime=30,
     params:
         step=step("report"),
-        results=RESULTS.root,
+        results=results_root,
         nomenclature=config["labels"]["nomenclature"],
         inputs=options(
             countries=config["countries"]["path"],

@@ -12,11 +12,7 @@ PAIR_SENTINEL1 = given(SENTINEL1, ["pair_sentinel1"])
 NEEDS_PAIR = SENTINEL1 and config["sentinel1"]["missing"] == "drop"
 
 
-def of_all(rule, **made):
-    """State what a rule over the tables of all tiles is made from."""
-    made_from(rule, environment="tables", per_tile=False, **made)
-
-
+of_all = partial(made_from, environment="tables", per_tile=False)
 of_all(
     "align_patches",
     step="alignment",

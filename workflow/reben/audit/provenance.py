@@ -22,6 +22,7 @@ from reben.memory.record import inputs_read
 from reben.memory.sources import Source
 from reben.results.layout import Layout
 from reben.runtime.code_version import ENVIRONMENTS, PACKAGE, code_version, environment_version
+from reben.safe.jpeg2000_driver import load_openjpeg
 
 _RULES = PACKAGE.parent / "rules"
 _USER_OF_URL = re.compile(r"(?<=://)[^/@\s]+@")
@@ -60,15 +61,22 @@ def software() -> dict[str, Any]:
     }
 
 
-def openjpeg_version() -> str | None:
-    """The version of the OpenJPEG that GDAL has loaded; None where that cannot be told."""
-    maps = Path("/proc/self/maps")
-    if not maps.exists():
+def openjpeg_version(maps: Path = Path("/proc/self/maps")) -> str | None:
+    """The version of GDAL's OpenJPEG; None where that cannot be found out.
+
+    Args:
+        maps: what this process has loaded, as Linux lists it.
+    """
+    # Where the driver is a plugin, its library comes with the first image only.
+    if not maps.exists() or not load_openjpeg():
         return None
-    loaded = re.search(r"\S*libopenjp2\S*", maps.read_text())
-    if loaded is None:
+    loaded = re.findall(r"/[^\n]*/libopenjp2[^/\n]*$", maps.read_text(), re.MULTILINE)
+    if not loaded:
         return None
-    ask = ctypes.CDLL(loaded[0]).opj_version
+    # Wheels bring one each: Pillow's may be there too, and is not GDAL's.
+    beside = Path(rasterio.__file__).parents[1] / "rasterio.libs"
+    library = min(loaded, key=lambda path: Path(path).parent != beside)
+    ask = ctypes.CDLL(library).opj_version
     ask.restype = ctypes.c_char_p
     return str(ask().decode())
 

@@ -20,6 +20,10 @@ from reben.runtime.code_version import code_version, environment_version
 Values = Mapping[str, Any]
 
 
+#: The time of a record whose job is due.
+_AGED = (1, 1)
+
+
 def frozen_products(results: str | os.PathLike[str]) -> Path:
     """Where the product table of a running build is kept as it was when the build began."""
     return Path(results, MEMORY, ".products.tsv")
@@ -62,9 +66,16 @@ class Made:
             version["environment"] = environment_version(self.environment)
         return version
 
-    def wanted(self, tile: str) -> dict[str, Any]:
-        """The settings of a job as its record has them, plain JSON."""
+    def wanted(self, tile: str, deployment: str = "") -> dict[str, Any]:
+        """The settings of a job as its record has them, plain JSON.
+
+        Args:
+            tile: of the job.
+            deployment: what provides the environment, where it is not this one.
+        """
         values = {**self.options, **self.settings(tile), **self._version}
+        if self.environment and deployment:
+            values["deployment"] = deployment
         plain: dict[str, Any] = json.loads(json.dumps(values, sort_keys=True))
         return plain
 
@@ -75,12 +86,13 @@ class Plan:
     Args:
         results: folder of the results.
         tiles: all tiles of the build, sorted.
+        deployment: ``conda`` or the like, where steps do not run in this environment.
     """
 
-    def __init__(self, results: str, tiles: Sequence[str]) -> None:
-        self.results, self.tiles = results, list(tiles)
+    def __init__(self, results: str, tiles: Sequence[str], deployment: str = "") -> None:
+        self.results, self.tiles, self.deployment = results, list(tiles), deployment
         self.rules: dict[str, Made] = {}
-        self._records: dict[str, tuple[int, Record | None]] = {}
+        self._records: dict[str, tuple[tuple[int, int], Record | None]] = {}
         self._digests: dict[tuple[Source, str], str] = {}
 
     def record(self, rule: str, tile: str) -> str:
@@ -97,7 +109,7 @@ class Plan:
         record = self._read(self.record(rule, tile))
         if record is None:
             return "not made yet"
-        wanted = made.wanted(tile)
+        wanted = made.wanted(tile, self.deployment)
         if changed := _differing(record.settings, wanted):
             return f"other {', '.join(changed)}"
         if sorted(record.after) != sorted(made.after):
@@ -110,6 +122,19 @@ class Plan:
             return f"other {', '.join(changed)}"
         return self._changed_source(self.record(rule, tile), record, made.sources(tile))
 
+    def age(self, rule: str, tile: str, is_due: bool) -> None:
+        """Make the record of a job that is due older than anything, and of one that is not, young.
+
+        So outputs whose times lie in the future, as of a node with a fast clock, are made again.
+        """
+        path = Path(self.record(rule, tile))
+        if is_due:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+            os.utime(path, _AGED)
+        elif path.stat().st_mtime == _AGED[1]:
+            os.utime(path)
+
     def absent(self, rule: str, tile: str = "") -> list[str]:
         """The inputs from outside that a job needs and that are not there, as ``key: path``."""
         sources = self.rules[rule].sources(tile)
@@ -119,7 +144,10 @@ class Plan:
         """What follows ``python -m`` for a job: the step, its record, its options."""
         made = self.rules[rule]
         words = [f"reben.{made.step}", "--record", self.record(rule, tile)]
-        words += ["--record-settings", json.dumps(made.wanted(tile), sort_keys=True)]
+        words += [
+            "--record-settings",
+            json.dumps(made.wanted(tile, self.deployment), sort_keys=True),
+        ]
         for before in made.after:
             of_tile = made.per_tile and self.rules[before].per_tile
             path = self.record(before, tile) if of_tile else self.records(before)
@@ -130,12 +158,13 @@ class Plan:
 
     def _read(self, path: str) -> Record | None:
         try:
-            time = os.stat(path).st_mtime_ns  # noqa: PTH116 - thousands of them
+            status = os.stat(path)  # noqa: PTH116 - thousands of them
         except OSError:
             return None
+        version = status.st_mtime_ns, status.st_ctime_ns
         known = self._records.get(path)
-        if known is None or known[0] != time:
-            known = self._records[path] = (time, Record.read(path))
+        if known is None or known[0] != version:
+            known = self._records[path] = (version, Record.read(path))
         return known[1]
 
     def _digest(self, rule: str, tile: str, of_tile: bool) -> str | None:
@@ -181,7 +210,6 @@ class Plan:
         except OSError:
             return  # results that may only be read
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-        self._records[path] = (status.st_mtime_ns, renewed)
 
 
 def _differing(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

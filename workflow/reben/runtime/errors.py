@@ -35,7 +35,7 @@ class StoreError(RebenError):
 
 
 class ToolError(RebenError):
-    """An external program (sen2cor) is missing, the wrong version, or has failed."""
+    """A program (sen2cor) or a driver of GDAL is missing, the wrong version, or has failed."""
 
 
 class SpaceError(RebenError):

@@ -16,6 +16,7 @@ from rasterio.windows import Window
 
 from reben.domain.grid import TileGrid
 from reben.runtime.errors import RasterError
+from reben.safe.jpeg2000_driver import require_jpeg2000
 from reben.storage.image_check import ImageForm
 
 #: GDAL settings for streaming: no cache of decoded tiles, no look at the folder's other files.
@@ -37,6 +38,7 @@ class StripReader:
 
     Raises:
         RasterError: the image cannot be opened or is not the one expected.
+        ToolError: GDAL has no driver for JPEG 2000.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class StripReader:
         try:
             self._dataset = rasterio.open(path)
         except RasterioError as error:
+            require_jpeg2000()  # without a driver every image looks broken
             raise RasterError(
                 f"{path}: expected a JPEG 2000 image, but it cannot be opened ({error}); "
                 "fetch or process the product again"

@@ -14,6 +14,12 @@ sys.path.insert(0, str(PACKAGES))
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
 )
+# With `--sdm conda apptainer`: an image made by `snakemake --containerize` (docs/conda.md).
+if IMAGE := os.environ.get("REBEN_IMAGE"):
+
+    containerized: IMAGE
+
+
 # A step ends when Snakemake, the parent of its shell, does (`reben.runtime.cli`).
 shell.prefix(
     f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(PACKAGES))}"

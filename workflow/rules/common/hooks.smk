@@ -1,9 +1,6 @@
-"""What is said before the first job and after the last; nothing depends on it."""
+"""What is printed before the first job and after the last."""
 
 from snakemake.logging import logger
-
-from reben.config.check import absence, absent_inputs
-from reben.runtime.errors import ConfigError
 
 STARTED = time.time()
 
@@ -24,13 +21,9 @@ def missed(absent):
 
 ABSENT = missed(absent_inputs(config, PRODUCTS)) if workflow.is_main_process else {}
 if ABSENT:
-    logger.warning(absence(ABSENT))  # a dry run goes on without them
-
-
-onstart:
-    # Before the first job, not after three days of sen2cor.
-    if ABSENT:
-        raise ConfigError(absence(ABSENT))
+    logger.warning(
+        absence(ABSENT)
+    )  # a dry run goes on without them; a build stops (`_begin`)
 
 
 onsuccess:

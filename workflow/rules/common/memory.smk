@@ -1,7 +1,7 @@
 """What makes a job run again: its record, in `.reben` of the results (`reben.memory`).
 
-Every rule states, with `made_from`, what its jobs are made from, and has two more items: the
-input `made=due(RULE)` and the output `record=record(RULE)`. When jobs are planned, `due`
+What the jobs of a rule are made from stands before it, in `made_from`; the rule itself has an
+input `made=due(RULE)` and an output `record=record(RULE)`. When jobs are planned, `due`
 compares the record with what is wanted now. It always returns the same file, which is newer
 than any output if and only if the two differ; else it is `ancient`. So Snakemake's own times of
 files decide, and neither its memory (`.snakemake`) nor its hooks are needed.
@@ -15,14 +15,23 @@ import time
 
 from snakemake.exceptions import WorkflowError
 
+from reben.config.check import absence, absent_inputs
 from reben.config.product_table import write_products
 from reben.memory.lock import lock, unlock
 from reben.memory.ownership import take_possession
 from reben.memory.plan import Made, Plan
 from reben.memory.record import MEMORY, record_path
-from reben.runtime.errors import RebenError
+from reben.runtime.errors import ConfigError, RebenError
 
-PLAN = Plan(str(RESULTS.root), TILES)
+# Conda's libraries are not those of the wheels: PROJ differs, and with it some coordinates.
+DEPLOYMENT = (
+    workflow.deployment_settings.deployment_method
+    if workflow.deployment_settings
+    else []
+)
+PLAN = Plan(
+    str(RESULTS.root), TILES, " ".join(sorted(str(method) for method in DEPLOYMENT))
+)
 _MARKER = f"{RESULTS.root}/{MEMORY}/.plan"
 _begun = []
 
@@ -53,25 +62,25 @@ def due(rule):
             return _MARKER  # a node runs what it was given
         tile = wildcards.get("tile", "")
         try:
-            return _marker(PLAN.reason(rule, tile))
+            reason = PLAN.reason(rule, tile)
+            if workflow.executor_plugin is None or workflow.dryrun:
+                return _shown(reason)
+            _begin()
+            PLAN.age(rule, tile, reason is not None)
+            return [_MARKER if reason else ancient(_MARKER)]
         except (RebenError, OSError) as error:
             raise WorkflowError(str(error)) from None
 
     return inputs
 
 
-def _marker(reason):
-    """The marker: new where there is a reason to run."""
-    if workflow.executor_plugin is not None and not workflow.dryrun:
-        _begin()
-        return [_MARKER if reason else ancient(_MARKER)]
-    if (
-        reason
-    ):  # of a dry run, which writes nothing: named after the reason, which it shows
-        path = Path(workflow.snakemake_tmp_dir, re.sub(r"[^\w.]+", "_", reason)[:80])
-        path.touch()
-        return [str(path)]
-    return [ancient(_MARKER)] if Path(_MARKER).exists() else []
+def _shown(reason):
+    """The marker of a dry run, which writes nothing: named after the reason, as it is printed."""
+    if reason is None:
+        return [ancient(_MARKER)] if Path(_MARKER).exists() else []
+    path = Path(workflow.snakemake_tmp_dir, re.sub(r"[^\w.]+", "_", reason)[:80])
+    path.touch()
+    return [str(path)]
 
 
 def _begin():
@@ -79,6 +88,8 @@ def _begin():
     if _begun:
         return
     _begun.append(True)
+    if ABSENT:  # before the first job, not after three days of sen2cor
+        raise ConfigError(absence(ABSENT))
     if workflow.execution_settings.lock:
         lock(RESULTS.root)
     take_possession(RESULTS.root, STAGES)

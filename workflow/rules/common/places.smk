@@ -1,9 +1,10 @@
 """Inputs that several rules share, and how they reach a command line."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from reben.memory.plan import option_words
 from reben.memory.sources import Source
+from reben.runtime.errors import RebenError
 from reben.runtime.files import read_json
 
 
@@ -34,6 +35,24 @@ def source(key, kind="all", detail=""):
     return {} if path is None else {key: Source(Path(path), kind, str(detail))}
 
 
+def results_root(wildcards):
+    """The results folder, for steps that read a finished build."""
+    return RESULTS.root
+
+
+def fetched_product(tile):
+    """Which product becomes a tile, and whether it is fetched or copied."""
+    product = PRODUCTS[tile]
+    return {"product": product.product, "from": product.source}
+
+
+def local_product(level, tile):
+    """The zip or folder of a tile's product of a level on this machine, if one is copied."""
+    product = PRODUCTS[tile]
+    copied = product.level == level and product.path and not product.is_used_in_place
+    return {"product": Source(Path(product.path))} if copied else {}
+
+
 def l2a_path(tile):
     """The L2A folder of a tile: where the user has it, or where the workflow makes it."""
     product = PRODUCTS[tile]
@@ -51,6 +70,17 @@ def l2a_made_here(wildcards):
     return given(
         not PRODUCTS[wildcards.tile].is_used_in_place, RESULTS.l2a(wildcards.tile)
     )
+
+
+def verdict_now(tile):
+    """What a product's indicators say by the rule of today, as far as they are known."""
+    try:
+        indicators = read_json(RESULTS.verdict(tile))["indicators"]
+        from reben.quality import failed  # with libraries that planning does not need
+
+        return {"verdict": failed(indicators, REQUIRED)}
+    except (OSError, RebenError, KeyError, TypeError):
+        return {}
 
 
 @lru_cache
