@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from reben.domain.grid import PATCH_SIDE_M
+from reben.domain.bands import PATCH_SIDE_M
 from reben.domain.name_columns import tile_of_patch
 from reben.domain.reasons import DROP_REASONS, REJECTED_PRODUCT, SNOW_CLOUD_OR_SHADOW
 from reben.domain.tables import METADATA, SELECTION, read_table

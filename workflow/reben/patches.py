@@ -19,8 +19,8 @@ import polars as pl
 import rasterio
 from numpy.typing import NDArray
 
-from reben.domain.bands import NODATA, RESOLUTION_M, S2_BANDS
-from reben.domain.grid import PATCH_SIDE_M, TileGrid
+from reben.domain.bands import NODATA, PATCH_SIDE_M, RESOLUTION_M, S2_BANDS
+from reben.domain.grid import TileGrid
 from reben.domain.names import patch_id
 from reben.domain.patch_arrays import blocks
 from reben.domain.tables import PATCHES, write_table

@@ -15,12 +15,10 @@ from typing import Any
 import jsonschema
 
 from reben.config.product_table import Product, read_products
+from reben.domain.bands import PATCH_SIDE_M
 from reben.domain.split_geometry import frame_widths
 from reben.land_cover.nomenclature import read_nomenclature
 from reben.runtime.errors import ConfigError
-
-#: Side of the patches of BigEarthNet v1, metres.
-_V1_SIDE_M = 1200
 
 
 def check_keys(config: dict[str, Any], schema: str | os.PathLike[str]) -> None:
@@ -89,9 +87,9 @@ def check_settings(
             f"patches.side_m is {config['patches']['side_m']}; expected a multiple of 60, so that "
             "a patch is whole pixels in every band"
         )
-    if config["alignment"]["pairs"] and config["patches"]["side_m"] != _V1_SIDE_M:
+    if config["alignment"]["pairs"] and config["patches"]["side_m"] != PATCH_SIDE_M:
         raise ConfigError(
-            f"patches.side_m is {config['patches']['side_m']}; expected {_V1_SIDE_M} with "
+            f"patches.side_m is {config['patches']['side_m']}; expected {PATCH_SIDE_M} with "
             "alignment.pairs, for BigEarthNet v1 counts its columns and rows in such patches"
         )
     read_nomenclature(config["labels"]["nomenclature"])

@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reben.domain.bands import PATCH_SIDE_M
 from reben.domain.names import patch_id
 from reben.runtime.errors import ConfigError
-
-#: Side of the patches of BigEarthNet, metres.
-PATCH_SIDE_M = 1200
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class TileSquare:
         """The tile with patches of this side in metres.
 
         Raises:
-            ConfigError: no such patch fits it, or it is not whole pixels in every band.
+            ConfigError: no such patch fits it, or its side is no number of pixels in every band.
         """
         return TileGrid(self.epsg, self.x_min, self.y_max, self.tile_side_m, patch_side_m)
 

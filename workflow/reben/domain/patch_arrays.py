@@ -1,7 +1,7 @@
 """A tile's patches as arrays: between the table of its patches, its grid and its pixels.
 
-In: rows of `tables.PATCHES` of one tile, or the pixels of whole patch rows. Out: the tile's grid,
-which patches are valid by row and column, and the pixels patch by patch.
+In: rows of `tables.PATCHES` of one tile, or the pixels of some rows of patches. Out: the tile's
+grid, which patches are valid by row and column, and the pixels patch by patch.
 """
 
 import numpy as np
@@ -34,10 +34,10 @@ def valid_array(patches: pl.DataFrame, grid: TileGrid) -> NDArray[np.bool_]:
 
 
 def blocks(strip: NDArray[np.generic], patch_px: int, count: int) -> NDArray[np.generic]:
-    """View a strip of whole patch rows as patches.
+    """View some rows of patches as patches.
 
     Args:
-        strip: (patch_px * n, width) pixels; what lies right of the last whole patch is left out.
+        strip: (patch_px * n, width) pixels; what lies right of the last patch is left out.
         patch_px: pixels along a patch's side.
         count: patches along the tile's side.
 
@@ -45,5 +45,5 @@ def blocks(strip: NDArray[np.generic], patch_px: int, count: int) -> NDArray[np.
         (n, count, patch_px, patch_px), without a copy.
     """
     n = len(strip) // patch_px
-    whole = strip[:, : count * patch_px]
-    return whole.reshape(n, patch_px, count, patch_px).transpose(0, 2, 1, 3)
+    cut = strip[:, : count * patch_px]
+    return cut.reshape(n, patch_px, count, patch_px).transpose(0, 2, 1, 3)

@@ -16,7 +16,7 @@ from reben.runtime.files import atomic_file
 
 _STRING = pa.large_string()
 
-#: One row for every whole patch of a tile; see `reben.patches`.
+#: One row for every patch of a tile; see `reben.patches`.
 PATCHES = pa.schema(
     {
         "patch_id": _STRING,
@@ -138,7 +138,7 @@ def read_table(path: Path, schema: pa.Schema) -> pl.DataFrame:
 
 
 def read_tables(paths: Iterable[Path], schema: pa.Schema, *, sort: bool = True) -> pl.DataFrame:
-    """Read the tables of several tiles as one, sorted by patch_id unless told otherwise."""
+    """Read the tables of several tiles as one, sorted by patch_id unless `sort` is False."""
     frames = [read_table(path, schema) for path in paths]
     if not frames:
         return pl.DataFrame(pl.from_arrow(schema.empty_table()))

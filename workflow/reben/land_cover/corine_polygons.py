@@ -37,7 +37,7 @@ MARGIN_M = 100
 _CODE_COLUMN = re.compile(r"code_?\d\d", re.IGNORECASE)
 _COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
 _CLIP = pa.schema({"code": pa.int16(), "geometry": pa.binary()})
-#: Kinds of layer; GeoJSON and others do not say which kind their geometries are.
+#: Types of geometry; GeoJSON and others do not say which one theirs is.
 _MAY_HOLD_POLYGONS = re.compile("Polygon|Surface|Collection|Unknown")
 
 
@@ -71,12 +71,12 @@ class PolygonLayer:
         """
         path = os.fspath(path)
         try:
-            layers = [(str(name), str(kind)) for name, kind in pyogrio.list_layers(path)]
-            names = [name for name, kind in layers if _MAY_HOLD_POLYGONS.search(kind)]
+            layers = [(str(name), str(geometry)) for name, geometry in pyogrio.list_layers(path)]
+            names = [name for name, geometry in layers if _MAY_HOLD_POLYGONS.search(geometry)]
             if layer is None and len(names) > 1:
                 stem = Path(path).stem.lower()
                 names = [name for name in names if name.lower() == stem] or names
-            every = [f"{name} ({kind})" for name, kind in layers]
+            every = [f"{name} ({geometry})" for name, geometry in layers]
             chosen = _only(path, "polygon layer", "corine.layer", names, layer, among=every)
             info = pyogrio.read_info(path, layer=chosen)
         except pyogrio.errors.DataSourceError as error:

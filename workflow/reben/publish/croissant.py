@@ -60,12 +60,12 @@ def describe(facts: Facts) -> dict[str, Any]:
 
 
 def _field(table: str, column: str) -> mlc.Field:
-    kind, holds = _FIELDS[column]
+    data_type, holds = _FIELDS[column]
     return mlc.Field(
         id=f"{table}_rows/{column}",
         name=column,
         description=holds,
-        data_types=[kind],
+        data_types=[data_type],
         repeated=column == "labels" or None,
         source=mlc.Source(file_object=table, extract=mlc.Extract(column=column)),
     )

@@ -41,10 +41,10 @@ def heatmap(pairs: CoOccurrence) -> Markup:
                 if row == column
                 else f"{share:.0%} of patches with {name} also have {other} ({count:,})"
             )
-            kind = "self" if row == column else "heat"
+            css_class = "self" if row == column else "heat"
             opacity = "" if row == column else f' fill-opacity="{share:.3f}"'
             marks.append(
-                f'<rect class="{kind}" x="{left + column * cell}" y="{y}" width="{cell - 1}"'
+                f'<rect class="{css_class}" x="{left + column * cell}" y="{y}" width="{cell - 1}"'
                 f' height="{cell - 1}"{opacity}><title>{escape(words)}</title></rect>'
             )
             if count and row != column:
@@ -52,7 +52,7 @@ def heatmap(pairs: CoOccurrence) -> Markup:
                 # On what is nearly full, the ink of the paper; in the dark a little earlier.
                 on = " on" if share > 0.8 else " half" if share > 0.6 else ""
                 x, y_text = left + (column + 0.5) * cell - 0.5, y + cell / 2 + 3
-                marks.append(_text(x, y_text, percent, "middle", kind=f"share{on}"))
+                marks.append(_text(x, y_text, percent, "middle", css_class=f"share{on}"))
     width = left + size + 110
     return _svg("Classes that stand together", width, top + size + 4, marks, least=0.9 * width)
 
@@ -136,11 +136,11 @@ def tile_map(build: FinishedBuild, outlines: Iterable[shapely.Geometry]) -> Mark
     for verdict, ring in zip(build.verdicts, rings, strict=True):
         tile = verdict.tile
         words = f"{tile}: {kept[tile]:,} patches"
-        kind = "tile" if verdict.accepted else "tile rejected"
+        css_class = "tile" if verdict.accepted else "tile rejected"
         if not verdict.accepted:
             words = f"{tile}: rejected"
         marks.append(
-            f'<a href="{tile}.html"><path class="{kind}" d="{path(ring)}">'
+            f'<a href="{tile}.html"><path class="{css_class}" d="{path(ring)}">'
             f"<title>{words}</title></path></a>"
         )
     # Its tiles are links, so it is no single image for those who listen.
@@ -163,10 +163,10 @@ def _svg(
 
 
 def _text(
-    x: float, y: float, words: str, anchor: str = "start", transform: str = "", kind: str = ""
+    x: float, y: float, words: str, anchor: str = "start", transform: str = "", css_class: str = ""
 ) -> str:
     more = f' transform="{transform}"' if transform else ""
-    more += f' class="{kind}"' if kind else ""
+    more += f' class="{css_class}"' if css_class else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{more}>{escape(words)}</text>'
 
 

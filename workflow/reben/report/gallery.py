@@ -192,7 +192,7 @@ def fates_of(cards: Iterable[Card]) -> list[str]:
     return [fate for fate in STATE_COLOURS if fate in found]
 
 
-def _uri(image: Image.Image, kind: str, **options: object) -> str:
+def _uri(image: Image.Image, media: str, **options: object) -> str:
     data = io.BytesIO()
-    image.save(data, kind, **options)
-    return f"data:image/{kind};base64,{base64.b64encode(data.getvalue()).decode()}"
+    image.save(data, media, **options)
+    return f"data:image/{media};base64,{base64.b64encode(data.getvalue()).decode()}"

@@ -34,7 +34,7 @@ METADATA_TABLES = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What is said of a dataset.
+    """What the descriptions state about a dataset.
 
     Attributes:
         name: of the dataset.

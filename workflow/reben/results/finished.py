@@ -14,7 +14,8 @@ from typing import Any
 
 import polars as pl
 
-from reben.domain.grid import PATCH_SIDE_M, TileGrid
+from reben.domain.bands import PATCH_SIDE_M
+from reben.domain.grid import TileGrid
 from reben.domain.tables import (
     LABELS,
     METADATA,
@@ -51,7 +52,7 @@ class FinishedBuild:
 
     @cached_property
     def patches(self) -> pl.DataFrame:
-        """Every whole patch of the tiles that were cut, sorted by patch_id.
+        """Every patch of the tiles that were cut, sorted by patch_id.
 
         `tables.PATCHES` with ``dropped_for`` (null where kept), ``split``, ``labels``,
         ``labelled_fraction`` and, of those kept, ``country, s1_name, obscured``.

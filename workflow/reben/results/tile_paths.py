@@ -1,4 +1,4 @@
-"""The files of all tiles, said in one word on a command line.
+"""The files of all tiles as one word of a command line.
 
 A command line has room for some hundred paths (Linux allows 128 KiB), a dataset may have
 thousands of tiles. So ``results/tables/patches/*.parquet`` stands for the tables of all of them.

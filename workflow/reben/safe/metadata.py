@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Self
 from xml.etree.ElementTree import Element
 
-from reben.domain.bands import BAND_IDS, RESOLUTION_M
-from reben.domain.grid import PATCH_SIDE_M, TileGrid, TileSquare
+from reben.domain.bands import BAND_IDS, PATCH_SIDE_M, RESOLUTION_M
+from reben.domain.grid import TileGrid, TileSquare
 from reben.domain.names import ProductName
 from reben.runtime.errors import ConfigError, ProductError
 from reben.safe.xml_file import Metadata

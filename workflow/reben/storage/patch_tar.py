@@ -68,7 +68,7 @@ class TarWriter:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
@@ -150,7 +150,7 @@ class TarReader(PatchReader):
         return os.preadv(self._file.fileno(), inside, offset)
 
     def read(self, folder: str, layer: str) -> bytes:
-        """A whole file.
+        """All bytes of a file.
 
         Raises:
             RasterError: the file is not there.

@@ -202,10 +202,10 @@ def datastrip_xml(spec: ProductSpec) -> str:
     """MTD_DS.xml of the datastrip."""
     names = Identifiers(spec)
     level = "2A" if spec.is_l2a else "1C"
-    kind = f"Level-{level}_DataStrip_ID"
+    root_tag = f"Level-{level}_DataStrip_ID"
     return (
         _HEAD
-        + f"""<n1:{kind} xmlns:n1="{_PSD}/S2_PDI_Level-{level}_Datastrip_Metadata.xsd">
+        + f"""<n1:{root_tag} xmlns:n1="{_PSD}/S2_PDI_Level-{level}_Datastrip_Metadata.xsd">
   <n1:General_Info>
 {_datatake(names, "Datatake_Info", "    ")}
     <Datastrip_Time_Info metadataLevel="Brief">
@@ -218,7 +218,7 @@ def datastrip_xml(spec: ProductSpec) -> str:
       <UTC_DATE_TIME>{names.processing_iso}</UTC_DATE_TIME>
     </Processing_Info>
   </n1:General_Info>
-</n1:{kind}>
+</n1:{root_tag}>
 """
     )
 

@@ -6,7 +6,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reben.domain.grid import PATCH_SIDE_M, TileGrid
+from reben.domain.bands import PATCH_SIDE_M
+from reben.domain.grid import TileGrid
 from reben.domain.names import ProductName
 from reben.runtime.errors import ConfigError
 
