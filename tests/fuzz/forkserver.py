@@ -104,7 +104,7 @@ def end_with(client: socket.socket) -> None:
 
 def ask(place: str, arguments: list[str]) -> int:
     """Have a step run; its exit status."""
-    asked = {"arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}
+    asked = {"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
     with socket.socket(socket.AF_UNIX) as server:
         server.connect(place)
         streams = array.array("i", [0, 1, 2])

@@ -377,7 +377,8 @@ def test_an_object_that_drips_is_fetched_anew(
         keys = credentials.Login(credentials.Secret("key"), credentials.Secret("secret"))
         started = time.monotonic()
         object_store.fetch("x", "/eodata/x.SAFE", tmp_path / "x.SAFE", service, keys)
-        assert time.monotonic() - started < 8  # the first answer takes ten seconds
+        # The first answer would take fifty seconds; a busy machine takes some for the second.
+        assert time.monotonic() - started < 40
         server.shutdown()
     assert (tmp_path / "x.SAFE" / "a").read_bytes() == Dripping.content
     assert "the stream has stalled at" in caplog.text

@@ -22,13 +22,15 @@ def test_dry_run_plans_125_tiles_with_their_resources() -> None:
         "check_quality",
         "make_patches",
         "make_reference_maps",
+        "label_patches",
+        "assign_split",
         "pair_sentinel1",
         "encode_sentinel2",
         "encode_sentinel1",
         "encode_reference_maps",
     }
     for rule in tiles:
-        blocks = re.findall(rf"^rule {rule}:\n(?:    .*\n)+", done.stdout, re.MULTILINE)
+        blocks = re.findall(rf"^(?:local)?rule {rule}:\n(?:    .*\n)+", done.stdout, re.MULTILINE)
         assert len(blocks) == 125, rule
         for block in blocks:
             assert re.search(r"mem_mb=\d+", block), block

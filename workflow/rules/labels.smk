@@ -16,7 +16,6 @@ made_from(
         "layer": config["corine"]["layer"],
         "code_column": config["corine"]["code_column"],
     },
-    settings=lambda _: {"tiles": TILES},
     sources=lambda _: source("corine.path"),
     after=["check_quality"],
 )

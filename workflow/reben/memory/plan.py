@@ -170,9 +170,12 @@ class Plan:
     def _digest(self, rule: str, tile: str, of_tile: bool) -> str | None:
         """The digest of the records before a job; None where one is missing."""
         tiles = [tile] if of_tile or not self.rules[rule].per_tile else self.tiles
-        records = [self._read(self.record(rule, t)) for t in tiles]
-        digests = [record.digest for record in records if record is not None]
-        return joint_digest(digests) if len(digests) == len(records) else None
+        digests = []
+        for path in (self.record(rule, t) for t in tiles):
+            if (record := self._read(path)) is None:
+                return None
+            digests.append((path, record.digest))
+        return joint_digest(digests)
 
     def _changed_source(
         self, path: str, record: Record, sources: Mapping[str, Source]

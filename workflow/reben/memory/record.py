@@ -92,6 +92,7 @@ def inputs_read(
     return dict(sorted(found.items()))
 
 
-def joint_digest(digests: list[str]) -> str:
-    """One digest for the records of several jobs, in the order of their tiles."""
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
+def joint_digest(digests: Iterable[tuple[str, str]]) -> str:
+    """One digest for the records of several jobs: by path, whose name holds the tile, and digest."""
+    lines = "\n".join(f"{Path(path).name} {digest}" for path, digest in digests)
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]

@@ -75,5 +75,5 @@ def _digest_of(rule: str, paths: str) -> str:
     for path in tile_paths(paths):
         if (record := Record.read(path)) is None:
             raise RebenError(f"{path}: expected the record of {rule}, found none; run it again")
-        digests.append(record.digest)
+        digests.append((str(path), record.digest))
     return joint_digest(digests)
