@@ -151,7 +151,7 @@ class Plan:
         for before in made.after:
             of_tile = made.per_tile and self.rules[before].per_tile
             path = self.record(before, tile) if of_tile else self.records(before)
-            words += ["--record-after", before, path]
+            words += ["--record-after", path]
         for name, source in made.sources(tile).items():
             words += ["--record-source", name, source.kind, os.fspath(source.path), source.detail]
         return words + option_words(made.options)

@@ -93,6 +93,6 @@ def inputs_read(
 
 
 def joint_digest(digests: Iterable[tuple[str, str]]) -> str:
-    """One digest for the records of several jobs: by path, whose name holds the tile, and digest."""
+    """One digest for the records of several jobs, given as path (its name has the tile), digest."""
     lines = "\n".join(f"{Path(path).name} {digest}" for path, digest in digests)
     return hashlib.sha256(lines.encode()).hexdigest()[:16]
