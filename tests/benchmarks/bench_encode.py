@@ -159,7 +159,7 @@ def rows(scratch: Path, count: int = 2000, threads: int = 2) -> list[Row]:
     for kind, name in KINDS.items():
         result = measured(encode_shard, kind, scratch / name, shards[kind], threads, tries=3)
         floor = found[0] if kind == "s2" else None
-        found.append(_row(f"encode_tile, {name}", count, result, floor))
+        found.append(_row(f"encode, {name}", count, result, floor))
 
     metadata = scratch / "metadata.parquet"
     write_metadata(metadata, ids)

@@ -284,3 +284,25 @@ def test_what_was_changed_and_changed_back_is_what_it_was(
     assert "make_patches" not in build.jobs()
     assert compare(small_project.results, build.results)["equal"]
     assert build.run([sys.executable, "-m", "reben.compare", "results", "results"]).returncode == 0
+
+
+def test_an_input_that_cannot_be_read_is_not_overlooked(build: Project) -> None:
+    """Snakemake drops a job whose input function raises, if its outputs are there."""
+    countries = build.root / "inputs/countries.gpkg"
+    countries.unlink()
+    countries.symlink_to(countries)  # a loop: there, and not to be read
+    build.config["countries"]["path"] = "inputs/countries.gpkg"
+    assert "inputs/countries.gpkg" in build.failing()
+
+
+def test_clips_that_were_deleted_are_made_again(build: Project) -> None:
+    for clip in build.results.glob("corine/*.parquet"):
+        clip.unlink()
+    assert build.jobs()["clip_corine"] == set()
+    assert build.jobs() == {}
+
+
+def test_a_new_quality_rule_is_applied_without_the_old_verdicts(build: Project) -> None:
+    shutil.rmtree(build.results / "quality")
+    build.config["quality"] = {"required": ["GENERAL_QUALITY", "FORMAT_CORRECTNESS"]}
+    assert build.jobs()["make_patches"] == {SECOND}

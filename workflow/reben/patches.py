@@ -270,6 +270,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     tile: str = args.tile
     with atomic_directory(args.out) as folder, patch_writer(folder, args.container) as writer:
         product = L2AProduct.open(args.product)
+        note("indicators", product.indicators())
         note("verdict", reasons := judge(product, args.required))
         if not reasons:
             grid = product.grid(args.patch_side_m)

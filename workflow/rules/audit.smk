@@ -15,6 +15,7 @@ made_from(
     environment="audit",
     per_tile=False,
     settings=lambda _: {"config": CONFIG_JSON, "snakemake": SNAKEMAKE_VERSION},
+    sources=lambda _: {"products": Source(Path(config["products"]))},
     after=["digest_tile", "build_metadata", "count_funnel", "build_lmdb"],
 )
 

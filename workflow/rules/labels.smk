@@ -18,6 +18,7 @@ made_from(
     },
     sources=lambda _: source("corine.path"),
     after=["check_quality"],
+    found=lost_clips,
 )
 made_from(
     "make_reference_maps",

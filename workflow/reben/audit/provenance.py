@@ -135,7 +135,8 @@ def inputs(layout: Layout, config: dict[str, Any], verdicts: Sequence[Verdict]) 
     since, or gone, is listed with ``changed_since``. What no step has read is digested now. The
     products' digests are in those of the tiles.
     """
-    files = {k: _input(layout, k, Path(path)) for k, path in named_inputs(config).items()}
+    tiles = [verdict.tile for verdict in verdicts]
+    files = {k: _input(layout, k, Path(path), tiles) for k, path in named_inputs(config).items()}
     files["corine.path"]["release"] = config["corine"]["release"]
     judged = {verdict.tile: verdict for verdict in verdicts}
     products = {
@@ -161,15 +162,18 @@ def _product_table(config: dict[str, Any]) -> str:
     return frozen if Path(frozen).is_file() else str(config["products"])
 
 
-def _input(layout: Layout, key: str, path: Path) -> dict[str, Any]:
-    read = inputs_read(layout.root, key, _READERS.get(key, []))
+def _input(layout: Layout, key: str, path: Path, tiles: Sequence[str]) -> dict[str, Any]:
+    read = inputs_read(layout.root, key, _READERS.get(key, []), tiles)
+    kind = "images"
+    if key == "sentinel1.root" and not read:  # nothing of it is in the LMDB
+        read, kind = inputs_read(layout.root, key, ["pair_sentinel1"], tiles), "headers"
     source = Source(path)
     if not read:
         digest = source.digest(source.files()) if source.exists() else None
         return {"path": public(str(path)), "sha256": digest, **_size(path)}
     if key == "sentinel1.root":  # a part of it for each tile
         same = all(
-            Source(path, "images", str(layout.sentinel1(tile))).is_as_read([entry])
+            Source(path, kind, str(layout.sentinel1(tile))).is_as_read([entry])
             for tile, entry in read.items()
         )
     else:

@@ -1,6 +1,6 @@
 """A short digest of the code that a step runs, so that editing it makes its rules run again.
 
-Snakemake notices changed parameters but not an edited module. So every rule carries the
+Snakemake does not notice an edited module. So the record of a job (`reben.memory`) has the
 digest of its step module and of all modules of this package that it imports, directly or
 not. Comments, docstrings and blank lines do not count: editing them runs nothing. Nor does
 `reben.memory`, which notes what a step was made from and decides nothing that it makes.
@@ -35,11 +35,14 @@ def code_version(module: str, package: Path = PACKAGE) -> str:
 
 
 def environment_version(name: str, folder: Path = ENVIRONMENTS) -> str:
-    """Twelve hexadecimal digits over a conda environment, so that editing it reruns its rules.
-
-    With ``--sdm conda`` Snakemake notices by itself; without, this does.
-    """
+    """Twelve hexadecimal digits over a conda environment, so that editing it reruns its rules."""
     return hashlib.sha256(_plain(folder / f"{name}.yaml").encode()).hexdigest()[:12]
+
+
+def pins_version(name: str, folder: Path = ENVIRONMENTS) -> str:
+    """The same over the pin file that conda installs an environment from; empty without one."""
+    path = folder / f"{name}.linux-64.pin.txt"
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.exists() else ""
 
 
 def data_version(name: str, package: Path = PACKAGE) -> str:

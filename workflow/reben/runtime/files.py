@@ -84,9 +84,9 @@ def check_space(folder: Path, needed_bytes: int, what: str) -> None:
         )
 
 
-def files_below(root: str | os.PathLike[str]) -> Iterator[str]:
+def files_below(root: str | os.PathLike[str], *, follow_links: bool = False) -> Iterator[str]:
     """The paths of all files below a folder, relative to it, unsorted."""
-    for folder, _, names in os.walk(root):
+    for folder, _, names in os.walk(root, followlinks=follow_links):
         inside = os.path.relpath(folder, root)
         yield from (os.path.normpath(f"{inside}/{name}") for name in names)
 

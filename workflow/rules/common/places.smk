@@ -72,15 +72,21 @@ def l2a_made_here(wildcards):
     )
 
 
-def verdict_now(tile):
-    """What a product's indicators say by the rule of today, as far as they are known."""
-    try:
-        indicators = read_json(RESULTS.verdict(tile))["indicators"]
-        from reben.quality import failed  # with libraries that planning does not need
+def verdict_now(tile, found):
+    """What the indicators of a product that was cut say by the rule of today."""
+    if "indicators" not in found:
+        return {"verdict": None}
+    from reben.quality import failed  # with libraries that planning does not need
 
-        return {"verdict": failed(indicators, REQUIRED)}
-    except (OSError, RebenError, KeyError, TypeError):
-        return {}
+    return {"verdict": failed(found["indicators"], REQUIRED)}
+
+
+def lost_clips(tile, found):
+    """Of the clips that the manifest names, those that somebody has deleted."""
+    lost = [
+        t for t in TILES if (name := clip_name(t)) and not RESULTS.clip(name).exists()
+    ]
+    return {"lost": lost} if lost else {}
 
 
 @lru_cache
