@@ -79,7 +79,7 @@ def test_of_several_the_newest_that_is_online_is_taken(
     )
     [row] = find(tmp_path, TILE)
     assert row["id"] == IDS[3]
-    assert "4 matches; the newest processing is taken" in caplog.text
+    assert "4 matches; using the newest processing" in caplog.text
     assert IDS[2] in caplog.text
 
 
@@ -238,7 +238,7 @@ def test_a_misspelt_name_in_a_list_is_no_comment(tmp_path: Path) -> None:
         (["--bbox", "9", "2", "-9", "4", "--start", "2020-01-01", "--end", "2020-01-02"], "west"),
         (["--wkt", "POLYGON EMPTY", "--start", "2020-01-01", "--end", "2020-01-02"], "POLYGON"),
         (["--wkt", "POINT (1 2)", "--start", "2020-01-01", "--end", "2020-01-02"], "POLYGON"),
-        (["--wkt", "POLYGON', 1", "--start", "2020-01-01", "--end", "2020-01-02"], "no WKT"),
+        (["--wkt", "POLYGON', 1", "--start", "2020-01-01", "--end", "2020-01-02"], "not a WKT"),
     ],
 )
 def test_contradictions_are_errors(tmp_path: Path, arguments: list[str], why: str) -> None:
