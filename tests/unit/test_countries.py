@@ -63,7 +63,7 @@ def test_what_is_no_layer_with_a_crs_is_refused(tmp_path):
 
 def test_a_zone_without_any_country_near_is_an_error(tmp_path):
     path = write_outlines(tmp_path / "c.gpkg", Far=shapely.box(-80, 0, -70, 5))
-    with pytest.raises(VectorError, match=r"no country outline comes within 60° of EPSG:32633"):
+    with pytest.raises(VectorError, match=r"no country outline is within 60° of EPSG:32633"):
         nearest_country(squares((500_000, 5_200_000)), 32633, read_countries(path))
 
 
