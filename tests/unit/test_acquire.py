@@ -103,7 +103,7 @@ def test_a_zip_that_is_not_as_the_table_has_it(
 ) -> None:
     path = tmp_path / "any.zip"
     path.write_bytes(products.zipped(safe))
-    with pytest.raises(ProductError, match=rf"any\.zip: not as the product table has it: {why}"):
+    with pytest.raises(ProductError, match=rf"any\.zip: does not match the product table: {why}"):
         run(tmp_path, local(path, safe.stem, **values))
     assert only(tmp_path / "out") == []
 
@@ -229,7 +229,7 @@ def test_an_id_of_another_product_is_an_error(server: CdseServer, tmp_path: Path
     [archive] = server.archives.values()
     product = products.listed(archive, bare=True)
     other = Product(product.product.replace("UUP", "UVP"), "L1C", "cdse", id=product.id)
-    with pytest.raises(ConfigError, match=f"its id .* is that of {archive.name}"):
+    with pytest.raises(ConfigError, match=f"its id .* belongs to {archive.name}"):
         run(tmp_path, other)
 
 
