@@ -159,7 +159,7 @@ def test_shard_with_too_few_entries_is_named(tmp_path: Path) -> None:
     with write_lmdb(tmp_path / f"{TILES[0]}.lmdb"):
         pass
     table = tables(tmp_path, [(TILES[0], 0, 0)])
-    with pytest.raises(StoreError, match="1 entries of it are kept, but it has 0"):
+    with pytest.raises(StoreError, match="1 of its entries are kept, but it has 0"):
         main([*table, "--s2", f"{tmp_path}/{TILES[0]}.lmdb",
               "--out", f"{tmp_path}/x.lmdb"])  # fmt: skip
 

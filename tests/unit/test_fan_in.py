@@ -97,7 +97,7 @@ def test_alignment_minds_mission_date_and_tile(tmp_path):
 
 
 def test_a_bad_pair_table_is_refused(tmp_path):
-    with pytest.raises(TableError, match=r"v1\.csv: 1 rows are no pair"):
+    with pytest.raises(TableError, match=r"v1\.csv: 1 rows are not pairs"):
         read_pairs(pairs_file(tmp_path, "x,y"))
     row = "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_0_3,S2A_MSIL2A_20170613T101031_0_3"
     with pytest.raises(TableError, match=r"v1\.csv: 2 rows share"):

@@ -147,7 +147,7 @@ def test_what_cannot_be_compared_is_said(
     ("arguments", "message"),
     [
         (["{inputs}/corine.gpkg", "{inputs}/corine.gpkg"], "two CORINE files need --results"),
-        (["{inputs}/corine.gpkg", "{build}"], "give them the other way"),
+        (["{inputs}/corine.gpkg", "{build}"], "swap them"),
     ],
 )
 def test_a_wrong_command_says_what_to_give(
