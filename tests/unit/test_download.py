@@ -104,7 +104,7 @@ def test_a_download_killed_before_its_check_is_not_fetched_again(
 
 
 def test_a_finished_archive_is_checked_again_and_kept(server: CdseServer, tmp_path: Path) -> None:
-    """Also one that was made anew since the product table was written."""
+    """Also one that was regenerated since the product table was written."""
     old = (7, "md5:" + "0" * 32)
     fetch(server, tmp_path / "product.zip", expected=old)
     fetch(server, tmp_path / "product.zip", expected=old)
@@ -143,7 +143,7 @@ def test_an_archive_made_anew_since_the_table_is_taken_with_a_warning(
 ) -> None:
     fetch(server, tmp_path / "product.zip", expected=(7, "md5:" + "0" * 32))
     assert (tmp_path / "product.zip").read_bytes() == CONTENT
-    assert "made anew since the product table was written" in caplog.text
+    assert "regenerated since the product table was written" in caplog.text
 
 
 def test_bytes_that_never_agree_are_not_kept(server: CdseServer, tmp_path: Path) -> None:

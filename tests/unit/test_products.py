@@ -181,7 +181,7 @@ def test_products_with_names_of_another_form_are_passed_over(
     offer(server, known, Archive(f"{TILE}_20170613T101609", IDS[2], b"", renamed=old))
     [row] = find(tmp_path, TILE)
     assert row["id"] == IDS[1]
-    assert f"{old}: passed over" in caplog.text
+    assert f"{old}: skipped" in caplog.text
 
 
 @pytest.mark.parametrize(
