@@ -142,7 +142,7 @@ def test_an_unknown_code_is_refused(tmp_path):
 
 def test_no_overlap_is_an_error(tmp_path):
     path = write_layer(tmp_path / "x.gpkg", [(211, box(100, 100))])
-    message = rf"^{TILE}: .*no polygon lies in the tile at \(300000, 5397600"
+    message = rf"^{TILE}: .*no polygon overlaps the tile at \(300000, 5397600"
     with pytest.raises(VectorError, match=message):
         clip_corine(PolygonLayer.open(path), [VERDICT], tmp_path)
 
@@ -188,7 +188,7 @@ def test_what_becomes_invalid_by_reprojection_is_repaired(tmp_path):
 def test_a_polygon_beyond_the_reach_of_the_zone_is_refused(tmp_path):
     shape = shapely.Polygon([(0, 0), (105, 0), (15, 60)])
     path = write_layer(tmp_path / "x.gpkg", [(211, shape)], crs="EPSG:4326")
-    with pytest.raises(VectorError, match=r"x\.gpkg, .*reaches too far .* EPSG:32633; cut"):
+    with pytest.raises(VectorError, match=r"x\.gpkg, .*extends too far .* EPSG:32633; cut"):
         PolygonLayer.open(path).clip(SQUARE)
 
 
