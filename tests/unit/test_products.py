@@ -224,7 +224,7 @@ def test_lists_of_names(tmp_path: Path, text: str) -> None:
 
 def test_a_misspelt_name_in_a_list_is_no_comment(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text(f"name\n{TILE}\ns2a_msil1c_20170613\n")
-    with pytest.raises(ConfigError, match=r"names\.txt, line 3: 's2a_msil1c_20170613' is no"):
+    with pytest.raises(ConfigError, match=r"names\.txt, line 3: 's2a_msil1c_20170613' is not a"):
         products.read_names(tmp_path / "names.txt")
 
 
@@ -247,7 +247,7 @@ def test_contradictions_are_errors(tmp_path: Path, arguments: list[str], why: st
 
 
 def test_a_name_that_is_none_is_an_error(server: CdseServer, tmp_path: Path) -> None:
-    with pytest.raises(ProductError, match="no Sentinel-2 L1C or L2A product name"):
+    with pytest.raises(ProductError, match="not a Sentinel-2 L1C or L2A product name"):
         find(tmp_path, "S2A' or Name ne '")
     assert server.counts.requests["catalogue"] == 0
 
