@@ -179,7 +179,7 @@ def test_poorer_datasets_make_good_pages(
     assert "nan" not in text
     assert "None" not in text
     assert ("unknown" in text) == ("scl" in options)
-    assert "are not at hand" in text
+    assert "are not available" in text
 
 
 def test_the_same_build_gives_the_same_pages(pages: Path, tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_provenance_comes_from_the_audit(page: Page, pages: Path, tmp_path: Path
         ("countries.path", "gone.gpkg\ngone"),
         ("lmdb.include", "s2, s1"),
         ("split.p", "0.25"),
-        ("reben", "git commit c0ffee, with changes that were not committed"),
+        ("reben", "git commit c0ffee, with uncommitted changes"),
         ("gdal", "3.10"),
         ("patches", "99ff"),
     ):
