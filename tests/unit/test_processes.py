@@ -60,7 +60,7 @@ def test_what_a_program_leaves_running_is_killed() -> None:
 
 
 def test_a_program_over_its_limit_is_killed_with_what_it_has_started() -> None:
-    with pytest.raises(TimeoutError, match=r"no end after 0\.3 s"):
+    with pytest.raises(TimeoutError, match=r"still running after 0\.3 s"):
         processes.run_program(["sh", "-c", "sleep 60; true"], os.environ, 0.3, print)
     with pytest.raises(FileNotFoundError):
         processes.run_program(["/nowhere"], os.environ, 1, print)
