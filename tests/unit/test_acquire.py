@@ -218,7 +218,7 @@ def test_an_archive_that_is_no_good_is_not_trusted_again(
 ) -> None:
     [archive] = server.archives.values()
     good, archive.content = archive.content, b"PK but nothing else"
-    with pytest.raises(ProductError, match="expected a whole zip"):
+    with pytest.raises(ProductError, match="expected a complete zip"):
         run(tmp_path, products.listed(archive))
     assert only(tmp_path / "out") == []
     archive.content = good

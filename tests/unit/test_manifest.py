@@ -34,7 +34,7 @@ def test_previews_may_come_and_html_may_go(safe: Path) -> None:
 def test_a_missing_image_is_named(safe: Path) -> None:
     image = next(safe.rglob("*_B8A.jp2"))
     image.unlink()
-    with pytest.raises(ProductError, match=rf"not whole: .*{image.name} is missing"):
+    with pytest.raises(ProductError, match=rf"incomplete: .*{image.name} is missing"):
         check_whole(safe, safe.stem)
 
 
@@ -89,7 +89,7 @@ def test_entities_are_refused(safe: Path, name: str) -> None:
 def test_no_manifest_and_no_xml_are_errors(safe: Path) -> None:
     manifest = safe / "manifest.safe"
     manifest.write_text("<half")
-    with pytest.raises(ProductError, match=r"manifest\.safe: is no XML"):
+    with pytest.raises(ProductError, match=r"manifest\.safe: is not XML"):
         check_whole(safe, safe.stem)
     manifest.unlink()
     with pytest.raises(ProductError, match=r"manifest\.safe: expected in every product"):
