@@ -1,4 +1,4 @@
-"""The first directory of a GeoTIFF that is laid out as plainly as GDAL writes it.
+"""The first directory of a GeoTIFF in the simple layout that GDAL writes.
 
 Source: TIFF 6.0, section 2.
 """
@@ -30,8 +30,8 @@ def read_tags(data: bytes) -> tuple[dict[int, Tag], int]:
     """The tags of a file with one directory, and where the last of them ends.
 
     Raises:
-        ValueError: it is no classic little-endian TIFF of one directory, is cut off, has a
-            tag twice or of another kind than GDAL writes, or parts of it overlap.
+        ValueError: it is not a classic little-endian TIFF with one directory, is truncated, has
+            a duplicate tag or one of a type that GDAL does not write, or parts of it overlap.
     """
     try:
         if data[:4] != b"II*\0":
