@@ -57,14 +57,14 @@ def trailing(results: Path) -> str:
 def added_layer(results: Path) -> str:
     patch = metadata(results)["patch_id"][0]
     shutil.copy(tiff(results, patch, "B02"), tiff(results, patch, "B10"))
-    return f"patches/{FIRST}: {patch}_B10.tif is in the audit, but no layer"
+    return f"patches/{FIRST}: {patch}_B10.tif is in the audit but not a layer"
 
 
 def misplaced(results: Path) -> str:
     one, other = metadata(results)["patch_id"][:2]
     path = tiff(results, other, "B01").with_name(f"{one}_B01.tif")
     shutil.copy(tiff(results, one, "B01"), path)
-    return f"{path.relative_to(results)}: is in the folder of no patch, or of another one"
+    return f"{path.relative_to(results)}: is not in the folder of its patch"
 
 
 def empty_folder(results: Path) -> str:
@@ -164,7 +164,7 @@ def lmdb_odd_key(results: Path) -> str:
 def lmdb_missing_key(results: Path) -> str:
     patch = metadata(results)["patch_id"][0]
     put(results / LMDB, patch, None)
-    return f"{LMDB}: the entry {patch!r} is missing, which the metadata lists"
+    return f"{LMDB}: the entry {patch!r} is missing but listed in the metadata"
 
 
 def lmdb_shape(results: Path) -> str:
@@ -186,7 +186,7 @@ def lmdb_sentinel1_everywhere(results: Path) -> str:
 def lmdb_trailing(results: Path) -> str:
     with (results / LMDB / "data.mdb").open("ab") as file:
         file.write(b"hidden")
-    return f"{LMDB}/data.mdb: holds 6 bytes behind its last page"
+    return f"{LMDB}/data.mdb: has 6 bytes after its last page"
 
 
 ALL = [

@@ -160,7 +160,7 @@ def test_a_sample_looks_at_whole_tables_and_few_patches(results: Path) -> None:
     assert False in seen
     assert tables.country(results).partition(":")[0] in "".join(findings(results, 1))
     remarks = look(results, 2)[1]
-    assert any("only 2 patches of each tile were looked at" in line for line in remarks)
+    assert any("only 2 patches of each tile were checked" in line for line in remarks)
 
 
 def test_what_later_steps_do_not_need_is_no_finding_but_said(results: Path) -> None:
@@ -200,7 +200,7 @@ def test_elsewhere_inputs_are_not_at_hand_and_labels_are_checked_all_the_same(
         ("audit/patch_hashes.csv.sha256", b"0", "is not the SHA-256 of patch_hashes.csv"),
         ("audit/config.json", b"{}", "is not the config in the manifest"),
         ("audit/nomenclature.csv", b"code,class\n", "is not the nomenclature that the manifest"),
-        (f"audit/tiles/{FIRST}.json", b"{}", "is not what the manifest says of the tile"),
+        (f"audit/tiles/{FIRST}.json", b"{}", "does not match the manifest"),
     ],
 )
 def test_what_is_broken_is_named_and_breaks_no_other_check(
@@ -232,7 +232,7 @@ def test_another_layout_of_the_same_entries_is_said_to_be_that(results: Path) ->
         env.copy(str(copy), compact=True)
     (copy / "data.mdb").replace(results / LMDB / "data.mdb")
     (found,) = findings(results)
-    assert found.endswith("but its entries are those of the manifest, laid out in another way")
+    assert found.endswith("but its entries match the manifest, stored in another layout")
 
 
 def test_what_no_audit_covers_is_said(results: Path) -> None:
