@@ -124,5 +124,5 @@ def test_other_addresses_are_refused_with_what_to_do(
     tree = repository.with_suffix("")
     done = deployment.run(f'"git+file://{tree}/workflow/Snakefile@v9"')
     assert done.returncode == 1
-    assert "Clone the repository and name the Snakefile of the clone" in done.stdout
+    assert "Clone the repository and run the Snakefile of the clone" in done.stdout
     assert "Traceback" not in done.stdout

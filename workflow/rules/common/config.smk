@@ -1,4 +1,4 @@
-"""What the user asks for: the configuration and the product table, checked."""
+"""The user's input: the configuration and the product table, checked."""
 
 import json
 from importlib.metadata import version
@@ -11,14 +11,14 @@ from reben.memory.ownership import check_place
 from reben.memory.plan import frozen_products
 from reben.results.layout import STAGES, Layout
 
-# Of what is wrong this names every key in a line; validate() prints the schema, and sets
-# defaults.
+# check_keys() reports each wrong key on a line; validate() would print the schema, but sets
+# the defaults.
 check_keys(config, PACKAGES / "schemas" / "config.schema.json")
 validate(config, "../../schemas/config.schema.json")
 find_shipped(config, HOME)
 
-RESULTS = Layout(os.path.normpath(config["results"]))  # `results/` is no other folder
-# While a build runs, its product table is the one that it started with: on a node, and for
+RESULTS = Layout(os.path.normpath(config["results"]))  # `results/` is the same folder
+# While a build runs, it uses the product table that it started with: on nodes, and for
 # steps over all tiles.
 FROZEN_PRODUCTS = frozen_products(RESULTS.root)
 RUNS_A_JOB = not workflow.is_main_process and FROZEN_PRODUCTS.exists()
@@ -38,7 +38,7 @@ KINDS = [
 ]
 CORRECTED = any(product.level == "L1C" for product in PRODUCTS.values())
 
-# Without where the results lie: moved, they are the same.
+# Without the place of the results: moving them does not change them.
 CONFIG_JSON = json.dumps(
     {key: value for key, value in config.items() if key != "results"}, sort_keys=True
 )

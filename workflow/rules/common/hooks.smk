@@ -1,4 +1,4 @@
-"""What is printed before the first job and after the last."""
+"""Messages before the first job and after the last."""
 
 from snakemake.logging import logger
 
@@ -6,7 +6,7 @@ STARTED = time.time()
 
 
 def missed(absent):
-    """Of the inputs that are not there, those that a job would need now."""
+    """The missing inputs that a job would need now."""
     if not absent:
         return {}
     needed = {
@@ -23,7 +23,7 @@ ABSENT = missed(absent_inputs(config, PRODUCTS)) if workflow.is_main_process els
 if ABSENT:
     logger.warning(
         absence(ABSENT)
-    )  # a dry run goes on without them; a build stops (`_begin`)
+    )  # a dry run continues without them; a build stops (`_begin`)
 
 
 onsuccess:
@@ -37,7 +37,7 @@ onsuccess:
 onerror:
     from reben.summary import last_words
 
-    # What no retry made up for.
+    # Jobs that failed in every try.
     logs = [
         log for job in sorted(workflow.scheduler.failed, key=str) for log in job.log
     ]
