@@ -1,4 +1,4 @@
-"""A product comes here whole, from wherever it is, or not at all."""
+"""A product arrives complete, from any source, or not at all."""
 
 import contextlib
 import os
@@ -235,7 +235,7 @@ def test_an_id_of_another_product_is_an_error(server: CdseServer, tmp_path: Path
 
 @pytest.fixture
 def store(safe: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An S3 stand-in that holds the product, with keys in the environment."""
+    """An S3 stand-in with the product, and keys in the environment."""
     running = ThreadedMotoServer(port=0, verbose=False)
     running.start()
     host, port = running.get_host_and_port()
@@ -274,7 +274,7 @@ def test_s3(store: str, safe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     real = object_store._client
 
     class Breaking:
-        """A client that breaks off at the third file, and counts."""
+        """A client that fails at the third file, and counts."""
 
         def __init__(self, *arguments: object) -> None:
             self.client = real(*arguments)  # type: ignore[arg-type]
@@ -338,7 +338,7 @@ def test_the_settings_of_another_cloud_are_ignored(
 
 
 class Dripping(BaseHTTPRequestHandler):
-    """An object store whose first answer drips."""
+    """An object store whose first answer is very slow."""
 
     content = bytes(40_000)
     answers = 0

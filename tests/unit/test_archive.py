@@ -1,4 +1,4 @@
-"""Archives from outside: the harmless are unpacked, the rest refused before a byte is written."""
+"""External archives: harmless ones are unpacked, others refused before a byte is written."""
 
 import copy
 import io

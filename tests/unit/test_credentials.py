@@ -1,4 +1,4 @@
-"""Credentials come from the environment or netrc, and show nowhere."""
+"""Credentials come from the environment or netrc, and are never displayed."""
 
 import pickle
 import traceback

@@ -59,7 +59,7 @@ def test_a_list_with_strange_lines_is_refused(tmp_path):
 
 
 def test_v1_names_mean_nothing_without_an_alignment(tmp_path):
-    """They would match no patch, and every flag would be false."""
+    """They would match no patch, so every flag would be false."""
     path = tmp_path / "l.csv"
     path.write_text(f"{IDS[0]}\nS2A_MSIL2A_20170613T101031_0_3\n")
     assert len(read_names(path, aligned=True)) == 2

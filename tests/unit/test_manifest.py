@@ -1,4 +1,4 @@
-"""A product is whole when every file is as its manifest has it."""
+"""A product is complete if every file matches its manifest."""
 
 import shutil
 from pathlib import Path
@@ -104,7 +104,7 @@ def test_the_real_manifest_of_another_algorithm_is_read(reference: Path) -> None
     assert "DATASTRIP/DS_2BPS_20230823T120234_S20230823T095553/MTD_DS.xml is missing" in str(
         error.value
     )
-    assert "sha3" not in str(error.value)  # what is really there agrees
+    assert "sha3" not in str(error.value)  # the existing files match
     assert "and 4" in str(error.value)  # 47 more
 
 

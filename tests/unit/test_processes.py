@@ -1,4 +1,4 @@
-"""Processes that end together, and what a step says when it ends badly."""
+"""Processes that end together, and what a step says when it fails."""
 
 import os
 import shlex
@@ -30,9 +30,9 @@ def test_a_step_ends_when_snakemake_is_killed() -> None:
     )
     assert leader.stdout is not None
     assert leader.stdout.readline() == "up\n"
-    leader.kill()  # and not waited for: nobody may ever do so
+    leader.kill()  # and not waited for, as may happen
     started = time.monotonic()
-    assert leader.stdout.read() == ""  # until the last that could write has ended
+    assert leader.stdout.read() == ""  # until the last possible writer has ended
     assert time.monotonic() - started < 10
     leader.wait()
 

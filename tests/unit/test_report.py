@@ -1,4 +1,4 @@
-"""The pages of the report: every number from the tables, and a browser that has no complaint."""
+"""The pages of the report: every number from the tables, and no errors in the browser."""
 
 import os
 import re
@@ -55,7 +55,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page that fails the test on any complaint, and on any request beyond its own file."""
+    """A page that fails the test on any error, and on any request beyond its own file."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))

@@ -1,4 +1,4 @@
-"""The generator of inputs: true in form, the same for the same seed."""
+"""The generator of inputs: realistic in format, the same for the same seed."""
 
 import hashlib
 from dataclasses import replace
