@@ -1,6 +1,6 @@
 """Tampering with GeoTIFFs, shards and the LMDB.
 
-Each function changes the results, and returns how the finding starts that the content gives away.
+Each function changes the results and returns the start of the finding from the content checks.
 """
 
 import shutil
@@ -87,7 +87,7 @@ def reference_map(results: Path) -> str:
 
 
 def one_pixel_of_a_map_everywhere(results: Path) -> str:
-    """In GeoTIFF, shard and LMDB alike; only the polygons know."""
+    """In GeoTIFF, shard and LMDB; only the polygons reveal it."""
     patch = metadata(results)["patch_id"][0]
     path, key = tiff(results, patch, "reference_map"), f"{patch}_reference_map"
     with rasterio.open(path) as dataset:
@@ -174,7 +174,7 @@ def lmdb_shape(results: Path) -> str:
 
 
 def lmdb_sentinel1_everywhere(results: Path) -> str:
-    """Shard and LMDB alike; only the folder of Sentinel-1 knows."""
+    """In shard and LMDB; only the Sentinel-1 folder reveals it."""
     name = metadata(results)["s1_name"][0]
     value = save({k: v + 1 for k, v in load(entry(results / LMDB, name)).items()})
     for store in (LMDB, f"encoded/s1/{FIRST}.lmdb"):

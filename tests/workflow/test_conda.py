@@ -1,6 +1,6 @@
-"""Snakemake takes the conda environments: their pin files, and an image made of them.
+"""Snakemake uses the conda environments: their pin files, and an image made from them.
 
-No conda and no Apptainer run here: stand-ins answer what Snakemake asks of them.
+Neither conda nor Apptainer runs here: stand-ins answer Snakemake's requests.
 """
 
 import re
@@ -18,7 +18,7 @@ IMAGE = "docker://registry.example.org/reben:1"
 
 @pytest.fixture
 def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where conda's stand-in writes what it is to create; the stand-ins are on PATH."""
+    """The file where conda's stand-in records its calls; the stand-ins are on PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name, standin in (("conda", "conda"), ("apptainer",) * 2, ("singularity", "apptainer")):
@@ -32,7 +32,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """A project in which nothing was built yet."""
+    """A project in which nothing has been built yet."""
     return new_small_build(tmp_path_factory.mktemp("conda") / "project")
 
 
@@ -56,7 +56,7 @@ def test_a_dockerfile_has_every_environment(project: Build, calls: Path) -> None
 
 
 def test_only_complete_pin_files_are_installed_from(project: Build, calls: Path) -> None:
-    """Snakemake takes them by itself, where they lie beside the yaml files."""
+    """Snakemake uses them by default if they are next to the yaml files."""
     project.snakemake("--sdm", "conda", "--conda-create-envs-only", "all", "audit", "report")
     created = calls.read_text().splitlines()
     pinned = {path.name.removesuffix(PIN) for path in (project.root / "envs").glob(f"*{PIN}")}

@@ -1,4 +1,4 @@
-"""What `reben.verify` says about tampering: plain, and with an audit forged to go with it."""
+"""What `reben.verify` says about tampering, with the real audit and with a forged one."""
 
 import json
 import random
@@ -45,7 +45,7 @@ from tests.workflow.edits import (
 
 SOFTWARE = cache(provenance.software)
 
-#: Changes results, and returns how the finding starts that content alone gives away.
+#: Changes results and returns the start of the finding from content checks alone.
 Tampering = Callable[[Path], str]
 
 
@@ -53,12 +53,12 @@ Tampering = Callable[[Path], str]
 def results(audited: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the results, moved elsewhere, that a test may tamper with."""
     monkeypatch.chdir(audited.root)
-    monkeypatch.setattr(provenance, "software", SOFTWARE)  # else asked for each forgery
+    monkeypatch.setattr(provenance, "software", SOFTWARE)  # otherwise queried for each forgery
     return Path(shutil.copytree(audited.results, tmp_path / "moved"))
 
 
 def look(results: Path, sample: int | None = None) -> tuple[list[str], list[str]]:
-    """What verify finds, and what it remarks, with paths relative to the results."""
+    """The findings and notes of verify, with paths relative to the results."""
     build = AuditedBuild.open(results, sample)
     found = verify(build)
     return tuple([str(line).replace(f"{results}/", "") for line in lines]
@@ -70,7 +70,7 @@ def findings(results: Path, sample: int | None = None) -> list[str]:
 
 
 def forge(results: Path) -> None:
-    """Audit what was tampered with, as somebody would who has the workflow."""
+    """Audit the tampered results, as anyone with the workflow could."""
     layout = Layout(results)
     manifest = read_json(layout.manifest)
     for tile in manifest["outputs"]["tiles"]:
