@@ -1,4 +1,4 @@
-"""The rules of the workflow as Snakemake reads them, for tests that ask what a rule has."""
+"""The rules of the workflow as Snakemake reads them, for tests of their properties."""
 
 import os
 from functools import cache
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class RuleFacts(NamedTuple):
-    """A rule: its name, docstring, step, environment, and what it states it is made from."""
+    """A rule: its name, docstring, step, environment, and what it says it is made from."""
 
     name: str
     doc: str
@@ -26,13 +26,13 @@ class RuleFacts(NamedTuple):
 @cache
 def load_rules(config: str = ".test/config/config.yaml") -> dict[str, RuleFacts]:
     """All rules with a job, by name."""
-    with patch.dict(os.environ), SnakemakeApi() as api:  # it names things for its steps there
+    with patch.dict(os.environ), SnakemakeApi() as api:  # the workflow sets variables for its steps
         workflow = api.workflow(
             resource_settings=ResourceSettings(cores=1),
             config_settings=ConfigSettings(configfiles=[ROOT / config]),
             snakefile=ROOT / "Snakefile",
             workdir=ROOT,
-        )._workflow  # the API shows no rules
+        )._workflow  # the API does not expose rules
         plan = workflow.globals["PLAN"]
         return {
             rule.name: RuleFacts(
