@@ -72,7 +72,7 @@ class BigEarthNet:
         bands: bands in the order to return, such as ``("B04", "B03", "B02")``; all if None.
         reference_maps: also return the reference map.
         include_snow_cloud: also patches with seasonal snow, cloud or shadow, from the
-            table beside `metadata`.
+            table next to `metadata`.
         size_px: bands of lower resolution are repeated (nearest neighbour) up to this size;
             that of the 10 m bands if None (120 for patches of 1200 m).
         dtype: type of the images; the stored type if None.

@@ -123,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--metadata", nargs="+", required=True, help="both metadata tables")
     parser.add_argument("--s2", type=Path, help="folder of the patches, by tile")
-    parser.add_argument("--reference-maps", type=Path, help="likewise")
+    parser.add_argument("--reference-maps", type=Path, help="folder of the reference maps, by tile")
     parser.add_argument("--s1", type=Path, help="folder of the Sentinel-1 patches")
     parser.add_argument(
         "--pairs", nargs="*", action=TilePaths, default=[], help="Sentinel-1 pairs of all tiles"

@@ -77,7 +77,7 @@ class Layout:
         """Folder of the bands of a patch, if they are stored as files.
 
         Raises:
-            ProductError: `name` is no patch name.
+            ProductError: `name` is not a patch name.
         """
         return self.patches(tile_of(name)) / name
 
@@ -85,7 +85,7 @@ class Layout:
         """Folder of the reference map of a patch, if it is stored as a file.
 
         Raises:
-            ProductError: `name` is no patch name.
+            ProductError: `name` is not a patch name.
         """
         return self.reference_maps(tile_of(name)) / name
 

@@ -78,7 +78,7 @@ class PatchReader:
             os.close(fd)
 
     def read(self, folder: str, layer: str) -> bytes:
-        """A whole file.
+        """A complete file.
 
         Raises:
             RasterError: the file is not there.

@@ -150,7 +150,7 @@ class TarReader(PatchReader):
         return os.preadv(self._file.fileno(), inside, offset)
 
     def read(self, folder: str, layer: str) -> bytes:
-        """A whole file.
+        """A complete file.
 
         Raises:
             RasterError: the file is not there.

@@ -50,7 +50,7 @@ def workflow_folder(source):
     if isinstance(source, HostingProviderFile):
         return check_out(source) / "workflow"
     raise WorkflowError(
-        f"reben cannot run from {source}, because its steps need the files beside the Snakefile. "
+        f"reben cannot run from {source}, because its steps need the files next to the Snakefile. "
         'Clone the repository and run the Snakefile of the clone, or use github("owner/name", '
         'path="workflow/Snakefile", tag="...") in the module'
     )
