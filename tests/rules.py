@@ -1,4 +1,4 @@
-"""The rules of the workflow as Snakemake reads them, for tests that ask what a rule has."""
+"""The rules of the workflow as Snakemake reads them, for tests of their properties."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class RuleFacts(NamedTuple):
-    """A rule: its name, docstring, step, environment, and what it states it is made from."""
+    """A rule: its name, docstring, step, environment, and what it says it is made from."""
 
     name: str
     doc: str

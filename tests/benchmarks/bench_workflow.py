@@ -1,4 +1,4 @@
-"""What the workflow itself costs: planning many tiles, and finding nothing to do."""
+"""The cost of the workflow itself: planning many tiles, and finding nothing to do."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
 def names(count: int) -> list[str]:
-    """So many product names, each of another tile."""
+    """`count` product names, each of a different tile."""
     squares = [f"{zone:02d}U{a}{b}" for zone in range(1, 61) for a in _LETTERS for b in _LETTERS]
     return [
         f"S2A_MSIL2A_20170613T101031_N9999_R022_T{square}_20240101T000000"

@@ -59,7 +59,7 @@ def test_a_list_with_strange_lines_is_refused(tmp_path):
 
 
 def test_v1_names_mean_nothing_without_an_alignment(tmp_path):
-    """They would match no patch, and every flag would be false."""
+    """They would match no patch, so every flag would be false."""
     path = tmp_path / "l.csv"
     path.write_text(f"{IDS[0]}\nS2A_MSIL2A_20170613T101031_0_3\n")
     assert len(read_names(path, aligned=True)) == 2
@@ -97,7 +97,7 @@ def test_alignment_minds_mission_date_and_tile(tmp_path):
 
 
 def test_a_bad_pair_table_is_refused(tmp_path):
-    with pytest.raises(TableError, match=r"v1\.csv: 1 rows are no pair"):
+    with pytest.raises(TableError, match=r"v1\.csv: 1 rows are not pairs"):
         read_pairs(pairs_file(tmp_path, "x,y"))
     row = "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_0_3,S2A_MSIL2A_20170613T101031_0_3"
     with pytest.raises(TableError, match=r"v1\.csv: 2 rows share"):

@@ -1,4 +1,4 @@
-"""The plan of the full BigEarthNet build, from nothing but its product table."""
+"""The plan of the full BigEarthNet build, from its product table alone."""
 
 import re
 import subprocess
@@ -35,7 +35,7 @@ def test_dry_run_plans_125_tiles_with_their_resources() -> None:
         for block in blocks:
             assert re.search(r"mem_mb=\d+", block), block
             assert re.search(r"runtime=\d+", block), block
-    # A command that named every tile would be too long for Linux from some hundred tiles on.
+    # A command that lists every tile would be too long for Linux with some hundred tiles.
     commands = re.findall(r"^Shell command: .*$", done.stdout, re.MULTILINE)
     assert len(commands) > 9 * 125
     assert max(map(len, commands)) < 1500

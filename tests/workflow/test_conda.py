@@ -1,6 +1,6 @@
-"""Snakemake takes the conda environments: their pin files, and an image made of them.
+"""Snakemake uses the conda environments: their pin files, and an image made from them.
 
-No conda and no Apptainer run here: stand-ins answer what Snakemake asks of them.
+Neither conda nor Apptainer runs here: stand-ins answer Snakemake's requests.
 """
 
 import re
@@ -18,7 +18,7 @@ IMAGE = "docker://registry.example.org/reben:1"
 
 @pytest.fixture
 def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where conda's stand-in writes what it is to create; the stand-ins are on PATH."""
+    """The file where conda's stand-in records its calls; the stand-ins are on PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name, standin in (("conda", "conda"), ("apptainer",) * 2, ("singularity", "apptainer")):

@@ -1,4 +1,4 @@
-"""Editing a conda environment runs its rules again, also where conda is not used."""
+"""Editing a conda environment runs its rules again, even if conda is not used."""
 
 import re
 import shutil

@@ -1,7 +1,7 @@
-"""A finished build is never taken for one of other settings or inputs, whatever happened to it.
+"""A finished build is never mistaken for one with other settings or inputs.
 
-What a plan compares is tested in tests/unit/test_memory.py; here are the ways around Snakemake's
-own memory, with Snakemake.
+What a plan compares is tested in tests/unit/test_memory.py; these tests bypass Snakemake's own
+records, with Snakemake.
 """
 
 import os
@@ -57,7 +57,7 @@ def test_settings_changed_around_snakemakes_memory_are_noticed(
     build: Project, around: Callable[[Project], None]
 ) -> None:
     around(build)
-    # A copy without its times is right, but Snakemake may take some of it for outdated.
+    # A copy without its times is correct, but Snakemake may consider some of it outdated.
     is_as_it_was = around is not copy_without_times
     assert not build.jobs() or not is_as_it_was
     build.config["labels"] = STRICT
@@ -91,7 +91,7 @@ def first_step(build: Project, step: str, *args: str) -> tuple["subprocess.Popen
 
 
 def next_step(process: "subprocess.Popen[bytes]", step: str, seen: set[int]) -> int:
-    """The next process of a step, stopped where it is."""
+    """The next process of a step, stopped."""
     ends = time.monotonic() + 120
     while time.monotonic() < ends and process.poll() is None:
         listed = subprocess.run(["pgrep", "-g", str(process.pid)], capture_output=True, text=True)
@@ -114,7 +114,7 @@ def test_a_job_that_is_being_retried_is_not_forgotten(build: Project, how: signa
     seen: set[int] = set()
     process, first = first_step(build, "labels", "--retries=2", "--cores=1")
     seen.add(first)
-    os.kill(first, signal.SIGKILL)  # as for memory
+    os.kill(first, signal.SIGKILL)  # as when out of memory
     second = next_step(process, "labels", seen)
     process.send_signal(how)
     time.sleep(0.3)
@@ -169,7 +169,7 @@ def test_a_second_clone_does_not_write_to_the_same_results(build: Project, tmp_p
     build.config["labels"] = STRICT
     process, step = first_step(build, "labels")
     assert f"process {process.pid} on " in second.failing()
-    second.snakemake("-n")  # to look is no harm
+    second.snakemake("-n")  # a dry run is allowed
     os.kill(step, signal.SIGCONT)
     assert process.wait(120) == 0
 

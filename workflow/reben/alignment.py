@@ -1,12 +1,12 @@
-"""Step align_patches: which patch is which row of BigEarthNet v1.
+"""Step align_patches: match patches to the rows of BigEarthNet v1.
 
 In: the patches of all tiles and a table of v1 pairs (columns ``s1_name``, ``s2_name``).
 Out: `tables.ALIGNMENT` of the valid patches that have a row there.
 
 A v1 name has neither tile nor padded indices, and its time of day may be a second off or
-malformed; the Sentinel-1 name of the same row holds tile and indices. Mission, sensing
-date, tile, column and row together are the key: with it all 549,488 published rows find
-their own v1 names.
+malformed; the Sentinel-1 name of the same row has tile and indices. Mission, sensing date,
+tile, column and row together are the key: with it, all 549,488 published rows match their
+own v1 names.
 """
 
 import logging
@@ -36,7 +36,7 @@ def read_pairs(path: str | os.PathLike[str]) -> pl.DataFrame:
         Columns s1_name, s2v1_name and the key.
 
     Raises:
-        TableError: unreadable, columns missing, a name malformed, or a key repeated.
+        TableError: the table is unreadable, lacks a column, or has a malformed name or equal keys.
     """
     try:
         read = pl.read_parquet if os.fspath(path).endswith(".parquet") else pl.read_csv
@@ -54,7 +54,7 @@ def read_pairs(path: str | os.PathLike[str]) -> pl.DataFrame:
     ).unnest("s1", "s2")
     if len(bad := pairs.filter(pl.any_horizontal(pl.col(_KEY).is_null()))):
         raise TableError(
-            f"{path}: {len(bad)} rows are no pair of BigEarthNet names, e.g. {bad.row(0)[:2]}"
+            f"{path}: {len(bad)} rows are not pairs of BigEarthNet names, e.g. {bad.row(0)[:2]}"
         )
     pairs = pairs.with_columns(pl.col("col", "row").cast(pl.Int16))
     if len(twice := pairs.filter(pairs.select(_KEY).is_duplicated())):
@@ -70,7 +70,7 @@ def align_patches(patches: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         patches: patch_id, tile, col, row (`tables.PATCHES`).
-        pairs: as `read_pairs` gives them.
+        pairs: as `read_pairs` returns them.
 
     Returns:
         Rows of `tables.ALIGNMENT` for the patches that have one, sorted.

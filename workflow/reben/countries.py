@@ -25,9 +25,9 @@ from reben.runtime.errors import VectorError
 
 log = logging.getLogger(__name__)
 
-#: Beyond this many degrees from the zone's meridian, UTM coordinates mean nothing.
+#: Beyond this many degrees from the zone's meridian, UTM coordinates are meaningless.
 _REACH_DEG = 60
-#: Patches that are compared with the outlines around them at a time: a part of a tile.
+#: Patches compared at a time with the outlines around them: a part of a tile.
 _CHUNK = 1000
 
 
@@ -38,11 +38,11 @@ def read_countries(
 
     Args:
         path: a vector layer of polygons.
-        name_column: column of the names; ``name`` in any case where it is not given.
-        names: which to take; all where there are none.
+        name_column: column of the names; ``name`` in any case if None.
+        names: countries to use; all if empty.
 
     Raises:
-        VectorError: unreadable, no such column, or a name that the layer does not have.
+        VectorError: the layer is unreadable or lacks the column or one of the names.
     """
     try:
         info = pyogrio.read_info(path)
@@ -61,13 +61,13 @@ def read_countries(
     to_degrees = Transformer.from_crs(CRS.from_user_input(info["crs"]), "EPSG:4326", always_xy=True)
     outlines = shapely.transform(shapely.from_wkb(wkb), to_degrees.transform, interleaved=False)
     outlines = _valid(outlines)
-    # Land that nobody named belongs to no country.
+    # Unnamed land belongs to no country.
     named = np.array([None if value is None else str(value) for value in values], object)
     known = sorted(set(named) - {None})
     if missing := sorted(set(names) - set(known)):
         raise VectorError(
-            f"{path}: expected the countries {missing}, but column {column!r} has none of that "
-            f"name; it has {', '.join(known[:12])}, ..."
+            f"{path}: expected the countries {missing}, but column {column!r} does not have "
+            f"them; it has {', '.join(known[:12])}, ..."
         )
     return {name: shapely.union_all(outlines[named == name]) for name in sorted(names or known)}
 
@@ -86,14 +86,14 @@ def nearest_country(
         n names.
 
     Raises:
-        VectorError: no outline comes near the zone.
+        VectorError: no outline is near the zone.
     """
     to_zone = Transformer.from_crs("EPSG:4326", f"EPSG:{epsg}", always_xy=True)
     meridian = 6 * (epsg % 100) - 183
     near = {name: _around(outline, meridian) for name, outline in countries.items()}
     names = [name for name, outline in near.items() if not outline.is_empty]
     if not names:
-        raise VectorError(f"no country outline comes within {_REACH_DEG}° of EPSG:{epsg}")
+        raise VectorError(f"no country outline is within {_REACH_DEG}° of EPSG:{epsg}")
     outlines = np.array([near[name] for name in names])
     outlines = _valid(shapely.transform(outlines, to_zone.transform, interleaved=False))
     boxes = shapely.box(*squares.T)
@@ -105,14 +105,14 @@ def nearest_country(
 
 
 def _nearest(boxes: NDArray[Any], outlines: NDArray[Any]) -> NDArray[np.intp]:
-    """Which of the outlines is nearest to each box; the first of equals.
+    """The index of the outline nearest to each box; the first one in a tie.
 
-    Only what can be nearest to any of the boxes is looked at: outlines of 1:10m have half a
-    million vertices, and most of them lie on other continents.
+    Only outlines that can be nearest to one of the boxes are considered: at 1:10m they have
+    half a million vertices, most of them on other continents.
     """
     hull = shapely.box(*shapely.total_bounds(boxes))
     apart = shapely.distance(outlines, hull)
-    # From anywhere in the hull it is less than half its length to the place in it that is
+    # No point in the hull is further than half its length from the point in it that is
     # nearest to an outline.
     reach = apart.min() + shapely.length(hull) / 2
     candidates = np.flatnonzero(apart <= reach)
@@ -124,7 +124,7 @@ def _nearest(boxes: NDArray[Any], outlines: NDArray[Any]) -> NDArray[np.intp]:
 
 
 def _around(outline: shapely.Geometry, meridian: int) -> shapely.Geometry:
-    """The part of an outline (degrees) that is within reach of a meridian, past 180° too."""
+    """The part of an outline (degrees) within reach of a meridian, also across 180°."""
     reach = shapely.box(meridian - _REACH_DEG, -85, meridian + _REACH_DEG, 85)
     if shapely.within(outline, reach):
         return outline
@@ -133,7 +133,7 @@ def _around(outline: shapely.Geometry, meridian: int) -> shapely.Geometry:
 
 
 def _valid(shapes: NDArray[Any]) -> NDArray[Any]:
-    """The shapes, those repaired that cross themselves."""
+    """The shapes, repaired where they cross themselves."""
     invalid = ~shapely.is_valid(shapes)
     shapes[invalid] = shapely.make_valid(shapes[invalid], method="structure", keep_collapsed=False)
     return shapes
@@ -160,8 +160,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--patches", nargs="+", action=TilePaths, required=True, help="tables of all tiles"
     )
     parser.add_argument("--countries", required=True, help="outlines (vector file)")
-    parser.add_argument("--name-column", help="column of the names, where it is not `name`")
-    parser.add_argument("--names", nargs="*", default=[], help="countries to choose from; all")
+    parser.add_argument("--name-column", help="column of the names, if it is not `name`")
+    parser.add_argument("--names", nargs="*", default=[], help="countries to choose from, or all")
     parser.add_argument("--out", required=True, help="country of each patch (Parquet)")
     args = parser.parse_args(argv)
 

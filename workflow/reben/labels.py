@@ -1,4 +1,4 @@
-"""Step label_patches: the classes present in each reference map.
+"""Step label_patches: list the classes present in each reference map.
 
 In: pixel counts per patch and CORINE code of a tile, a nomenclature. Out:
 `tables.LABELS`. A patch's labels are the classes present in its reference map, sorted by
@@ -18,7 +18,7 @@ from reben.runtime import cli
 
 log = logging.getLogger(__name__)
 
-#: Whether a patch with exactly the wanted labelled fraction is kept.
+#: Whether a patch with exactly the required labelled fraction is kept.
 THRESHOLDS = ("inclusive", "exclusive")
 
 
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.threshold,
     )
     write_table(args.out, labels, LABELS)
-    log.info("%d patches, %d labelled well enough", len(labels), labels["kept"].sum())
+    log.info("%d patches, %d with enough labelled pixels", len(labels), labels["kept"].sum())
 
 
 if __name__ == "__main__":

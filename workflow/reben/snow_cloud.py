@@ -1,8 +1,8 @@
-"""Step flag_snow_cloud: seasonal snow, and cloud or shadow, of each patch.
+"""Step flag_snow_cloud: flag patches with seasonal snow, and with cloud or shadow.
 
 In: the patches of all tiles; optionally the alignment with v1 and two lists of v1 names
-(or patch_ids). Out: `tables.SNOW_CLOUD` of the valid patches. A flag comes from its list
-where there is one, else from sen2cor's scene classification; without either it is null.
+(or patch_ids). Out: `tables.SNOW_CLOUD` of the valid patches. A flag comes from its list if
+given, otherwise from sen2cor's scene classification; without either it is null.
 """
 
 import logging
@@ -23,14 +23,14 @@ log = logging.getLogger(__name__)
 
 
 def read_names(path: str | os.PathLike[str], *, aligned: bool) -> list[str]:
-    """The names in a list, one a line, without a header; plain or ``.bz2``.
+    """The names in a list, one per line, without a header; plain or ``.bz2``.
 
     Args:
         path: the list.
-        aligned: whether patches have v1 names; otherwise the list must be of patch_ids.
+        aligned: whether patches have v1 names; otherwise the list must contain patch_ids.
 
     Raises:
-        TableError: the list cannot be read, or a line is no Sentinel-2 name or of no use.
+        TableError: the list cannot be read, or a line is not a usable Sentinel-2 name.
     """
     try:
         text = read_bytes(path).decode()
@@ -41,8 +41,8 @@ def read_names(path: str | os.PathLike[str], *, aligned: bool) -> list[str]:
         raise TableError(f"{path}: expected names of Sentinel-2 patches, found {strange[0]!r}")
     if not aligned and (unknown := [name for name in names if not is_patch_id(name)]):
         raise TableError(
-            f"{path}: expected patch_ids, found {unknown[0]!r}; names of BigEarthNet v1 mean "
-            "nothing without alignment.pairs, which says whose they are"
+            f"{path}: expected patch_ids, found {unknown[0]!r}; names of BigEarthNet v1 "
+            "need alignment.pairs, which maps them to patches"
         )
     return names
 
@@ -53,13 +53,13 @@ def flag(
     """One flag for each patch.
 
     Args:
-        patches: with patch_id, s2v1_name and the SCL fractions.
-        names: patches that have it, by v1 name or patch_id; None takes the SCL.
-        fraction: share of the patch that shows it in the SCL.
-        minimum: share from which on it counts.
+        patches: rows with patch_id, s2v1_name and the SCL fractions.
+        names: flagged patches, by v1 name or patch_id; None uses the SCL.
+        fraction: flagged fraction of the patch in the SCL.
+        minimum: fraction from which a patch is flagged.
 
     Returns:
-        True, False, or null where neither list nor SCL tells.
+        True, False, or null if there is neither list nor SCL.
     """
     if names is None:
         return patches.select(flag=fraction >= minimum)["flag"]
@@ -82,7 +82,7 @@ def flag_snow_cloud(
         alignment: `tables.ALIGNMENT`, empty without v1.
         snow: names of patches with seasonal snow, or None.
         cloud: names of patches with cloud or shadow, or None.
-        scl_cover_fraction: share of SCL pixels from which on a flag is set.
+        scl_cover_fraction: fraction of SCL pixels from which a flag is set.
     """
     named = patches.join(alignment, on="patch_id", how="left", maintain_order="left")
     covered = pl.col("cloud_fraction") + pl.col("shadow_fraction")

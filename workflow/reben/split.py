@@ -1,4 +1,4 @@
-"""Step assign_split: train, validation and test by the place of a patch in its tile.
+"""Step assign_split: assign train, validation and test by the place of a patch in its tile.
 
 In: the patches of a tile. Out: `tables.SPLIT` of the valid ones. The outer frame of a
 tile is for training, the inner frame for validation, the inner square for testing, so

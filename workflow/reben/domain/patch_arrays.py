@@ -1,4 +1,4 @@
-"""A tile's patches as arrays: between the table of its patches, its grid and its pixels.
+"""A tile's patches as arrays: conversions between its patch table, grid and pixels.
 
 In: rows of `tables.PATCHES` of one tile, or the pixels of some rows of patches. Out: the tile's
 grid, which patches are valid by row and column, and the pixels patch by patch.
@@ -20,14 +20,14 @@ def grid_of(patches: pl.DataFrame) -> TileGrid:
     """
     place = patches.select("epsg", "tile_x_min", "tile_y_max", "tile_side_m").unique()
     if len(place) != 1:
-        raise TableError(f"expected the patches of one tile, found those of {len(place)}")
+        raise TableError(f"expected the patches of one tile, found those of {len(place)} tiles")
     epsg, x_min, y_max, tile_side_m = place.row(0)
     patch_side_m: int = patches["x_max"][0] - patches["x_min"][0]
     return TileGrid(epsg, x_min, y_max, tile_side_m, patch_side_m)
 
 
 def valid_array(patches: pl.DataFrame, grid: TileGrid) -> NDArray[np.bool_]:
-    """(row, col) which patches of a tile's table are valid."""
+    """Which patches of a tile's table are valid, (row, col)."""
     valid = np.zeros((grid.count, grid.count), bool)
     valid[patches["row"].to_numpy(), patches["col"].to_numpy()] = patches["valid"].to_numpy()
     return valid

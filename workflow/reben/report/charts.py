@@ -1,7 +1,7 @@
 """Charts as SVG, drawn with the page's own colours so that they follow light, dark and print.
 
 Every chart has a title for screen readers and a tooltip on every mark. Lengths are in
-pixels of the view box; the page scales the whole.
+pixels of the view box; the page scales the chart.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,12 +18,12 @@ from reben.report.distances import SplitDistances
 from reben.results.finished import FinishedBuild
 
 _WIDTH = 1100
-#: Width of the map by its height, at least.
+#: Minimum ratio of the map's width to its height.
 _MAP_RATIO = 1.8
 
 
 def heatmap(pairs: CoOccurrence) -> Markup:
-    """Shares of `pairs`: a square a pair, the darker the more often."""
+    """Shares of `pairs`: one square per pair, darker if more frequent."""
     cell, left, top = 26, 222, 168
     size = cell * len(pairs.classes)
     marks = []
@@ -49,18 +49,18 @@ def heatmap(pairs: CoOccurrence) -> Markup:
             )
             if count and row != column:
                 percent = f"{100 * share:.0f}" if share >= 0.005 else "<1"
-                # On what is nearly full, the ink of the paper; in the dark a little earlier.
+                # On nearly full squares, text in the page's colour; in dark mode a little earlier.
                 on = " on" if share > 0.8 else " half" if share > 0.6 else ""
                 x, y_text = left + (column + 0.5) * cell - 0.5, y + cell / 2 + 3
                 marks.append(_text(x, y_text, percent, "middle", css_class=f"share{on}"))
     width = left + size + 110
-    return _svg("Classes that stand together", width, top + size + 4, marks, least=0.9 * width)
+    return _svg("Classes that occur together", width, top + size + 4, marks, least=0.9 * width)
 
 
 def histogram(
     ways: Sequence[SplitDistances], way: SplitDistances, patch_side_m: int, bins: int = 30
 ) -> Markup:
-    """Distances of one way to split, on the axes that all ways share."""
+    """Distances of one way to split, on axes shared by all ways."""
     width, height, left, bottom = 360, 170, 8, 30
     every = np.concatenate([d for w in ways for d in w.to_train.values()])
     reach = max(float(every.max(initial=0)), 3.0 * patch_side_m)
@@ -68,7 +68,7 @@ def histogram(
     step = (width - 2 * left) / bins
     highest = max(_highest(w, edges) for w in ways)
     marks = [f'<line class="axis" x1="{left}" x2="{width - left}" y1="{height}" y2="{height}"/>']
-    # Side by side, in shares of the split: validation and test differ in number.
+    # Side by side, as shares of the split: validation and test differ in size.
     for place, (name, distances) in enumerate(way.to_train.items()):
         counts, _ = np.histogram(distances, edges)
         shares = counts / max(1, counts.sum())
@@ -99,21 +99,21 @@ def _square(square: TileSquare) -> NDArray[np.float64]:
 
 
 def _highest(way: SplitDistances, edges: NDArray[np.float64]) -> float:
-    """The tallest bar of a way, as a share of its split."""
+    """The highest bar of a way to split, as a share of the split."""
     counts = [np.histogram(distances, edges)[0] for distances in way.to_train.values()]
     return max([c.max() / c.sum() for c in counts if c.sum()], default=1.0)
 
 
 def tile_map(build: FinishedBuild, outlines: Iterable[shapely.Geometry]) -> Markup:
-    """All tiles over country outlines; a click leads to the page of the tile."""
-    # By its grid, as the patches are; the footprint of a product is what was sensed of it.
+    """All tiles over country outlines; each links to the page of the tile."""
+    # By its grid, like the patches; the footprint of a product covers only the sensed part.
     rings = [_square(verdict.square) for verdict in build.verdicts]
     points = np.concatenate(rings)
     (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
     margin = max(0.12 * max(east - west, north - south), 0.6)
     west, east, south, north = west - margin, east + margin, south - margin, north + margin
     shrink = np.cos(np.radians((south + north) / 2))
-    # Land to the edges of a wide frame, also around a single tile.
+    # Land up to the edges of a wide frame, even around a single tile.
     if (lack := _MAP_RATIO * (north - south) / shrink - (east - west)) > 0:
         west, east = west - lack / 2, east + lack / 2
     scale = min(_WIDTH / ((east - west) * shrink), 620 / (north - south))
@@ -143,7 +143,7 @@ def tile_map(build: FinishedBuild, outlines: Iterable[shapely.Geometry]) -> Mark
             f'<a href="{tile}.html"><path class="{css_class}" d="{path(ring)}">'
             f"<title>{words}</title></path></a>"
         )
-    # Its tiles are links, so it is no single image for those who listen.
+    # Its tiles are links, so for screen readers it is not a single image.
     return _svg("Tiles on the map", width, height, marks, role="group")
 
 
@@ -155,7 +155,7 @@ def _svg(
     role: str = "img",
     least: float = 0,
 ) -> Markup:
-    # Parts of it are escaped where they are made; the rest are numbers and words of ours.
+    # Its parts are escaped where they are made; the rest are numbers and our own words.
     return Markup(  # noqa: S704
         f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="{role}" aria-label="{escape(title)}"'
         f' style="min-width:{least:.0f}px;max-width:{width:.0f}px">{"".join(marks)}</svg>'

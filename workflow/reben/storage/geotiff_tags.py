@@ -1,4 +1,4 @@
-"""The first directory of a GeoTIFF that is laid out as plainly as GDAL writes it.
+"""The first directory of a GeoTIFF in the simple layout that GDAL writes.
 
 Source: TIFF 6.0, section 2.
 """

@@ -1,4 +1,4 @@
-"""The XML of an invented product: user product, granule, datastrip, quality reports.
+"""The XML of a synthetic product: user product, granule, datastrip, quality reports.
 
 Source: Sentinel-2 Products Specification Document (S2-PDGS-TAS-DI-PSD), sections 4.5 to
 4.9, with the nodes that GDAL's SENTINEL2 driver and reben read.
@@ -224,7 +224,7 @@ def datastrip_xml(spec: ProductSpec) -> str:
 
 
 def report_xml(spec: ProductSpec, check: str) -> str:
-    """The report of one quality check, as it lies in the QI_DATA folders."""
+    """The report of one quality check, as in the QI_DATA folders."""
     names = Identifiers(spec)
     status = spec.quality.get(check, "PASSED")
     return f"""<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
@@ -321,7 +321,7 @@ def _image_content(spec: ProductSpec, classes: NDArray[np.uint8]) -> str:
 
 
 def _share(classes: NDArray[np.uint8], wanted: tuple[int, ...], of_all: bool = False) -> str:
-    """Percentage of the sensed pixels, or of all, that are of the wanted classes."""
+    """Percentage of the sensed pixels, or of all pixels, in the given classes."""
     counts = np.bincount(classes.ravel(), minlength=12)
     total = int(counts.sum() if of_all else counts[1:].sum())
     return f"{100 * int(counts[list(wanted)].sum()) / max(total, 1):.6f}"

@@ -1,4 +1,4 @@
-"""What the user asks for: the configuration and the product table, checked."""
+"""The user's input: the configuration and the product table, checked."""
 
 import json
 from importlib.metadata import version
@@ -19,8 +19,8 @@ RUNS_A_JOB = not workflow.is_main_process and FROZEN_CONFIG.exists()
 if RUNS_A_JOB:
     config.update(read_json(FROZEN_CONFIG))
 
-# Of what is wrong this names every key in a line; validate() prints the schema, and sets
-# defaults.
+# check_keys() reports each wrong key on a line; validate() would print the schema, but sets
+# the defaults.
 check_keys(config, PACKAGES / "schemas" / "config.schema.json")
 validate(config, "../../schemas/config.schema.json")
 find_shipped(config, HOME)
@@ -42,7 +42,7 @@ KINDS = [
 ]
 CORRECTED = any(product.level == "L1C" for product in PRODUCTS.values())
 
-# Without where the results lie: moved, they are the same.
+# Without the place of the results: moving them does not change them.
 CONFIG_JSON = json.dumps(
     {key: value for key, value in config.items() if key != "results"}, sort_keys=True
 )

@@ -1,4 +1,4 @@
-"""What is printed before the first job and after the last."""
+"""Messages before the first job and after the last."""
 
 from snakemake.logging import logger
 
@@ -36,7 +36,7 @@ onsuccess:
 onerror:
     from reben.summary import last_words
 
-    # What no retry made up for.
+    # Jobs that failed in every try.
     logs = [
         log for job in sorted(workflow.scheduler.failed, key=str) for log in job.log
     ]
