@@ -22,6 +22,7 @@ NO_ALIGNMENT = read_tables([], ALIGNMENT)
 
 def patches(**columns):
     base = {"patch_id": IDS, "tile": [TILE] * 5, "col": [0] * 5, "row": list(range(5))}
+    base |= {"x_min": [300_000] * 5, "x_max": [301_200] * 5}
     shares = {f"{name}_fraction": [0.0] * 5 for name in ("snow", "cloud", "shadow")}
     frame = pl.DataFrame(base | {"valid": [True] * 5} | shares | columns)
     return frame.with_columns(pl.col("col", "row").cast(pl.Int16))
@@ -36,6 +37,27 @@ def test_flags_from_the_scene_classification():
     flags = flag_snow_cloud(frame, NO_ALIGNMENT, None, None, 0.5)
     assert flags["contains_seasonal_snow"].to_list() == [True, False, False, False, False]
     assert flags["contains_cloud_or_shadow"].to_list() == [False, False, True, False, False]
+
+
+@pytest.mark.parametrize("minimum", [0.1, 0.3, 0.7, 0.8, 0.9])
+def test_a_share_that_is_reached_exactly_counts_however_it_is_divided(minimum):
+    """The oracle has whole numbers; the sum of two quotients misses every fourth."""
+    total, least = 3600, round(minimum * 3600)
+    cloud = list(range(least + 1))
+    for short in (0, 1):
+        frame = pl.DataFrame(
+            {
+                "patch_id": [f"{TILE}_00_{i:02d}" for i in cloud],
+                "x_min": [0] * len(cloud),
+                "x_max": [1200] * len(cloud),
+                "snow_fraction": [(least - short) / total] * len(cloud),
+                "cloud_fraction": [i / total for i in cloud],
+                "shadow_fraction": [max(0, least - i - short) / total for i in cloud],
+            }
+        ).filter(pl.col("cloud_fraction") * total <= least - short)
+        flags = flag_snow_cloud(frame, NO_ALIGNMENT, None, None, minimum)
+        for column in flags.columns[1:]:
+            assert flags[column].unique().to_list() == [not short]
 
 
 def test_flags_from_lists_by_v1_name_or_patch_id():

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from reben.domain.names import is_patch_id
+from reben.domain.shares import reaches
 from reben.domain.tables import ALIGNMENT, PATCHES, read_table, read_tables, write_table
 from reben.domain.tables import SNOW_CLOUD as SCHEMA
 from reben.results.tile_paths import TilePaths
@@ -20,6 +21,10 @@ from reben.runtime.errors import TableError
 from reben.runtime.files import read_bytes
 
 log = logging.getLogger(__name__)
+
+#: Columns of `tables.PATCHES` that show each in the scene classification.
+SNOW = ["snow_fraction"]
+CLOUD_OR_SHADOW = ["cloud_fraction", "shadow_fraction"]
 
 
 def read_names(path: str | os.PathLike[str], *, aligned: bool) -> list[str]:
@@ -48,21 +53,21 @@ def read_names(path: str | os.PathLike[str], *, aligned: bool) -> list[str]:
 
 
 def flag(
-    patches: pl.DataFrame, names: Sequence[str] | None, fraction: pl.Expr, minimum: float
+    patches: pl.DataFrame, names: Sequence[str] | None, fractions: list[str], minimum: float
 ) -> pl.Series:
     """One flag for each patch.
 
     Args:
-        patches: with patch_id, s2v1_name and the SCL fractions.
+        patches: with patch_id and s2v1_name; without `names` also rows of `tables.PATCHES`.
         names: patches that have it, by v1 name or patch_id; None takes the SCL.
-        fraction: share of the patch that shows it in the SCL.
-        minimum: share from which on it counts.
+        fractions: shares of the patch that show it in the SCL (`tables.PATCHES`).
+        minimum: share from which on they count, together.
 
     Returns:
         True, False, or null where neither list nor SCL tells.
     """
     if names is None:
-        return patches.select(flag=fraction >= minimum)["flag"]
+        return reaches(patches, fractions, minimum)
     listed = pl.Series(names, dtype=pl.String).implode()
     found = pl.col("patch_id").is_in(listed) | pl.col("s2v1_name").is_in(listed).fill_null(False)
     return patches.select(flag=found)["flag"]
@@ -85,10 +90,9 @@ def flag_snow_cloud(
         scl_cover_fraction: share of SCL pixels from which on a flag is set.
     """
     named = patches.join(alignment, on="patch_id", how="left", maintain_order="left")
-    covered = pl.col("cloud_fraction") + pl.col("shadow_fraction")
     return named.select("patch_id").with_columns(
-        contains_seasonal_snow=flag(named, snow, pl.col("snow_fraction"), scl_cover_fraction),
-        contains_cloud_or_shadow=flag(named, cloud, covered, scl_cover_fraction),
+        contains_seasonal_snow=flag(named, snow, SNOW, scl_cover_fraction),
+        contains_cloud_or_shadow=flag(named, cloud, CLOUD_OR_SHADOW, scl_cover_fraction),
     )
 
 
