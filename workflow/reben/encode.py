@@ -15,16 +15,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice, pairwise
 
+import numpy as np
+
 from reben.domain.bands import REFERENCE_MAP_M, RESOLUTION_M, S1_BANDS
 from reben.domain.grid import PATCH_SIDE_M
 from reben.domain.names import ENTRY_KINDS, REFERENCE_MAP, entry_key
 from reben.domain.tables import PATCHES, SENTINEL1, read_table
 from reben.runtime import cli
-from reben.runtime.errors import StoreError
+from reben.runtime.errors import RasterError, StoreError
 from reben.storage.geotiff_reader import LayerReader
 from reben.storage.lmdb_store import write_lmdb
 from reben.storage.patch_container import patch_reader, patch_readers
 from reben.storage.patch_files import PatchReader
+from reben.storage.pixel_check import flaw
 from reben.storage.safetensors_value import ValueLayout
 
 log = logging.getLogger(__name__)
@@ -52,6 +55,7 @@ class Encoder:
             layers = {"Data": (REFERENCE_MAP, patch_side_m // REFERENCE_MAP_M, "uint16")}
         self.layout = ValueLayout.of({name: (px, dtype) for name, (_, px, dtype) in layers.items()})
         places = self.layout.tensors
+        self.kind = kind
         self._layers = [
             (layer, slice(places[name].start, places[name].stop), LayerReader(px, dtype))
             for name, (layer, px, dtype) in layers.items()
@@ -61,12 +65,16 @@ class Encoder:
         """The value of the patch in `folder`.
 
         Raises:
-            RasterError: a file of it is missing, damaged, or of another size or type.
+            RasterError: a file of it is missing, damaged, of another size or type, or has
+                pixels that its kind cannot have.
         """
         value = self.layout.new()
         view = memoryview(value)
         for layer, place, reader in self._layers:
             reader.read(store, folder, layer, view[place])
+            pixels = np.frombuffer(view[place], reader.dtype)
+            if found := flaw(self.kind, pixels.reshape(reader.size_px, -1)):
+                raise RasterError(f"{store.path(folder, layer)}: {found}; fetch or make it again")
         return value
 
 

@@ -111,7 +111,8 @@ def check_names(
     if len(strange):
         raise TableError(
             f"{path}: {len(strange)} names are of no patch of their tile, such as "
-            f"{strange['name'].min()}; give a list made for patches of this size (patches.side_m)"
+            f"{min(strange['name'].to_list())}; give a list made for patches of this size "
+            "(patches.side_m)"
         )
     known = found
     if pairs is not None:
@@ -119,7 +120,7 @@ def check_names(
     if len(listed) and len(patches) and not known:
         raise TableError(
             f"{path}: none of its {len(listed)} names, such as {names[0]}, is a patch of this "
-            f"build, such as {ours.head(1).str.join().item()}"
+            f"build, such as {ours.head(1).to_list()[0]}"
             + (", or in the table of alignment.pairs" if pairs is not None else "")
             + "; give the list of these patches. A list of no patches holds a comment, such as "
             "`# none`"
