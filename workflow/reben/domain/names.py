@@ -108,6 +108,11 @@ class ProductName:
             (self.mission, "MSIL2A", self.sensing, baseline, self.orbit, f"T{self.mgrs}")
         )
 
+    @property
+    def observation(self) -> str:
+        """What was sensed: mission, sensing time, orbit and tile, whatever was made of it since."""
+        return "_".join((self.mission, self.sensing, self.orbit, f"T{self.mgrs}"))
+
 
 def is_product_name(name: str) -> bool:
     """Whether `ProductName` can parse it."""
