@@ -68,6 +68,7 @@ made_from(
     environment="vector",
     per_tile=False,
     options={
+        "layer": config["countries"]["layer"],
         "name_column": config["countries"]["name_column"],
         "names": sorted(config["countries"]["names"]),
     },

@@ -259,7 +259,10 @@ class Tables:
         path = self.build.input_at_hand("countries.path", "the countries were not checked")
         if path is None:
             return
-        outlines = read_countries(path, settings["name_column"], settings["names"])
+        # A manifest of an earlier version has no layer.
+        outlines = read_countries(
+            path, settings["name_column"], settings["names"], settings.get("layer")
+        )
         derived = assign_country(self.valid_places, outlines)
         for table, frame in self.metadata.both():
             yield from compare(table, frame, derived, str(path), whole=False)
