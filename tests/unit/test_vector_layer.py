@@ -171,12 +171,12 @@ WEST, EAST = (179.5, 180.0), (-180.0, -179.5)
 
 
 def cells(*spans, turn=0.0):
-    """Cells of 0.05 degrees that cover the tile at the antimeridian."""
+    """Cells of 0.01 degrees that cover the tile at the antimeridian."""
     return [
-        shapely.box(x + turn, y, x + turn + 0.05, y + 0.05)
+        shapely.box(x + turn, y, x + turn + 0.01, y + 0.01)
         for west, east in spans
-        for x in np.arange(west, east - 1e-9, 0.05).round(6)
-        for y in np.arange(-17.2, -16.8 - 1e-9, 0.05).round(6)
+        for x in np.arange(west, east - 1e-9, 0.01).round(6)
+        for y in np.arange(-17.2, -16.8 - 1e-9, 0.01).round(6)
     ]
 
 

@@ -17,6 +17,7 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from reben.domain.lon_lat import unwrapped
 from reben.domain.tables import COUNTRIES, PATCHES, read_tables, write_table
 from reben.results.tile_paths import TilePaths
 from reben.runtime import cli
@@ -59,6 +60,8 @@ def read_countries(
     features = source.read(column)
     to_degrees = Transformer.from_crs(source.crs, "EPSG:4326", always_xy=True)
     outlines = shapely.transform(features.shapes, to_degrees.transform, interleaved=False)
+    # Before repair, which would cut a ring round the globe as it stands.
+    outlines = np.array([unwrapped(outline) for outline in outlines], object)
     outlines, values = _areas(source, _valid(outlines), features)
     # Land that nobody named belongs to no country.
     named = np.array([None if value is None else str(value) for value in values], object)

@@ -71,6 +71,28 @@ def split_polygon(polygon: shapely.Geometry) -> shapely.Geometry:
     return shapely.multipolygons([shapely.orient_polygons(part) for part in parts])
 
 
+def unwrapped(shape: shapely.Geometry) -> shapely.Geometry:
+    """A shape whose parts are no rings round the globe, as those across the antimeridian may be.
+
+    Args:
+        shape: degrees. What is in fact wider than half the globe stays as it is.
+    """
+    parts = shapely.get_parts(shape)
+    wide = np.flatnonzero(_widths(parts) > 180)
+    if not len(wide):
+        return shape
+    turned = shapely.transform(parts[wide], lambda x, y: (beside(x, 180), y), interleaved=False)
+    better = _widths(turned) < 180
+    parts[wide[better]] = turned[better]
+    return shapely.union_all(parts) if better.any() else shape
+
+
+def _widths(shapes: NDArray[Any]) -> _Degrees:
+    west, _, east, _ = shapely.bounds(shapes).T
+    width: _Degrees = east - west
+    return width
+
+
 def bounds(polygons: NDArray[Any]) -> _Degrees:
     """West, south, east and north of each polygon as RFC 7946 has it, (n, 4).
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from reben.domain.lon_lat import beside
+from reben.domain.lon_lat import unwrapped
 from reben.runtime.errors import VectorError
 
 log = logging.getLogger(__name__)
@@ -200,7 +200,7 @@ class VectorLayer:
                 found.ids[lacking][0],
             )
         if self.crs.is_geographic:
-            lacking |= [_meets_across(shape, boxes) for shape in found.shapes]
+            lacking |= [unwrapped(shape).intersects(boxes) for shape in found.shapes]
         return found[np.flatnonzero(lacking)]
 
     @cached_property
@@ -295,16 +295,6 @@ class VectorLayer:
         except _FAULTS:
             return False
         return True
-
-
-def _meets_across(shape: shapely.Geometry, boxes: shapely.Geometry) -> bool:
-    """Whether a part of a shape in degrees that is wider than half the globe meets boxes."""
-    for part in shapely.get_parts(shape):
-        if np.ptp(shapely.bounds(part)[[0, 2]]) > 180:
-            near = shapely.transform(part, lambda x, y: (beside(x, 180), y), interleaved=False)
-            if np.ptp(shapely.bounds(near)[[0, 2]]) < 180 and near.intersects(boxes):
-                return True
-    return False
 
 
 def only(
