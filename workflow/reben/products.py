@@ -9,11 +9,13 @@ have taken parts of a tile, both are kept, and the log says so.
 """
 
 import argparse
+import json
 import logging
 import re
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import shapely
 from shapely.errors import ShapelyError
@@ -103,15 +105,25 @@ def shows_another_part(one: Entry, other: Entry) -> bool:
     By their footprints; without these two of the same baseline do, if hardly any time passed
     between them, since nothing is processed again by the same baseline on the same day.
     """
-    if one.footprint is not None and other.footprint is not None:
-        shared = one.footprint.intersection(other.footprint).area
-        return bool(shared < _SAME_GROUND * one.footprint.union(other.footprint).area)
+    ground, other_ground = _polygon(one.footprint), _polygon(other.footprint)
+    if ground is not None and other_ground is not None:
+        shared = ground.intersection(other_ground).area
+        return bool(shared < _SAME_GROUND * ground.union(other_ground).area)
     first, second = ProductName.parse(one.name), ProductName.parse(other.name)
     if (first.baseline, first.level) != (second.baseline, second.level):
         return False
     if first.processing == second.processing or not (first.processing and second.processing):
         return False
     return abs(parse_time(first.processing) - parse_time(second.processing)) < _SAME_DAY
+
+
+def _polygon(value: Any) -> shapely.Geometry | None:
+    """A valid polygon of GeoJSON; None for anything else, which is no reason to stop a search."""
+    try:
+        shape = shapely.from_geojson(json.dumps(value))
+    except (ShapelyError, TypeError, ValueError):
+        return None
+    return shape if shape is not None and shape.is_valid and shape.area > 0 else None
 
 
 def _age(entry: Entry) -> tuple[bool, str, str, str, str]:

@@ -3,7 +3,6 @@
 Needs no credentials. Source: CDSE documentation, "OData"; recorded answers.
 """
 
-import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from datetime import date, timedelta
 from typing import Any, Self
 
 import httpx
-import shapely
 
 from reben.cdse.retries import Patience, TransientError, check_status
 from reben.cdse.service import Service
@@ -39,7 +37,7 @@ class Entry:
         s3_path: folder in the object store.
         published: time of publication, ISO 8601.
         online: can be fetched now.
-        footprint: what it shows of the ground, degrees; None where the catalogue does not say.
+        footprint: what it shows of the ground, as GeoJSON; None where the catalogue does not say.
     """
 
     name: str
@@ -49,7 +47,7 @@ class Entry:
     s3_path: str
     published: str
     online: bool
-    footprint: shapely.Geometry | None = field(default=None, compare=False)
+    footprint: Any = field(default=None, compare=False)
 
     @classmethod
     def parse(cls, value: dict[str, Any]) -> Self:
@@ -73,7 +71,7 @@ class Entry:
                 s3_path=str(value.get("S3Path") or ""),
                 published=str(value.get("PublicationDate") or ""),
                 online=bool(value.get("Online", True)),
-                footprint=_polygon(value.get("GeoFootprint")),
+                footprint=value.get("GeoFootprint"),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DownloadError(
@@ -97,15 +95,6 @@ class Entry:
             checksum=self.checksum,
             s3_path=self.s3_path,
         )
-
-
-def _polygon(value: Any) -> shapely.Geometry | None:
-    """A valid polygon of GeoJSON; None for anything else, which is no reason to stop a search."""
-    try:
-        shape = shapely.from_geojson(json.dumps(value))
-    except (shapely.errors.ShapelyError, TypeError, ValueError):
-        return None
-    return shape if shape is not None and shape.is_valid and shape.area > 0 else None
 
 
 class Catalogue:
