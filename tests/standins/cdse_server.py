@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import blake3
+import shapely.geometry
 
 from tests.standins.cdse_answers import LOGIN, ForeignHandler, Handler, Server
 
@@ -74,6 +75,8 @@ class Archive:
     online: bool = True
     #: Its name in the catalogue, if not `name`.
     renamed: str | None = None
+    #: What it shows, degrees; None: the catalogue does not say.
+    footprint: shapely.Geometry | None = None
     #: None: the checksums of `content`.
     checksums: dict[str, str] | None = None
 
@@ -97,6 +100,7 @@ class Archive:
             "S3Path": f"/eodata/Sentinel-2/MSI/{day[:4]}/{self.name}.SAFE",
             "Checksum": [{"Algorithm": a, "Value": v} for a, v in sums.items()],
             "ContentDate": {"Start": start, "End": start},
+            "GeoFootprint": self.footprint and shapely.geometry.mapping(self.footprint),
         }
 
 

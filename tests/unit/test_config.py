@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 import yaml
 
 from reben.config.check import absence, absent_inputs, check_keys, check_settings, find_shipped
+from reben.domain.bands import S1_BANDS
 from reben.runtime.errors import ConfigError
+from reben.synthetic.raster import write_raster
 
 SCHEMA_FILE = Path("workflow/schemas/config.schema.json")
 SCHEMA = json.loads(SCHEMA_FILE.read_text())
@@ -154,3 +157,29 @@ def test_reading_the_workflow_loads_no_libraries_of_its_steps():
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
     assert not {"polars", "pyarrow", "rasterio", "httpx", "lmdb"} & set(ran.stdout.split())
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_patches_of_another_size_than_those_of_sentinel1_are_refused_at_once(tmp_path, flat):
+    """Else the pairing would find out, after all products were cut."""
+    name = "S1A_IW_GRDH_1SDV_20170613T165043"
+    folder = tmp_path / ("" if flat else name) / f"{name}_33UUP_70_40"
+    folder.mkdir(parents=True)
+    for band in S1_BANDS:
+        path = folder / f"{folder.name}_{band}.tif"
+        write_raster(path, np.ones((120, 120), np.float32), 32633, (0, 0), 10)
+    products = tmp_path / "p.tsv"
+    products.write_text(
+        "product\tlevel\tsource\tpath\n"
+        "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_20240101T000000\tL2A\tlocal\tx\n"
+    )
+    config = {**DEFAULTS, "products": str(products)}
+    config["sentinel1"] = {**DEFAULTS["sentinel1"], "root": str(tmp_path)}
+    check_settings(config)
+    for side_m in (600, 2400):
+        config["patches"] = {**DEFAULTS["patches"], "side_m": side_m}
+        with pytest.raises(ConfigError, match=rf"side_m is {side_m}; expected 1200, .*_V.\.tif"):
+            check_settings(config)
+        config["sentinel1"] = {**config["sentinel1"], "root": str(tmp_path / "absent")}
+        check_settings(config)  # what is not there is said elsewhere
+        config["sentinel1"] = {**config["sentinel1"], "root": str(tmp_path)}

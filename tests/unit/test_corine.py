@@ -332,7 +332,7 @@ def test_the_published_reference_map(reference, tmp_path):
     np.testing.assert_array_equal(window, published)
 
 
-def test_command_lines(layer_file, tmp_path, pristine_product):
+def test_command_lines(layer_file, tmp_path, pristine_product, caplog):
     from reben import patches, quality
     from reben.domain.tables import CODE_COUNTS, read_table
 
@@ -351,6 +351,7 @@ def test_command_lines(layer_file, tmp_path, pristine_product):
         ["--tile", TILE, "--clip", str(clip), "--patches", str(table)]
         + ["--out", str(tmp_path / "m"), "--table", str(counts)]
     )
+    assert "of its 4 valid patches lie in no polygon" in caplog.text
     valid = {p.name for p in (tmp_path / "p").iterdir()}
     assert {p.name for p in (tmp_path / "m").iterdir()} == valid
     assert set(read_table(counts, CODE_COUNTS)["patch_id"]) == valid

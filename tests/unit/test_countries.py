@@ -57,8 +57,55 @@ def test_what_is_no_layer_with_a_crs_is_refused(tmp_path):
         read_countries(tmp_path / "none.gpkg")
     frame = gpd.GeoDataFrame({"name": ["A"]}, geometry=[shapely.box(0, 0, 1, 1)])
     frame.to_file(tmp_path / "c.shp")
-    with pytest.raises(VectorError, match=r"c\.shp: expected a CRS, found none"):
+    with pytest.raises(VectorError, match=r"c\.shp, layer c: expected a CRS, found none"):
         read_countries(tmp_path / "c.shp")
+
+
+@pytest.fixture
+def natural_earth(tmp_path):
+    """As Natural Earth's package has it: places first, then two layers of polygons."""
+    path = tmp_path / "ne.gpkg"
+    for layer, shapes in {
+        "places": {"Suva": shapely.Point(14, 47), "Lyon": shapely.Point(16, 47)},
+        "admin_0": {"West": shapely.box(12, 45, 15, 50), "East": shapely.box(15, 45, 18, 50)},
+        "admin_1": {"North": shapely.box(12, 47, 18, 50), "South": shapely.box(12, 45, 18, 47)},
+    }.items():
+        frame = gpd.GeoDataFrame({"name": list(shapes)}, geometry=list(shapes.values()), crs=4326)
+        frame.to_file(path, layer=layer, driver="GPKG")
+    return path
+
+
+def test_countries_are_polygons_of_a_layer_that_is_chosen(natural_earth, tmp_path):
+    with pytest.raises(
+        VectorError, match=r"ne\.gpkg: expected one polygon layer, .*set countries\.layer"
+    ):
+        read_countries(natural_earth)
+    assert list(read_countries(natural_earth, layer="admin_0")) == ["East", "West"]
+    assert list(read_countries(natural_earth, layer="admin_1")) == ["North", "South"]
+    for wrong in ("places", "admin_2"):
+        with pytest.raises(VectorError, match=rf"countries\.layer is '{wrong}', but the file has"):
+            read_countries(natural_earth, layer=wrong)
+    named = natural_earth.rename(tmp_path / "admin_0.gpkg")
+    assert list(read_countries(named)) == ["East", "West"]
+
+
+@pytest.mark.parametrize("suffix", ["gpkg", "geojson"])
+def test_a_point_is_no_country(tmp_path, caplog, suffix):
+    """In a layer that does not say what it holds."""
+    path = tmp_path / f"c.{suffix}"
+    point, line = shapely.Point(14, 47), shapely.LineString([(14, 47), (15, 47)])
+    frame = gpd.GeoDataFrame(
+        {"name": ["Suva", "Rhine", "West"]},
+        geometry=[point, line, shapely.box(12, 45, 15, 50)],
+        crs=4326,
+    )
+    frame.to_file(path, engine="pyogrio", geometry_type="Unknown")
+    assert list(read_countries(path)) == ["West"]
+    assert "2 of 3 features are no polygons and are left out, such as feature" in caplog.text
+    assert "(Suva)" in caplog.text
+    frame[:2].to_file(path, engine="pyogrio", geometry_type="Unknown")
+    with pytest.raises(VectorError, match="expected polygons of countries, found none among its 2"):
+        read_countries(path)
 
 
 def test_a_zone_without_any_country_near_is_an_error(tmp_path):

@@ -1,18 +1,22 @@
 """Flags, selection, metadata and funnel on a handful of patches."""
 
+import numpy as np
 import polars as pl
 import pytest
 
+from reben import alignment, snow_cloud
 from reben.alignment import align_patches, read_pairs
+from reben.domain.bands import S2_BANDS
 from reben.domain.grid import TileSquare
 from reben.domain.reasons import HAS_NODATA, NO_SENTINEL1, NOT_ALIGNED, TOO_FEW_LABELLED
-from reben.domain.tables import ALIGNMENT, read_table, read_tables, write_table
+from reben.domain.tables import ALIGNMENT, PATCHES, SNOW_CLOUD, read_table, read_tables, write_table
 from reben.funnel import funnel_table, quality_table
 from reben.metadata import build_metadata, count_classes, divide
+from reben.patches import TilePatches, patch_table
 from reben.results.offset_warning import offset_warnings
 from reben.runtime.errors import TableError
 from reben.selection import select_patches
-from reben.snow_cloud import flag_snow_cloud, read_names
+from reben.snow_cloud import check_names, flag_snow_cloud, read_names
 from tests.builds import a_verdict
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
@@ -22,6 +26,7 @@ NO_ALIGNMENT = read_tables([], ALIGNMENT)
 
 def patches(**columns):
     base = {"patch_id": IDS, "tile": [TILE] * 5, "col": [0] * 5, "row": list(range(5))}
+    base |= {"x_min": [300_000] * 5, "x_max": [301_200] * 5}
     shares = {f"{name}_fraction": [0.0] * 5 for name in ("snow", "cloud", "shadow")}
     frame = pl.DataFrame(base | {"valid": [True] * 5} | shares | columns)
     return frame.with_columns(pl.col("col", "row").cast(pl.Int16))
@@ -36,6 +41,27 @@ def test_flags_from_the_scene_classification():
     flags = flag_snow_cloud(frame, NO_ALIGNMENT, None, None, 0.5)
     assert flags["contains_seasonal_snow"].to_list() == [True, False, False, False, False]
     assert flags["contains_cloud_or_shadow"].to_list() == [False, False, True, False, False]
+
+
+@pytest.mark.parametrize("minimum", [0.1, 0.3, 0.7, 0.8, 0.9])
+def test_a_share_that_is_reached_exactly_counts_however_it_is_divided(minimum):
+    """The oracle has whole numbers; the sum of two quotients misses every fourth."""
+    total, least = 3600, round(minimum * 3600)
+    cloud = list(range(least + 1))
+    for short in (0, 1):
+        frame = pl.DataFrame(
+            {
+                "patch_id": [f"{TILE}_00_{i:02d}" for i in cloud],
+                "x_min": [0] * len(cloud),
+                "x_max": [1200] * len(cloud),
+                "snow_fraction": [(least - short) / total] * len(cloud),
+                "cloud_fraction": [i / total for i in cloud],
+                "shadow_fraction": [max(0, least - i - short) / total for i in cloud],
+            }
+        ).filter(pl.col("cloud_fraction") * total <= least - short)
+        flags = flag_snow_cloud(frame, NO_ALIGNMENT, None, None, minimum)
+        for column in flags.columns[1:]:
+            assert flags[column].unique().to_list() == [not short]
 
 
 def test_flags_from_lists_by_v1_name_or_patch_id():
@@ -53,9 +79,69 @@ def test_flags_are_unknown_without_list_and_scl():
 
 
 def test_a_list_with_strange_lines_is_refused(tmp_path):
-    (tmp_path / "l.csv").write_text("S2A_x\nname\n")
-    with pytest.raises(TableError, match=r"l\.csv: .*found 'name'"):
+    (tmp_path / "l.csv").write_text(f"{IDS[0]}\nname\n")
+    with pytest.raises(TableError, match=r"l\.csv, line 2: .*found 'name'"):
         read_names(tmp_path / "l.csv", aligned=True)
+
+
+V1 = "S2A_MSIL2A_20170613T101031_0_1"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("{},", "{},1", "{};1", "{}\t1", "{} 1", "{}.tif", "{}/", '"{}"', "x/{}", "{}_B02"),
+        *("{}_reference_map", "S1A{}", "S2A_MSIL2A_20170613T101031_00_01", f"{TILE}_0_1"),
+        *("S2A_MSIL2A_20170613T101031_0_01", f"{TILE}_000_001", TILE, f"{TILE}_00_001"),
+        *("S2A_MSIL1C_20170613T101031_0_1", "S2A_MSIL2A_20170613_0_1", "s2a_msil2a_20170613t1_0_1"),
+    ],
+)
+@pytest.mark.parametrize("name", [V1, IDS[1]])
+def test_every_line_of_a_list_must_be_a_name(tmp_path, line, name):
+    """What is none would match no patch, and obscured patches would stand in the clean table."""
+    path = tmp_path / "l.csv"
+    path.write_text(f"{name}\n{line.format(name)}\n")
+    with pytest.raises(TableError, match=r"l\.csv, line 2: expected one name of a Sentinel"):
+        read_names(path, aligned=True)
+    path.write_text(f"\ufeff{name}\r\n\n  {name}  \n# none other\n", encoding="utf-8")
+    assert read_names(path, aligned=True) == [name, name]
+
+
+def test_an_empty_list_says_so_or_is_refused(tmp_path):
+    """A download that broke off looks like one."""
+    path = tmp_path / "l.csv"
+    path.write_text("\n")
+    with pytest.raises(TableError, match=r"l\.csv: .*found an empty file; .*`# none`"):
+        read_names(path, aligned=True)
+    path.write_text("# none\n")
+    assert read_names(path, aligned=True) == []
+
+
+def test_a_list_of_other_patches_is_refused():
+    """But one of a larger area may hold none of this build: the table of pairs has its names."""
+    known = pl.DataFrame({"patch_id": IDS[:1], "s1_name": ["x"], "s2v1_name": [V1]})
+    pairs = pl.DataFrame({"s2v1_name": [V1, V1.replace("0613", "0717")]})
+    other = TILE.replace("0613", "0717")
+    for found, names, aligned, table in (
+        (1, [V1, V1.replace("0613", "0717")], known, None),
+        (2, [*IDS[3:], f"{other}_00_00"], NO_ALIGNMENT, None),
+        (0, [V1.replace("0613", "0717")], known, pairs),
+        (0, [], known, pairs),
+    ):
+        assert check_names("l.csv", names, patches(), aligned, table) == found
+    for names, aligned, table in (
+        ([f"{other}_00_00"], NO_ALIGNMENT, None),
+        ([V1.replace("0613", "0717")], known, None),
+        ([V1.replace("0613", "0801")], known, pairs),
+    ):
+        with pytest.raises(TableError, match=rf"l\.csv: none of its 1 names, such as {names[0]}"):
+            check_names("l.csv", names, patches(), aligned, table)
+
+
+def test_a_list_of_patches_of_another_size_is_refused():
+    names = [IDS[1], f"{TILE}_77_00"]
+    with pytest.raises(TableError, match=r"l\.csv: 1 names are of no patch .*_77_00"):
+        check_names("l.csv", names, patches(), NO_ALIGNMENT, None)
 
 
 def test_v1_names_mean_nothing_without_an_alignment(tmp_path):
@@ -99,12 +185,70 @@ def test_alignment_minds_mission_date_and_tile(tmp_path):
 def test_a_bad_pair_table_is_refused(tmp_path):
     with pytest.raises(TableError, match=r"v1\.csv: 1 rows are not pairs"):
         read_pairs(pairs_file(tmp_path, "x,y"))
+    with pytest.raises(TableError, match=r"v1\.csv: .*found no row"):
+        read_pairs(pairs_file(tmp_path))
     row = "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_0_3,S2A_MSIL2A_20170613T101031_0_3"
     with pytest.raises(TableError, match=r"v1\.csv: 2 rows share"):
         read_pairs(pairs_file(tmp_path, row, row.replace("165043", "165044")))
     (tmp_path / "w.csv").write_text("a,b\n1,2\n")
     with pytest.raises(TableError, match=r"w\.csv: expected a table with the columns s1_name"):
         read_pairs(tmp_path / "w.csv")
+
+
+@pytest.mark.parametrize(
+    "s2", [f"{V1[:-1]}2", f"{V1[:-1]}01", f"{V1},1"[:-2] + ".tif", f"{V1}/", f"{TILE}_00_01"]
+)
+def test_the_names_of_a_pair_must_be_of_one_place(tmp_path, s2):
+    s1 = "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_0_1"
+    path = pairs_file(tmp_path, f"{s1.replace('_0_1', '_0_2')},{V1[:-1]}2", f"{s1},{s2}")
+    with pytest.raises(TableError, match=r"v1\.csv: 1 rows are no pair .* row 2: "):
+        read_pairs(path)
+
+
+def test_pairs_of_other_patches_are_refused(tmp_path, write_patches):
+    path = pairs_file(tmp_path, "S1A_IW_GRDH_1SDV_20170613T165043_33UVP_0_1," + V1)
+    arguments = [
+        "--patches",
+        str(write_patches),
+        "--pairs",
+        str(path),
+        "--out",
+        str(tmp_path / "o"),
+    ]
+    with pytest.raises(
+        TableError, match=r"v1\.csv: none of its 1 pairs, such as \S+, is of a valid"
+    ):
+        alignment.main(arguments)
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.fixture
+def write_patches(tmp_path):
+    grid = square(6000).grid(1200)
+    nowhere = dict.fromkeys(S2_BANDS, np.zeros((5, 5), bool))
+    write_table(
+        tmp_path / "p.parquet", patch_table(TILE, grid, TilePatches(nowhere, None)), PATCHES
+    )
+    return tmp_path / "p.parquet"
+
+
+def test_the_command_refuses_a_wrong_list(tmp_path, write_patches):
+    pairs = pairs_file(tmp_path, f"S1A_IW_GRDH_1SDV_20170613T165043_33UUP_0_1,{V1}")
+    aligned, out = tmp_path / "a.parquet", tmp_path / "o.parquet"
+    common = ["--patches", str(write_patches)]
+    alignment.main([*common, "--pairs", str(pairs), "--out", str(aligned)])
+    command = [*common, "--alignment", str(aligned), "--pairs", str(pairs), "--out", str(out)]
+    command += ["--seasonal-snow", str(tmp_path / "l.csv")]
+    (tmp_path / "l.csv").write_text(V1.replace("0613", "0717"))
+    with pytest.raises(
+        TableError, match=r"l\.csv: none of its 1 names, .*or in the table of align"
+    ):
+        snow_cloud.main(command)
+    (tmp_path / "l.csv").write_text(V1)
+    snow_cloud.main(command)
+    assert read_table(out, SNOW_CLOUD).filter("contains_seasonal_snow")["patch_id"].to_list() == [
+        IDS[1]
+    ]
 
 
 LABELS = pl.DataFrame(

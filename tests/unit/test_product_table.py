@@ -60,6 +60,41 @@ def test_two_products_of_one_tile_are_refused(tmp_path):
         read_products(path)
 
 
+@pytest.mark.parametrize(
+    ("other", "level"),
+    [
+        (L1C.replace("N0205", "N0500").replace("T101608", "T235959"), "L1C"),
+        (L1C.replace("T101608", "T102000"), "L1C"),
+        (L2A, "L2A"),
+        (L2A.replace("N9999", "N0208"), "L2A"),
+        (L2A.replace("N9999", "N0500"), "L2A"),
+    ],
+)
+def test_one_observation_in_two_rows_is_refused(tmp_path, other, level):
+    """Else each of its patches is in the dataset twice, partly with the same pixels."""
+    rows = [f"{L1C}\tL1C\tlocal\tx\t\t", f"{other}\t{level}\tlocal\ty\t\t"]
+    for order in (rows, rows[::-1]):
+        with pytest.raises(ConfigError, match="line 3: .*; keep one of them") as error:
+            read_products(table(tmp_path / "p.tsv", *order))
+        assert L1C in str(error.value)
+        assert other in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("S2A", "S2B"),
+        ("T101031", "T101032"),
+        ("R022", "R065"),
+        ("33UUP", "33UVP"),
+        ("0613", "0614"),
+    ],
+)
+def test_other_observations_stand_beside_each_other(tmp_path, change):
+    rows = [f"{name}\tL1C\tlocal\tx\t\t" for name in (L1C, L1C.replace(*change))]
+    assert len(read_products(table(tmp_path / "p.tsv", *rows))) == 2
+
+
 ROW = f"{L1C}\tL1C\tcdse\t\t{ID}\t"
 HEADER = "product\tlevel\tsource\tpath\tid\tchecksum"
 

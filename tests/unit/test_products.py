@@ -119,6 +119,55 @@ def test_a_search_pages_and_takes_the_newest_baseline(
     assert "2 matches" in caplog.text
 
 
+HALVES = (f"{TILE}_20170613T101608", f"{TILE}_20170613T102112")
+WEST, EAST = shapely.box(12, 47, 12.6, 48), shapely.box(12.5, 47, 13, 48)
+
+
+def search(tmp_path: Path, *arguments: str) -> list[str]:
+    out = tmp_path / "products.tsv"
+    where = ["--bbox", "12", "47", "13", "48", "--start", "2017-06-13", "--end", "2017-06-13"]
+    products.main([*(arguments or where), "--out", str(out)])
+    rows = csv.DictReader(out.read_text().splitlines(), delimiter="\t")
+    return [row["product"] for row in rows]
+
+
+@pytest.mark.parametrize("footprints", [(None, None), (WEST, None), (WEST, EAST)])
+@pytest.mark.parametrize("arguments", [[], [TILE], list(HALVES)])
+def test_parts_of_a_tile_from_two_stations_are_both_kept(
+    server: CdseServer,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    footprints: tuple[shapely.Geometry | None, ...],
+    arguments: list[str],
+) -> None:
+    shown = zip(HALVES, footprints, strict=True)
+    offer(
+        server,
+        *(Archive(name, IDS[i], b"", footprint=shape) for i, (name, shape) in enumerate(shown)),
+        # Each in an older baseline too.
+        *(
+            Archive(name.replace("N0205", "N0204"), IDS[i + 2], b"", footprint=shape)
+            for i, (name, shape) in enumerate(zip(HALVES, footprints, strict=True))
+        ),
+    )
+    assert search(tmp_path, *arguments) == list(HALVES)
+    assert f"{', '.join(HALVES)}: 2 parts of the same observation" in caplog.text
+    for line in caplog.text.splitlines():
+        assert "newest processing" not in line or "N0204" in line
+    with pytest.raises(ConfigError, match="line 3: .* both become tile .* two parts of a tile"):
+        product_table.read_products(tmp_path / "products.tsv")
+
+
+def test_the_same_ground_twice_is_another_processing(server: CdseServer, tmp_path: Path) -> None:
+    nearly = shapely.box(12, 47, 12.61, 48)
+    shown = zip(HALVES, (WEST, nearly), strict=True)
+    offer(
+        server,
+        *(Archive(name, IDS[i], b"", footprint=shape) for i, (name, shape) in enumerate(shown)),
+    )
+    assert search(tmp_path) == [HALVES[1]]
+
+
 def test_the_bigearthnet_names_resolve(server: CdseServer, tmp_path: Path) -> None:
     listed = product_table.read_products(RESOURCES / "bigearthnet_products.tsv")
     assert len(listed) == 125

@@ -7,9 +7,11 @@ import rasterio
 
 from reben.domain.bands import S2_BANDS
 from reben.domain.grid import TileGrid
+from reben.encode import Encoder
 from reben.patches import TilePatches, patch_table
 from reben.runtime.errors import ProductError, RasterError
 from reben.sentinel1 import choose, index_sentinel1, pair_sentinel1
+from reben.storage.patch_files import PatchReader
 from reben.synthetic import ProductSpec, write_sentinel1
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
@@ -104,6 +106,78 @@ def test_a_patch_of_another_form_is_named(root, patches, change, message):
         pass
     with pytest.raises(RasterError, match=rf"_VV\.tif: {message}"):
         pair_sentinel1(patches, index, None, root)
+
+
+def rewrite(path, change):
+    """Change the pixels of an image and nothing else; `change` takes and returns them."""
+    with rasterio.open(path, "r+") as dataset:
+        dataset.write(change(dataset.read(1)), 1)
+
+
+def last_rows(value):
+    def change(pixels):
+        pixels[40:] = value
+        return pixels
+
+    return change
+
+
+@pytest.mark.parametrize("band", ["VV", "VH"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: np.full_like(p, np.nan), "14400 of 14400 pixels are not finite"),
+        (last_rows(np.nan), "9600 of 14400 pixels are not finite"),
+        (last_rows(-np.inf), "9600 of 14400 pixels are not finite"),
+        (lambda p: np.where(p == p.max(), np.inf, p), "1 of 14400 pixels are not finite"),
+        (lambda p: np.zeros_like(p), r"all pixels are 0\.0, which is no backscatter"),
+        (lambda p: np.full_like(p, -9999), r"all pixels are -9999\.0, which is no backscatter"),
+        (last_rows(0), "the last 80 of 120 rows are 0, as in a file that was cut off"),
+    ],
+)
+def test_pixels_that_are_no_backscatter_are_refused(root, patches, band, change, message):
+    """In the pairing, before the other tiles are cut, and in the encoder."""
+    index = index_sentinel1(root)
+    path = next((root / index["folder"][1]).glob(f"*_{band}.tif"))
+    rewrite(path, change)
+    with pytest.raises(RasterError, match=rf"_{band}\.tif: {message}; fetch .* sentinel1\.root"):
+        pair_sentinel1(patches, index, None, root)
+    with pytest.raises(RasterError, match=rf"_{band}\.tif: {message}"):
+        Encoder("s1", 1200).encode(PatchReader(root), index["folder"][1])
+
+
+def test_a_truncated_image_is_found_when_it_is_paired(root, patches):
+    index = index_sentinel1(root)
+    path = next((root / index["folder"][0]).glob("*_VH.tif"))
+    path.write_bytes(path.read_bytes()[:-20_000])
+    with pytest.raises(RasterError, match=r"_VH\.tif: expected an image of 120 x 120 float32"):
+        pair_sentinel1(patches, index, None, root)
+
+
+@pytest.mark.parametrize(
+    ("sensing", "found"),
+    [
+        ("2014-06-13T16:50:43", False),
+        ("2017-06-07T10:10:30", False),
+        ("2017-06-07T10:10:31", True),
+        ("2017-06-19T10:10:31", True),
+        ("2017-06-19T10:10:32", False),
+        ("2020-06-13T16:50:43", False),
+    ],
+)
+def test_a_pair_that_is_too_far_apart_in_time_is_none(patches, caplog, sensing, found):
+    """An alignment says which it is, whatever the time."""
+    index = pl.DataFrame(
+        {"s1_name": ["S1"], "folder": ["a"], "mgrs": ["33UUP"], "col": [0], "row": [0]}
+        | {"sensing": [sensing]}
+    ).with_columns(
+        pl.col("sensing").str.to_datetime(time_zone="UTC"), pl.col("col", "row").cast(pl.Int16)
+    )
+    assert len(choose(patches, index, None)) == found
+    assert ("1 patches have no Sentinel-1 patch within 144 hours" in caplog.text) != found
+    assert len(choose(patches, index, None, max_gap_h=1e5)) == 1
+    alignment = pl.DataFrame({"patch_id": patches["patch_id"][:1], "s1_name": ["S1"]})
+    assert len(choose(patches, index, alignment)) == 1
 
 
 def test_a_missing_image_is_named(root, patches):

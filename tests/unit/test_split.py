@@ -1,5 +1,6 @@
 """The geographic split."""
 
+from fractions import Fraction
 from math import sqrt
 
 import numpy as np
@@ -63,6 +64,24 @@ def test_a_centre_on_a_border_belongs_to_the_inner_part():
     # Borders 600 m and 1800 m from the edge of a tile of 4800 m, through the centres.
     split = assign_split(place(TileGrid(32733, 300_000, 5_400_000, 4800)), p=1 / 16, q=1 / 2)
     assert split["split"].value_counts(sort=True).rows() == [("validation", 12), ("test", 4)]
+
+
+@pytest.mark.parametrize(("p", "q"), [("0.49", "0.32"), ("0.25", "0.11"), ("0.01", "0.08")])
+def test_borders_are_exact_in_tiles_of_every_size(p, q):
+    """The oracle has fractions: binary ones put some centres on a border outside of it."""
+    for count in range(2, 40):
+        grid = TileGrid(32633, 300_000, 5_400_000, count * 1200)
+        found = assign_split(place(grid), float(p), float(q))["split"].to_list()
+        for col, row, split in zip(*grid.columns_and_rows(), found, strict=True):
+            off = max(abs(2 * int(i) + 1 - count) for i in (col, row))
+            share = Fraction(off, count) ** 2
+            outer, inner = Fraction(p) + Fraction(q), Fraction(p)
+            expected = "train" if share > outer else "validation" if share > inner else "test"
+            assert split == expected, (count, col, row)
+
+
+def test_a_tile_without_patches_has_no_split():
+    assert len(assign_split(place(TileGrid(32633, 0, 0, 1200)).clear(), 0.25, 0.25)) == 0
 
 
 @pytest.mark.parametrize(("p", "q"), [(0.5, 0.5), (0.7, 0.4), (0, 0.2), (-0.1, 0.2), (0.2, -0.1)])

@@ -24,8 +24,12 @@ from reben.runtime.files import read_bytes
 
 log = logging.getLogger(__name__)
 
-_S1 = r"^S1[A-D]_IW_GRDH_1SDV_\w+_(?<mgrs>\d{2}[A-Z]{3})_(?<col>\d{1,2})_(?<row>\d{1,2})$"
-_S2 = r"^(?<mission>S2[A-D])_MSIL2A_(?<date>\d{8})T\w*?_\d{1,2}_\d{1,2}$"
+_S1 = r"^S1[A-D]_IW_GRDH_1SDV_\d{8}T\d{6}_(?<mgrs>\d{2}[A-Z]{3})_(?<col>\d{1,2})_(?<row>\d{1,2})$"
+#: Not padded: so the names stand in the lists of v1.
+_S2 = (
+    r"^(?<mission>S2[A-D])_MSIL2A_(?<date>\d{8})T\d{5,6}"
+    r"_(?<v1_col>0|[1-9]\d?)_(?<v1_row>0|[1-9]\d?)$"
+)
 _KEY = ["mission", "date", "mgrs", "col", "row"]
 
 
@@ -36,7 +40,8 @@ def read_pairs(path: str | os.PathLike[str]) -> pl.DataFrame:
         Columns s1_name, s2v1_name and the key.
 
     Raises:
-        TableError: the table is unreadable, lacks a column, or has a malformed name or equal keys.
+        TableError: unreadable, columns missing, no row, a name malformed, two names of a row of
+            different places, or a key repeated.
     """
     try:
         read = pl.read_parquet if os.fspath(path).endswith(".parquet") else pl.read_csv
@@ -52,11 +57,20 @@ def read_pairs(path: str | os.PathLike[str]) -> pl.DataFrame:
         pl.col("s1_name").str.extract_groups(_S1).alias("s1"),
         pl.col("s2_name").str.extract_groups(_S2).alias("s2"),
     ).unnest("s1", "s2")
-    if len(bad := pairs.filter(pl.any_horizontal(pl.col(_KEY).is_null()))):
+    numbers = ["col", "row", "v1_col", "v1_row"]
+    pairs = pairs.with_row_index("number", offset=1).with_columns(pl.col(numbers).cast(pl.Int16))
+    right = (pl.col("col") == pl.col("v1_col")) & (pl.col("row") == pl.col("v1_row"))
+    right &= pl.all_horizontal(pl.col(_KEY).is_not_null())
+    if len(bad := pairs.filter(~right.fill_null(value=False))):
+        number, *names = bad.select("number", "s1_name", "s2v1_name").row(0)
         raise TableError(
-            f"{path}: {len(bad)} rows are not pairs of BigEarthNet names, e.g. {bad.row(0)[:2]}"
+            f"{path}: {len(bad)} rows are no pair of BigEarthNet names of one place, e.g. row "
+            f"{number}: {names}; expected such as S1A_IW_GRDH_1SDV_20170613T165043_33UUP_7_40 "
+            "and S2A_MSIL2A_20170613T101031_7_40"
         )
-    pairs = pairs.with_columns(pl.col("col", "row").cast(pl.Int16))
+    if not len(pairs):
+        raise TableError(f"{path}: expected pairs of BigEarthNet names, found no row")
+    pairs = pairs.select("s1_name", "s2v1_name", *_KEY)
     if len(twice := pairs.filter(pairs.select(_KEY).is_duplicated())):
         raise TableError(
             f"{path}: {len(twice)} rows share mission, date, tile, column and row with another, "
@@ -95,7 +109,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     patches = read_tables(args.patches, PATCHES).filter("valid")
-    aligned = align_patches(patches, read_pairs(args.pairs))
+    pairs = read_pairs(args.pairs)
+    aligned = align_patches(patches, pairs)
+    if len(patches) and not len(aligned):
+        raise TableError(
+            f"{args.pairs}: none of its {len(pairs)} pairs, such as {pairs['s2v1_name'][0]}, is of "
+            f"a valid patch of this build, such as {patches['patch_id'][0]}; give the pairs of "
+            "these patches, or set alignment.pairs to null"
+        )
     write_table(args.out, aligned, ALIGNMENT)
     log.info("%d of %d valid patches aligned", len(aligned), len(patches))
 

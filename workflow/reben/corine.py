@@ -45,7 +45,12 @@ def clip_corine(layer: PolygonLayer, verdicts: Sequence[Verdict], folder: Path) 
             "repaired": clip.repaired,
         }
     log.info("%d tiles, %d clips written, the others unchanged", len(tiles), written)
-    return {"layer": layer.name, "code_column": layer.code_column, "tiles": tiles}
+    return {
+        "layer": layer.name,
+        "code_column": layer.code_column,
+        "without_geometry": layer.layer.without_geometry,
+        "tiles": tiles,
+    }
 
 
 def remove_old_clips(folder: Path, manifest: dict[str, Any]) -> None:

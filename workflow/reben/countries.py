@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pyogrio
 import shapely
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
+from pyproj import Transformer
 
+from reben.domain.lon_lat import unwrapped
 from reben.domain.tables import COUNTRIES, PATCHES, read_tables, write_table
 from reben.results.tile_paths import TilePaths
 from reben.runtime import cli
 from reben.runtime.errors import VectorError
+from reben.storage.vector_layer import Features, VectorLayer
 
 log = logging.getLogger(__name__)
 
@@ -32,36 +33,37 @@ _CHUNK = 1000
 
 
 def read_countries(
-    path: str | os.PathLike[str], name_column: str | None = None, names: Sequence[str] = ()
+    path: str | os.PathLike[str],
+    name_column: str | None = None,
+    names: Sequence[str] = (),
+    layer: str | None = None,
 ) -> dict[str, shapely.Geometry]:
     """Country outlines in longitude and latitude by name, sorted by name.
 
     Args:
         path: a vector layer of polygons.
-        name_column: column of the names; ``name`` in any case if None.
-        names: countries to use; all if empty.
+        name_column: column of the names; ``name`` in any case where it is not given.
+        names: which to take; all where there are none.
+        layer: where the file has several of polygons.
 
     Raises:
-        VectorError: the layer is unreadable or lacks the column or one of the names.
+        VectorError: unreadable, several layers, no such column, no polygons, or a name that the
+            layer does not have.
     """
-    try:
-        info = pyogrio.read_info(path)
-        fields = [str(field) for field in info["fields"]]
-        column = name_column or next((f for f in fields if f.lower() == "name"), None)
-        if column not in fields:
-            raise VectorError(
-                f"{path}: expected a column {name_column or 'name'!r} with country names, found "
-                f"{fields}; set countries.name_column"
-            )
-        _, _, wkb, (values,) = pyogrio.raw.read(path, columns=[column])
-    except pyogrio.errors.DataSourceError as error:
-        raise VectorError(f"{path}: expected country outlines in a vector file: {error}") from error
-    if info["crs"] is None:
-        raise VectorError(f"{path}: expected a CRS, found none")
-    to_degrees = Transformer.from_crs(CRS.from_user_input(info["crs"]), "EPSG:4326", always_xy=True)
-    outlines = shapely.transform(shapely.from_wkb(wkb), to_degrees.transform, interleaved=False)
-    outlines = _valid(outlines)
-    # Unnamed land belongs to no country.
+    source = VectorLayer.open(path, "countries.layer", layer, "country outlines in a vector file")
+    column = name_column or next((f for f in source.fields if f.lower() == "name"), None)
+    if column not in source.fields:
+        raise VectorError(
+            f"{path}: expected a column {name_column or 'name'!r} with country names, found "
+            f"{source.fields}; set countries.name_column"
+        )
+    features = source.read(column)
+    to_degrees = Transformer.from_crs(source.crs, "EPSG:4326", always_xy=True)
+    outlines = shapely.transform(features.shapes, to_degrees.transform, interleaved=False)
+    # Before repair, which would cut a ring round the globe as it stands.
+    outlines = np.array([unwrapped(outline) for outline in outlines], object)
+    outlines, values = _areas(source, _valid(outlines), features)
+    # Land that nobody named belongs to no country.
     named = np.array([None if value is None else str(value) for value in values], object)
     known = sorted(set(named) - {None})
     if missing := sorted(set(names) - set(known)):
@@ -70,6 +72,28 @@ def read_countries(
             f"them; it has {', '.join(known[:12])}, ..."
         )
     return {name: shapely.union_all(outlines[named == name]) for name in sorted(names or known)}
+
+
+def _areas(
+    source: VectorLayer, outlines: NDArray[Any], features: Features
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The outlines that have an area, and their names: a city or a river is no country."""
+    areas = shapely.area(outlines) > 0
+    if not areas.any():
+        raise VectorError(
+            f"{source.where}: expected polygons of countries, found none among its "
+            f"{len(areas)} features; set countries.layer or countries.path"
+        )
+    if not areas.all():
+        log.warning(
+            "%s: %d of %d features are no polygons and are left out, such as feature %d (%s)",
+            source.where,
+            (~areas).sum(),
+            len(areas),
+            features.ids[~areas][0],
+            features.values[~areas][0],
+        )
+    return outlines[areas], features.values[areas]
 
 
 def nearest_country(
@@ -160,12 +184,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--patches", nargs="+", action=TilePaths, required=True, help="tables of all tiles"
     )
     parser.add_argument("--countries", required=True, help="outlines (vector file)")
-    parser.add_argument("--name-column", help="column of the names, if it is not `name`")
-    parser.add_argument("--names", nargs="*", default=[], help="countries to choose from, or all")
+    parser.add_argument("--layer", help="layer, where the file has several of polygons")
+    parser.add_argument("--name-column", help="column of the names, where it is not `name`")
+    parser.add_argument("--names", nargs="*", default=[], help="countries to choose from; all")
     parser.add_argument("--out", required=True, help="country of each patch (Parquet)")
     args = parser.parse_args(argv)
 
-    countries = read_countries(args.countries, args.name_column, args.names)
+    countries = read_countries(args.countries, args.name_column, args.names, args.layer)
     frame = assign_country(read_tables(args.patches, PATCHES).filter("valid"), countries)
     write_table(args.out, frame, COUNTRIES)
     counts = sorted(frame["country"].value_counts().iter_rows())

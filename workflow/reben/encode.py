@@ -5,7 +5,11 @@ LMDB with one entry per patch, sorted by key; the value is a safetensors of its 
 native resolution. Stand-alone, it turns the published download into the published LMDB::
 
     python -m reben.encode --s2 BigEarthNet-S2 --s1 BigEarthNet-S1 \
-        --reference-maps Reference_Maps --out BigEarthNet.lmdb
+        --reference-maps Reference_Maps --metadata metadata.parquet \
+        metadata_for_patches_with_snow_cloud_or_shadow.parquet --out BigEarthNet.lmdb
+
+A download that was extracted in part has folders of one kind that lack those of another: these are
+named, and with ``--metadata`` nothing may be missing.
 """
 
 import logging
@@ -15,15 +19,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice, pairwise
 
-from reben.domain.bands import PATCH_SIDE_M, REFERENCE_MAP_M, RESOLUTION_M, S1_BANDS
+import numpy as np
+
+from reben.domain.bands import REFERENCE_MAP_M, RESOLUTION_M, S1_BANDS
+from reben.domain.grid import PATCH_SIDE_M
 from reben.domain.names import ENTRY_KINDS, REFERENCE_MAP, entry_key
 from reben.domain.tables import PATCHES, SENTINEL1, read_table
 from reben.runtime import cli
-from reben.runtime.errors import StoreError
+from reben.runtime.errors import RasterError, StoreError
+from reben.storage.completeness import check_complete
 from reben.storage.geotiff_reader import LayerReader
 from reben.storage.lmdb_store import write_lmdb
 from reben.storage.patch_container import patch_reader, patch_readers
 from reben.storage.patch_files import PatchReader
+from reben.storage.pixel_check import flaw
 from reben.storage.safetensors_value import ValueLayout
 
 log = logging.getLogger(__name__)
@@ -51,6 +60,7 @@ class Encoder:
             layers = {"Data": (REFERENCE_MAP, patch_side_m // REFERENCE_MAP_M, "uint16")}
         self.layout = ValueLayout.of({name: (px, dtype) for name, (_, px, dtype) in layers.items()})
         places = self.layout.tensors
+        self.kind = kind
         self._layers = [
             (layer, slice(places[name].start, places[name].stop), LayerReader(px, dtype))
             for name, (layer, px, dtype) in layers.items()
@@ -60,12 +70,16 @@ class Encoder:
         """The value of the patch in `folder`.
 
         Raises:
-            RasterError: one of its files is missing, damaged, or has the wrong size or type.
+            RasterError: a file of it is missing, damaged, of another size or type, or has
+                pixels that its kind cannot have.
         """
         value = self.layout.new()
         view = memoryview(value)
         for layer, place, reader in self._layers:
             reader.read(store, folder, layer, view[place])
+            pixels = np.frombuffer(view[place], reader.dtype)
+            if found := flaw(self.kind, pixels.reshape(reader.size_px, -1)):
+                raise RasterError(f"{store.path(folder, layer)}: {found}; fetch or make it again")
         return value
 
 
@@ -171,6 +185,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     alone.add_argument("--s2", help="BigEarthNet-S2 folder")
     alone.add_argument("--s1", help="BigEarthNet-S1 folder")
     alone.add_argument("--reference-maps", help="Reference_Maps folder")
+    alone.add_argument(
+        "--metadata",
+        nargs="+",
+        default=[],
+        help="metadata tables: every patch in them must be there, with all that is given here",
+    )
     parser.add_argument("--patch-side-m", type=int, default=PATCH_SIDE_M, help="metres")
     parser.add_argument("--threads", type=cli.count, default=1)
     parser.add_argument("--out", required=True, help="folder of the LMDB")
@@ -181,21 +201,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     if bool(given) == bool(args.kind) or bool(args.kind) != bool(args.root):
         parser.error("pass either --kind and --root, or some of --s2 --s1 --reference-maps")
     if (args.kind in ("s2", "s1")) != bool(args.table):
-        parser.error("--table is required with --kind s2 and s1, and not allowed otherwise")
+        parser.error("--table goes with --kind s2 and s1, and only with them")
+    if args.metadata and not given:
+        parser.error("--metadata goes with --s2, --s1 and --reference-maps")
     if args.table:
         sources = sources_in_table(args.kind, args.root, args.table, args.patch_side_m)
     elif args.kind:
         sources = sources_in_folder(args.kind, args.root, args.patch_side_m)
     else:
         sources = []
+        found = {}
         for kind, root in given.items():
-            found = sources_in_folder(kind, root, args.patch_side_m)
-            if not found:
+            of_kind = sources_in_folder(kind, root, args.patch_side_m)
+            if not of_kind:
                 raise StoreError(
                     f"{root}: expected folders <tile>/<patch> or <patch>, the patch's name "
                     "ending in _<column>_<row>; found none"
                 )
-            sources += found
+            found[kind] = [source.folder.rpartition("/")[2] for source in of_kind]
+            sources += of_kind
+        check_complete(found, args.metadata)
     entries = encode(sources, args.out, args.threads)
     log.info("%s: %d entries", args.out, entries)
 

@@ -3,16 +3,19 @@
 In: names, or an area, time and cloud cover. Out: a table with the id, size, checksum and S3
 path of each product. Needs no credentials.
 
-If several products become the same tile, the newest processing is used: highest baseline,
-then latest processing time, then latest publication; the log names the others.
+Of several processings of the same observation the newest is taken: highest baseline, then latest
+processing time, then latest publication; the log names the others. Where two receiving stations
+have taken parts of a tile, both are kept, and the log says so.
 """
 
 import argparse
+import json
 import logging
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import shapely
 from shapely.errors import ShapelyError
@@ -20,15 +23,19 @@ from shapely.errors import ShapelyError
 from reben.cdse.catalogue import Catalogue, Entry
 from reben.cdse.service import Service
 from reben.config.product_table import write_products
-from reben.domain.names import ProductName
+from reben.domain.names import ProductName, parse_time
 from reben.runtime import cli
 from reben.runtime.errors import ConfigError, DownloadError, ProductError
 
 log = logging.getLogger(__name__)
 
+#: Two products show the same ground if they share so much of what they show together.
+_SAME_GROUND = 0.5
+_SAME_DAY = timedelta(days=1)
+
 
 def find_by_name(catalogue: Catalogue, names: Sequence[str]) -> list[Entry]:
-    """Find one product for each name.
+    """The product of every name; several where they show parts of a tile.
 
     Raises:
         ProductError: a name is not a product name.
@@ -40,7 +47,7 @@ def find_by_name(catalogue: Catalogue, names: Sequence[str]) -> list[Entry]:
     for name in names:
         matches = catalogue.by_name(name)
         if matches:
-            found.append(newest(matches))
+            found += newest_parts(matches)
         else:
             missing.append(name)
     if missing:
@@ -52,28 +59,71 @@ def find_by_name(catalogue: Catalogue, names: Sequence[str]) -> list[Entry]:
     return found
 
 
-def one_per_tile(entries: Iterable[Entry]) -> list[Entry]:
-    """The newest processing of every tile, sorted by tile."""
-    tiles: dict[str, list[Entry]] = {}
+def newest_of_each(entries: Iterable[Entry]) -> list[Entry]:
+    """The newest processing of every observation, or of each of its parts; sorted."""
+    observed: dict[str, list[Entry]] = {}
     for entry in entries:
-        name = ProductName.parse(entry.name)
-        # By sensing, not by baseline: two baselines are the same observation.
-        key = "_".join((name.mission, name.sensing, name.orbit, name.mgrs))
-        tiles.setdefault(key, []).append(entry)
-    return [newest(tiles[key]) for key in sorted(tiles)]
+        observed.setdefault(ProductName.parse(entry.name).observation, []).append(entry)
+    return [entry for key in sorted(observed) for entry in newest_parts(observed[key])]
 
 
-def newest(matches: Sequence[Entry]) -> Entry:
-    """The newest of several processings; those that can be fetched come first."""
-    ranked = sorted(matches, key=_age)
-    if len(ranked) > 1:
+def newest_parts(matches: Sequence[Entry]) -> list[Entry]:
+    """The newest processing of one observation, or of each of its parts, sorted by name.
+
+    Those that can be fetched come first.
+    """
+    parts: list[list[Entry]] = []
+    for entry in sorted(matches, key=_age, reverse=True):
+        same = next((part for part in parts if not shows_another_part(part[0], entry)), None)
+        if same is None:
+            parts.append([entry])
+        else:
+            same.append(entry)
+    for newest, *others in parts:
+        if others:
+            log.warning(
+                "%s: %d matches; the newest processing is taken, not %s",
+                newest.name,
+                1 + len(others),
+                ", ".join(f"{entry.name} ({entry.id})" for entry in reversed(others)),
+            )
+    taken = sorted((part[0] for part in parts), key=lambda entry: (entry.name, entry.id))
+    if len(taken) > 1:
         log.warning(
-            "%s: %d matches; using the newest processing, not %s",
-            ranked[-1].name,
-            len(ranked),
-            ", ".join(f"{entry.name} ({entry.id})" for entry in ranked[:-1]),
+            "%s: %d parts of the same observation, as two receiving stations took them; all are "
+            "kept in the table. Their patches have the same names, so a build takes one of them: "
+            "leave one in the table, or make a build of each",
+            ", ".join(entry.name for entry in taken),
+            len(taken),
         )
-    return ranked[-1]
+    return taken
+
+
+def shows_another_part(one: Entry, other: Entry) -> bool:
+    """Whether two products of the same observation show different parts of the tile.
+
+    By their footprints; without these two of the same baseline do, if hardly any time passed
+    between them, since nothing is processed again by the same baseline on the same day.
+    """
+    ground, other_ground = _polygon(one.footprint), _polygon(other.footprint)
+    if ground is not None and other_ground is not None:
+        shared = ground.intersection(other_ground).area
+        return bool(shared < _SAME_GROUND * ground.union(other_ground).area)
+    first, second = ProductName.parse(one.name), ProductName.parse(other.name)
+    if (first.baseline, first.level) != (second.baseline, second.level):
+        return False
+    if first.processing == second.processing or not (first.processing and second.processing):
+        return False
+    return abs(parse_time(first.processing) - parse_time(second.processing)) < _SAME_DAY
+
+
+def _polygon(value: Any) -> shapely.Geometry | None:
+    """A valid polygon of GeoJSON; None for anything else, which is no reason to stop a search."""
+    try:
+        shape = shapely.from_geojson(json.dumps(value))
+    except (ShapelyError, TypeError, ValueError):
+        return None
+    return shape if shape is not None and shape.is_valid and shape.area > 0 else None
 
 
 def _age(entry: Entry) -> tuple[bool, str, str, str, str]:
@@ -178,7 +228,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with service.client() as client:
         catalogue = Catalogue(client, service)
         if names:
-            found = one_per_tile(find_by_name(catalogue, list(dict.fromkeys(names))))
+            found = newest_of_each(find_by_name(catalogue, list(dict.fromkeys(names))))
         else:
             entries = (
                 entry
@@ -187,7 +237,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                     area, args.start, args.end, args.level, args.max_cloud_cover
                 )
             )
-            found = one_per_tile({entry.id: entry for entry in entries}.values())
+            found = newest_of_each({entry.id: entry for entry in entries}.values())
     if not found:
         raise DownloadError(
             "the search found no product; widen the area or dates, or raise --max-cloud-cover"

@@ -21,10 +21,11 @@ from reben.domain.bands import REFERENCE_MAP_M
 from reben.domain.grid import TileGrid
 from reben.domain.names import REFERENCE_MAP, patch_id
 from reben.domain.patch_arrays import blocks, grid_of, valid_array
-from reben.domain.tables import CODE_COUNTS, PATCHES, read_table, write_table
+from reben.domain.tables import CODE_COUNTS, PATCHES, read_table, read_tables, write_table
 from reben.land_cover.corine_polygons import read_clip
 from reben.land_cover.nomenclature import NO_POLYGON
 from reben.land_cover.rasterise import count_codes, rasterise
+from reben.results.coverage import coverage_warnings
 from reben.runtime import cli
 from reben.runtime.files import atomic_directory
 from reben.storage.geotiff_writer import Profile, template
@@ -106,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     patches = read_table(args.patches, PATCHES)
-    frame = pl.DataFrame(schema=dict.fromkeys(CODE_COUNTS.names, pl.Null))
+    frame = read_tables([], CODE_COUNTS)
     with atomic_directory(args.out) as folder, patch_writer(folder, args.container) as writer:
         if len(patches):
             grid = grid_of(patches)
@@ -114,6 +115,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             valid = valid_array(patches, grid)
             frame = make_reference_maps(args.tile, grid, valid, raster, writer, args.threads)
     write_table(args.table, frame, CODE_COUNTS)
+    for sentence in coverage_warnings(frame):
+        log.warning("%s", sentence)
     log.info("%s: %d reference maps", args.tile, frame["patch_id"].n_unique())
 
 

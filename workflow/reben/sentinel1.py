@@ -3,21 +3,22 @@
 In: a folder of BigEarthNet-S1 patches, ``<root>/<scene>/<patch>/`` as published or
 ``<root>/<patch>/`` as in v1. Out of ``index``: their names and places, once. Out of
 ``pair``: `tables.SENTINEL1` of one tile, every pair opened and checked for size, type,
-CRS and place. With an alignment, the v1 row determines the pair; without one, the patch
-nearest in time, in a tie the first by name.
+CRS, place and pixels. With an alignment the v1 row says which one it is; without, the one
+nearest in time, if it is near enough, the first by name among equals.
 """
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
 
 from reben.domain.bands import S1_BANDS
 from reben.domain.name_columns import parts_of_tile
-from reben.domain.names import Sentinel1Name, file_stem, parse_time
+from reben.domain.names import Sentinel1Name, parse_time
 from reben.domain.tables import (
     ALIGNMENT,
     PATCHES,
@@ -26,6 +27,7 @@ from reben.domain.tables import (
     read_table,
     write_table,
 )
+from reben.encode import Encoder
 from reben.runtime import cli
 from reben.runtime.errors import ProductError, RasterError
 from reben.storage.image_check import FormChecker, ImageForm
@@ -35,6 +37,8 @@ log = logging.getLogger(__name__)
 
 #: Pixel size of BigEarthNet-S1 patches, metres.
 RESOLUTION_M = 10
+#: Hours between the sensing of a pair, at most. Those of BigEarthNet v2 are up to 138 h apart.
+MAX_GAP_H = 144.0
 #: Some copies of BigEarthNet-S1 pad column and row with zeros; the tables do not.
 _UNPADDED = pl.col("s1_name").str.replace(r"_0*(\d+)_0*(\d+)$", "_${1}_${2}")
 
@@ -73,14 +77,18 @@ def index_sentinel1(root: str | os.PathLike[str]) -> pl.DataFrame:
 
 
 def choose(
-    patches: pl.DataFrame, index: pl.DataFrame, alignment: pl.DataFrame | None
+    patches: pl.DataFrame,
+    index: pl.DataFrame,
+    alignment: pl.DataFrame | None,
+    max_gap_h: float = MAX_GAP_H,
 ) -> pl.DataFrame:
     """The Sentinel-1 patch of each patch that has one.
 
     Args:
         patches: `tables.PATCHES` of one tile.
         index: `tables.SENTINEL1_INDEX`.
-        alignment: `tables.ALIGNMENT`, or None to match by place and time.
+        alignment: `tables.ALIGNMENT`, or None to go by place and time.
+        max_gap_h: hours that the two may be apart, where time decides.
 
     Returns:
         Rows of `patches` with ``s1_name`` (from the alignment or the folder) and ``folder``,
@@ -92,13 +100,24 @@ def choose(
         return named.join(folders, left_on=_UNPADDED, right_on="unpadded").sort("patch_id")
     parts = parts_of_tile().struct
     sensed = parts.field("sensing").str.to_datetime("%Y%m%dT%H%M%S", time_zone="UTC")
-    return (
+    nearest = (
         patches.with_columns(parts.field("mgrs"), sensed=sensed)
         .join(index, on=["mgrs", "col", "row"])
         .with_columns(apart=(pl.col("sensing") - pl.col("sensed")).abs())
         .sort("patch_id", "apart", "s1_name")
         .unique("patch_id", keep="first", maintain_order=True)
     )
+    near = nearest.filter(pl.col("apart") <= timedelta(hours=max_gap_h))
+    if len(near) < len(nearest):
+        log.warning(
+            "%s: %d patches have no Sentinel-1 patch within %g hours (sentinel1.max_gap_h), only "
+            "others at their place, such as %s",
+            nearest["tile"][0],
+            len(nearest) - len(near),
+            max_gap_h,
+            nearest.filter(pl.col("apart") > timedelta(hours=max_gap_h))["s1_name"][0],
+        )
+    return near
 
 
 def pair_sentinel1(
@@ -107,37 +126,43 @@ def pair_sentinel1(
     alignment: pl.DataFrame | None,
     root: Path,
     threads: int = 1,
+    max_gap_h: float = MAX_GAP_H,
 ) -> pl.DataFrame:
     """Rows of `tables.SENTINEL1` for the patches of one tile that have a checked pair.
 
     Raises:
-        RasterError: an image is missing, unreadable, or has the wrong size, type, CRS or place.
+        RasterError: an image is missing, damaged, has another size, type, CRS or place, or
+            pixels that are no backscatter.
     """
-    pairs = choose(patches, index, alignment)
+    pairs = choose(patches, index, alignment, max_gap_h)
     if len(pairs):
         epsg, patch_side_m = pairs.select("epsg", pl.col("x_max") - pl.col("x_min")).row(0)
         form = ImageForm(patch_side_m // RESOLUTION_M, epsg, RESOLUTION_M, "float32")
-        images = [
-            (root / folder / f"{file_stem(folder.rpartition('/')[2], band)}.tif", corner)
-            for folder, *corner in pairs.select("folder", "x_min", "y_max").rows()
-            for band in S1_BANDS
-        ]
-        _check(FormChecker(form), images, threads)
+        checker, encoder, store = FormChecker(form), Encoder("s1", patch_side_m), PatchReader(root)
+
+        def check(pair: tuple[str, int, int]) -> None:
+            folder, x_min, y_max = pair
+            for band in S1_BANDS:
+                checker.check(Path(store.path(folder, band)), (x_min, y_max))
+            encoder.encode(store, folder)  # the headers say nothing of the pixels
+
+        _check_all(check, pairs.select("folder", "x_min", "y_max").rows(), threads)
     return pairs.select(SENTINEL1.names)
 
 
-def _check(
-    checker: FormChecker, images: Sequence[tuple[Path, Sequence[int]]], threads: int
+def _check_all(
+    check: Callable[[tuple[str, int, int]], None],
+    pairs: Sequence[tuple[str, int, int]],
+    threads: int,
 ) -> None:
-    def check(image: tuple[Path, Sequence[int]]) -> None:
-        path, (x_min, y_max) = image
-        checker.check(path, (x_min, y_max))
-
     try:
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(check, images))
+            for _ in pool.map(check, pairs):
+                pass
     except RasterError as error:
-        raise RasterError(f"{error}; remove the patch from sentinel1.root or replace it") from error
+        raise RasterError(
+            f"{error}. A Sentinel-1 patch that stays so must be taken out of sentinel1.root"
+        ) from error
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -152,6 +177,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     pair.add_argument("--index", required=True, help="output of the step index")
     pair.add_argument("--patches", required=True, help="patches of the tile (Parquet)")
     pair.add_argument("--alignment", help="alignment with v1 (Parquet)")
+    pair.add_argument(
+        "--max-gap-h",
+        type=float,
+        default=MAX_GAP_H,
+        help="hours that the pair may be apart, where there is no alignment",
+    )
     pair.add_argument("--threads", type=cli.count, default=1)
     args = parser.parse_args(argv)
 
@@ -163,7 +194,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     patches = read_table(args.patches, PATCHES).filter("valid")
     alignment = read_table(args.alignment, ALIGNMENT) if args.alignment else None
     names = read_table(args.index, SENTINEL1_INDEX)
-    pairs = pair_sentinel1(patches, names, alignment, Path(args.root), args.threads)
+    pairs = pair_sentinel1(patches, names, alignment, Path(args.root), args.threads, args.max_gap_h)
     write_table(args.out, pairs, SENTINEL1)
     log.info("%d of %d valid patches have a Sentinel-1 patch", len(pairs), len(patches))
 

@@ -7,9 +7,11 @@ that test patches keep their distance from training patches, in overlapping tile
 
 import logging
 from collections.abc import Sequence
+from fractions import Fraction
 
 import polars as pl
 
+from reben.domain.shares import exact, widest_side
 from reben.domain.split_geometry import SPLITS, frame_widths
 from reben.domain.tables import PATCHES, SPLIT, read_tables, write_table
 from reben.results.tile_paths import TilePaths
@@ -34,16 +36,23 @@ def assign_split(patches: pl.DataFrame, p: float, q: float) -> pl.DataFrame:
     Raises:
         ConfigError: see `frame_widths`.
     """
-    outer, inner = frame_widths(p, q)
-    side = pl.col("tile_side_m")
-    x = (pl.col("x_min") + pl.col("x_max")) / 2 - pl.col("tile_x_min")
-    y = pl.col("tile_y_max") - (pl.col("y_min") + pl.col("y_max")) / 2
-    edge = pl.min_horizontal(x, side - x, y, side - y)
+    frame_widths(p, q)
+    # In whole metres: the side of the square around the tile's centre that the patch's centre is
+    # on the edge of, and the widest sides of the squares that the shares give.
+    x = (pl.col("x_min") + pl.col("x_max") - 2 * pl.col("tile_x_min") - pl.col("tile_side_m")).abs()
+    y = (2 * pl.col("tile_y_max") - pl.col("y_min") - pl.col("y_max") - pl.col("tile_side_m")).abs()
+    sides = patches["tile_side_m"].unique().to_list()
+
+    def widest(share: Fraction) -> pl.Expr:
+        inner = [widest_side(share, side) for side in sides]
+        return pl.col("tile_side_m").replace_strict(sides, inner, return_dtype=pl.Int64)
+
+    side = pl.max_horizontal(x, y).cast(pl.Int64)
     return patches.select(
         "patch_id",
-        split=pl.when(edge < outer * side)
+        split=pl.when(side > widest(exact(p) + exact(q)))
         .then(pl.lit("train"))
-        .when(edge < (outer + inner) * side)
+        .when(side > widest(exact(p)))
         .then(pl.lit("validation"))
         .otherwise(pl.lit("test")),
     )

@@ -36,6 +36,7 @@ made_from(
     options={
         "name": config["dataset"]["name"],
         "version": config["dataset"]["version"],
+        "countries_layer": given(COUNTRIES, config["countries"]["layer"]),
         "name_column": given(COUNTRIES, config["countries"]["name_column"]),
     },
     settings=lambda _: {"templates": data_version("report/templates")},

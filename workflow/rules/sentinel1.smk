@@ -15,6 +15,8 @@ made_from(
     "pair_sentinel1",
     step="sentinel1",
     environment="raster",
+    # With an alignment the time does not decide.
+    options={} if ALIGNED else {"max_gap_h": config["sentinel1"]["max_gap_h"]},
     sources=lambda tile: source("sentinel1.root", "headers", RESULTS.sentinel1(tile)),
     after=["index_sentinel1", "make_patches", *given(ALIGNED, ["align_patches"])],
 )

@@ -11,6 +11,9 @@ PAIR_SENTINEL1 = given(SENTINEL1, ["pair_sentinel1"])
 #: Whether a patch must have a pair.
 NEEDS_PAIR = SENTINEL1 and config["sentinel1"]["missing"] == "drop"
 
+#: Lists say what is obscured.
+LISTS = any(config["snow_cloud"][key] for key in ("seasonal_snow", "cloud_or_shadow"))
+
 
 of_all = partial(made_from, environment="tables", per_tile=False)
 of_all(
@@ -26,6 +29,7 @@ of_all(
     sources=lambda _: {
         **source("snow_cloud.seasonal_snow"),
         **source("snow_cloud.cloud_or_shadow"),
+        **(source("alignment.pairs") if LISTS else {}),
     },
     after=["make_patches", *ALIGN_PATCHES],
 )
@@ -64,6 +68,7 @@ made_from(
     environment="vector",
     per_tile=False,
     options={
+        "layer": config["countries"]["layer"],
         "name_column": config["countries"]["name_column"],
         "names": sorted(config["countries"]["names"]),
     },
@@ -147,6 +152,7 @@ rule flag_snow_cloud:
         patches=every(RESULTS.patch_table),
         evidence=options(
             alignment=given(ALIGNED, RESULTS.alignment),
+            pairs=given(LISTS, config["alignment"]["pairs"]),
             seasonal_snow=config["snow_cloud"]["seasonal_snow"],
             cloud_or_shadow=config["snow_cloud"]["cloud_or_shadow"],
         ),

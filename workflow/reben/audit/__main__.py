@@ -17,6 +17,7 @@ from pathlib import Path
 from reben.audit import provenance
 from reben.audit.crate import write_crate
 from reben.audit.outputs import output_digests
+from reben.results.coverage import land_cover_warnings
 from reben.results.facts import gather_facts
 from reben.results.finished import read_build
 from reben.results.offset_warning import offset_warnings
@@ -42,7 +43,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     inputs = provenance.inputs(layout, args.config, build.verdicts)
     corrected = any(product["level"] == "L1C" for product in inputs["products"].values())
     manifest = {
-        "warnings": offset_warnings(build.verdicts, args.config["patches"]["harmonise_offset"]),
+        "warnings": [
+            *offset_warnings(build.verdicts, args.config["patches"]["harmonise_offset"]),
+            *land_cover_warnings(layout, build.tiles),
+        ],
         "dataset": named
         | {"licence_url": facts.licence_url, "summary": facts.summary}
         | {"patches": facts.patches, "patches_by_split": facts.by_split},

@@ -5,7 +5,7 @@ Needs no credentials. Source: CDSE documentation, "OData"; recorded answers.
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Self
 
@@ -36,7 +36,8 @@ class Entry:
         checksum: ``algorithm:hexdigest`` of the archive, or empty.
         s3_path: folder in the object store.
         published: time of publication, ISO 8601.
-        online: whether it can be fetched now.
+        online: can be fetched now.
+        footprint: what it shows of the ground, as GeoJSON; None where the catalogue does not say.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Entry:
     s3_path: str
     published: str
     online: bool
+    footprint: Any = field(default=None, compare=False)
 
     @classmethod
     def parse(cls, value: dict[str, Any]) -> Self:
@@ -69,6 +71,7 @@ class Entry:
                 s3_path=str(value.get("S3Path") or ""),
                 published=str(value.get("PublicationDate") or ""),
                 online=bool(value.get("Online", True)),
+                footprint=value.get("GeoFootprint"),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DownloadError(

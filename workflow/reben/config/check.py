@@ -15,10 +15,12 @@ from typing import Any
 import jsonschema
 
 from reben.config.product_table import Product, read_products
-from reben.domain.bands import PATCH_SIDE_M
+from reben.domain.bands import S1_BANDS
 from reben.domain.split_geometry import frame_widths
 from reben.land_cover.nomenclature import read_nomenclature
 from reben.runtime.errors import ConfigError
+from reben.storage.geotiff_tags import read_tags
+from reben.storage.patch_files import PatchReader
 
 
 def check_keys(config: dict[str, Any], schema: str | os.PathLike[str]) -> None:
@@ -92,6 +94,7 @@ def check_settings(
             f"patches.side_m is {config['patches']['side_m']}; expected {PATCH_SIDE_M} with "
             "alignment.pairs, for BigEarthNet v1 counts its columns and rows in such patches"
         )
+    _check_sentinel1(config)
     read_nomenclature(config["labels"]["nomenclature"])
     products = read_products(table or config["products"])
     for key, path in (all_inputs(config, products) | {"results": config["results"]}).items():
@@ -101,6 +104,28 @@ def check_settings(
                 "wildcards. Rename the folder, or link to it under another name"
             )
     return products
+
+
+def _check_sentinel1(config: dict[str, Any]) -> None:
+    """Compare the size of patches with that of the first Sentinel-1 patch, if its header says it.
+
+    Raises:
+        ConfigError: they differ; the pairing would find out, but only after the products are cut.
+    """
+    root, side_m = config["sentinel1"]["root"], config["patches"]["side_m"]
+    image = PatchReader(root).first(S1_BANDS[0]) if root else None
+    if image is None:
+        return
+    try:
+        with Path(image).open("rb") as file:
+            width_m = 10 * read_tags(file.read(4096))[0][256].values[0]
+    except (OSError, ValueError, KeyError, IndexError):
+        return  # no plain GeoTIFF; the pairing says what is wrong
+    if width_m != side_m:
+        raise ConfigError(
+            f"patches.side_m is {side_m}; expected {width_m}, for so wide are the patches of "
+            f"sentinel1.root, such as {image}; change it, or set sentinel1.root to null"
+        )
 
 
 def named_inputs(config: dict[str, Any]) -> dict[str, str]:

@@ -57,6 +57,11 @@ class Product:
         return ProductName.parse(self.product).tile
 
     @property
+    def observation(self) -> str:
+        """What it shows (see `reben.domain.names`)."""
+        return ProductName.parse(self.product).observation
+
+    @property
     def is_used_in_place(self) -> bool:
         """Whether it is an L2A folder on this machine, so that nothing is fetched or made."""
         return self.level == "L2A" and self.source == "local" and not _is_zip(self.path)
@@ -73,8 +78,8 @@ def read_products(path: str | os.PathLike[str]) -> dict[str, Product]:
         The products by tile, sorted by tile.
 
     Raises:
-        ConfigError: the table is unreadable, has wrong columns, a row violates the schema, a
-            name and its level disagree, or two rows become the same tile.
+        ConfigError: the table is unreadable, has other columns, a row breaks the schema, a
+            name and its level disagree, or two rows are the same observation.
     """
     try:
         table = read_cells(path)
@@ -93,6 +98,7 @@ def read_products(path: str | os.PathLike[str]) -> dict[str, Product]:
             f"{' | '.join(header) or 'nothing'}"
         )
     products: dict[str, Product] = {}
+    observed: dict[str, Product] = {}
     for line, cells in table[1:]:
         product = _product(dict(zip(header, cells, strict=False)), f"{path}, line {line}")
         if any(cells[len(header) :]):
@@ -100,10 +106,17 @@ def read_products(path: str | os.PathLike[str]) -> dict[str, Product]:
                 f"{path}, line {line}: expected {len(header)} cells, found {len(cells)}: "
                 f"{' | '.join(cells)}"
             )
-        if (other := products.get(product.tile)) is not None:
+        if (other := observed.setdefault(product.observation, product)) is not product:
+            same = (
+                f"both become tile {product.tile}"
+                if other.tile == product.tile
+                else f"are one observation, {product.observation} by mission, sensing time, orbit "
+                "and tile, and each of its patches would be in the dataset twice"
+            )
             raise ConfigError(
-                f"{path}, line {line}: {product.product} and {other.product} both become tile "
-                f"{product.tile}; keep one of them"
+                f"{path}, line {line}: {product.product} and {other.product} {same}; keep one of "
+                "them. Where they are two parts of a tile from two receiving stations, make a "
+                "build of each"
             )
         products[product.tile] = product
     if not products:

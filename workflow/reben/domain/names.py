@@ -39,6 +39,8 @@ _PRODUCT = re.compile(
 PATCH_PATTERN = rf"(?P<tile>{TILE_PATTERN})_(?P<place>(?P<col>\d{{2,}})_(?P<row>\d{{2,}}))"
 _PATCH = re.compile(PATCH_PATTERN)
 _FILE = re.compile(rf"(?P<patch>{PATCH_PATTERN})_(?P<layer>[A-Za-z]\w*)")
+#: A patch of v1: its time of day has five or six digits, and its indices are not padded.
+_V1_PATCH = re.compile(r"S2[A-D]_MSIL2A_\d{8}T\d{5,6}(?:_(?:0|[1-9]\d?)){2}")
 #: The folder of a patch of any kind, of v1 too: its name ends in column and row.
 _PATCH_FOLDER = re.compile(r".+_\d{1,4}_\d{1,4}")
 _SENTINEL1 = re.compile(
@@ -106,6 +108,11 @@ class ProductName:
             (self.mission, "MSIL2A", self.sensing, baseline, self.orbit, f"T{self.mgrs}")
         )
 
+    @property
+    def observation(self) -> str:
+        """What was sensed: mission, sensing time, orbit and tile, whatever was made of it since."""
+        return "_".join((self.mission, self.sensing, self.orbit, f"T{self.mgrs}"))
+
 
 def is_product_name(name: str) -> bool:
     """Whether `ProductName` can parse it."""
@@ -160,8 +167,13 @@ def tile_of(patch: str) -> str:
 
 
 def is_patch_id(name: str) -> bool:
-    """Whether `PatchName` can parse it."""
-    return _PATCH.fullmatch(name) is not None
+    """Whether it is the name of a patch as `PatchName` writes it, with no more digits."""
+    return _PATCH.fullmatch(name) is not None and str(PatchName.parse(name)) == name
+
+
+def is_v1_name(name: str) -> bool:
+    """Whether it is the name of a patch of BigEarthNet v1, in the form of the published lists."""
+    return _V1_PATCH.fullmatch(name) is not None
 
 
 def is_patch_folder(name: str) -> bool:

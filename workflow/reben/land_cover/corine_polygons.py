@@ -19,16 +19,17 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pyogrio
 import shapely
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
 from reben.domain.grid import TileSquare
+from reben.domain.lon_lat import beside, within_180
 from reben.domain.tables import read_table
 from reben.land_cover.nomenclature import CORINE_CODES
 from reben.runtime.errors import VectorError
 from reben.runtime.files import atomic_file
+from reben.storage.vector_layer import VectorLayer, Window, only
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +38,6 @@ MARGIN_M = 100
 _CODE_COLUMN = re.compile(r"code_?\d\d", re.IGNORECASE)
 _COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
 _CLIP = pa.schema({"code": pa.int16(), "geometry": pa.binary()})
-#: Types of geometry; GeoJSON and others do not say which one theirs is.
-_MAY_HOLD_POLYGONS = re.compile("Polygon|Surface|Collection|Unknown")
 
 
 @dataclass(frozen=True)
@@ -46,16 +45,12 @@ class PolygonLayer:
     """A polygon layer with land cover codes.
 
     Attributes:
-        path: the file.
-        name: layer in the file.
+        layer: in its file.
         code_column: column of the level-3 codes.
-        crs: its coordinate reference system.
     """
 
-    path: str
-    name: str
+    layer: VectorLayer
     code_column: str
-    crs: CRS
 
     @classmethod
     def open(
@@ -63,58 +58,46 @@ class PolygonLayer:
     ) -> Self:
         """Find the layer and column, if they are not given and only one fits.
 
-        Of several layers, the one with the file's name is used: in releases of the Copernicus Land
-        Monitoring Service, the overseas departments of France are further layers.
-
         Raises:
             VectorError: the file is unreadable, none or several fit, or the layer has no CRS.
         """
-        path = os.fspath(path)
-        try:
-            layers = [(str(name), str(geometry)) for name, geometry in pyogrio.list_layers(path)]
-            names = [name for name, geometry in layers if _MAY_HOLD_POLYGONS.search(geometry)]
-            if layer is None and len(names) > 1:
-                stem = Path(path).stem.lower()
-                names = [name for name in names if name.lower() == stem] or names
-            every = [f"{name} ({geometry})" for name, geometry in layers]
-            chosen = _only(path, "polygon layer", "corine.layer", names, layer, among=every)
-            info = pyogrio.read_info(path, layer=chosen)
-        except pyogrio.errors.DataSourceError as error:
-            raise VectorError(
-                f"{path}: expected a vector file such as a GeoPackage: {error}"
-            ) from error
-        fields = [str(field) for field in info["fields"]]
+        found = VectorLayer.open(path, "corine.layer", layer, "a vector file such as a GeoPackage")
+        fields = found.fields
         likely = [f for f in fields if _CODE_COLUMN.fullmatch(f)] if code_column is None else fields
-        column = _only(path, "code column", "corine.code_column", likely, code_column, among=fields)
-        if info["crs"] is None:
-            raise VectorError(f"{path}, layer {chosen}: expected a CRS, found none")
-        return cls(path, chosen, column, CRS.from_user_input(info["crs"]))
+        column = only(
+            found.path, "code column", "corine.code_column", likely, code_column, among=fields
+        )
+        return cls(found, column)
+
+    @property
+    def name(self) -> str:
+        """Name of the layer."""
+        return self.layer.name
 
     def clip(self, square: TileSquare) -> "Clip":
         """The polygons that touch a tile, reprojected to its zone and clipped to it.
 
         Raises:
-            VectorError: no polygon does, a code is unknown, or a polygon cannot be repaired.
+            VectorError: none does, a code is unknown, a polygon cannot be repaired, or the file is
+                damaged.
         """
-        to_tile = Transformer.from_crs(self.crs, square.crs, always_xy=True)
+        to_tile = Transformer.from_crs(self.layer.crs, square.crs, always_xy=True)
         tile = shapely.box(*square.bounds)
         frame = shapely.box(*shapely.buffer(tile, MARGIN_M).bounds)
-        to_layer = Transformer.from_crs(square.crs, self.crs, always_xy=True)
-        x_min, y_min, x_max, y_max = frame.bounds
-        window = to_layer.transform_bounds(x_min, y_min, x_max, y_max, densify_pts=101)
-        _, _, wkb, (raw_codes,) = pyogrio.raw.read(
-            self.path, layer=self.name, columns=[self.code_column], bbox=window
+        near = self.layer.near(self.code_column, self._windows(frame, square))
+        turn = within_180 if self.layer.crs.is_geographic else np.asarray
+        polygons = shapely.transform(
+            near.shapes, lambda x, y: to_tile.transform(turn(x), y), interleaved=False
         )
-        codes = self._codes(raw_codes)
-        polygons = shapely.transform(shapely.from_wkb(wkb), to_tile.transform, interleaved=False)
+        codes = self._codes(near.values)
         codes, polygons, repaired = self._repair(codes, polygons, square)
         overlaps = shapely.relate_pattern(polygons, tile, "T********")  # the interiors intersect
         codes, polygons = codes[overlaps], polygons[overlaps]
         if not len(polygons):
             raise VectorError(
-                f"{self.path}, layer {self.name}: no polygon overlaps the tile at {square.bounds} "
-                f"({square.crs}); expected a layer that covers it. Correct corine.path, or "
-                "remove the product from the table"
+                f"{self.layer.where}: no polygon lies in the tile at {square.bounds} "
+                f"({square.crs}); expected a layer that covers it. Correct corine.path, or take "
+                "the product out of the table"
             )
         inside = shapely.contains_properly(frame, polygons)
         polygons[~inside] = shapely.intersection(polygons[~inside], frame)
@@ -125,13 +108,27 @@ class PolygonLayer:
         order = sorted(range(len(encoded)), key=lambda i: (codes[i], encoded[i]))
         return Clip(square, codes[order], [encoded[i] for i in order], repaired)
 
+    def _windows(self, frame: shapely.Geometry, square: TileSquare) -> list[Window]:
+        """Where a tile may lie in the layer: in degrees, in every turn round the globe."""
+        to_layer = Transformer.from_crs(square.crs, self.layer.crs, always_xy=True)
+        if not self.layer.crs.is_geographic:
+            x_min, y_min, x_max, y_max = frame.bounds
+            window = to_layer.transform_bounds(x_min, y_min, x_max, y_max, densify_pts=101)
+            return [window] if np.isfinite(window).all() else []
+        x, y = shapely.get_coordinates(shapely.segmentize(frame, square.tile_side_m / 100)).T
+        longitudes, latitudes = to_layer.transform(x, y)
+        longitudes = beside(longitudes, longitudes[0])
+        west, east = longitudes.min(), longitudes.max()
+        south, north = latitudes.min(), latitudes.max()
+        return [(west + turn, south, east + turn, north) for turn in (-360, 0, 360)]
+
     def _codes(self, raw: NDArray[Any]) -> NDArray[np.int16]:
         known = {str(code) for code in CORINE_CODES}
         texts = [re.sub(r"\.0$", "", str(value).strip()) for value in raw]
         if unknown := sorted(set(texts) - known):
             raise VectorError(
-                f"{self.path}, layer {self.name}, column {self.code_column}: expected CORINE "
-                f"level-3 codes, found {unknown[:5]}; set corine.code_column, or fix the layer"
+                f"{self.layer.where}, column {self.code_column}: expected CORINE "
+                f"level-3 codes, found {unknown[:5]}; set corine.code_column, or mend the layer"
             )
         return np.array(texts, dtype=np.int16)
 
@@ -145,7 +142,7 @@ class PolygonLayer:
         """
         if not np.isfinite(shapely.get_coordinates(polygons)).all():
             raise VectorError(
-                f"{self.path}, layer {self.name}: a polygon extends too far from the tile at "
+                f"{self.layer.where}: a polygon reaches too far from the tile at "
                 f"{square.bounds} to be projected to {square.crs}; cut the layer to the "
                 "surroundings of the tiles"
             )
@@ -157,14 +154,14 @@ class PolygonLayer:
             )
             log.warning(
                 "%s: %d invalid polygons repaired, e.g. %s in %s",
-                self.path,
+                self.layer.path,
                 len(invalid),
                 "; ".join(reasons),
                 square.crs,
             )
         flat = shapely.area(polygons) <= 0
         if flat.any():
-            log.warning("%s: %d shapes without area left out", self.path, flat.sum())
+            log.warning("%s: %d shapes without area left out", self.layer.path, flat.sum())
         return codes[~flat], polygons[~flat], len(invalid)
 
 
@@ -237,25 +234,3 @@ def read_clip(path: str | os.PathLike[str]) -> tuple[NDArray[np.int16], NDArray[
     """
     table = read_table(path, _CLIP)
     return table["code"].to_numpy(), shapely.from_wkb(table["geometry"].to_numpy())
-
-
-def _only(
-    path: str,
-    what: str,
-    key: str,
-    candidates: list[str],
-    wanted: str | None,
-    among: list[str] | None = None,
-) -> str:
-    if wanted is not None and wanted in candidates:
-        return wanted
-    if wanted is None and len(candidates) == 1:
-        return candidates[0]
-    have = ", ".join(among or candidates) or "none"
-    if wanted is not None:
-        raise VectorError(f"{path}: {key} is {wanted!r}, but the file has: {have}")
-    if not candidates and not among:
-        raise VectorError(f"{path}: expected a {what}, found none")
-    raise VectorError(
-        f"{path}: expected one {what}, found {len(candidates)} among: {have}; set {key}"
-    )

@@ -11,6 +11,7 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from reben.domain.lon_lat import split_polygon
 from reben.domain.tables import METADATA
 from reben.runtime.files import atomic_file
 
@@ -19,6 +20,8 @@ _NULLABLE = {pa.bool_(): pandas.BooleanDtype(), pa.large_string(): pandas.String
 
 def footprints(patches: pl.DataFrame) -> NDArray[np.object_]:
     """The squares of patches as polygons in degrees (WGS 84), (n,).
+
+    One across the antimeridian is in two parts, as RFC 7946 wants it.
 
     Args:
         patches: rows of `tables.PATCHES`.
@@ -31,7 +34,8 @@ def footprints(patches: pl.DataFrame) -> NDArray[np.object_]:
         to_degrees = Transformer.from_crs(f"EPSG:{zone}", "EPSG:4326", always_xy=True)
         # Counterclockwise, as GeoJSON requires; edges of 1.2 km are straight in degrees too.
         squares = shapely.box(*corners[here].T, ccw=True)
-        polygons[here] = shapely.transform(squares, to_degrees.transform, interleaved=False)
+        turned = shapely.transform(squares, to_degrees.transform, interleaved=False)
+        polygons[here] = [split_polygon(polygon) for polygon in turned]
     return polygons
 
 

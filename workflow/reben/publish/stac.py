@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pystac.extensions import eo, projection
 from stac_geoparquet import arrow
 
+from reben.domain import lon_lat
 from reben.domain.bands import REFERENCE_MAP_M
 from reben.domain.split_geometry import SPLITS
 from reben.results.facts import ATTRIBUTION, METADATA_TABLES, Facts, sensing_time
@@ -46,7 +47,7 @@ def collection(facts: Facts, polygons: NDArray[np.object_], classes: list[str]) 
         description=f"{facts.summary} {ATTRIBUTION}.",
         license=facts.licence,
         extent=pystac.Extent(
-            pystac.SpatialExtent([[float(v) for v in shapely.total_bounds(polygons)]]),
+            pystac.SpatialExtent([extent(polygons)]),
             pystac.TemporalExtent([[facts.first, facts.last]]),
         ),
         keywords=["Sentinel-1", "Sentinel-2", "CORINE Land Cover", "multi-label classification"],
@@ -77,6 +78,13 @@ def collection(facts: Facts, polygons: NDArray[np.object_], classes: list[str]) 
     return value
 
 
+def extent(polygons: NDArray[np.object_]) -> list[float]:
+    """West, south, east and north of footprints; west beyond east across the antimeridian."""
+    boxes = lon_lat.bounds(polygons)
+    west, east = lon_lat.shortest_span(boxes[:, 0], boxes[:, 2])
+    return [west, float(boxes[:, 1].min()), east, float(boxes[:, 3].max())]
+
+
 def items(
     patches: pl.DataFrame, polygons: NDArray[np.object_], identifier: str
 ) -> Iterator[dict[str, Any]]:
@@ -87,10 +95,9 @@ def items(
         polygons: their footprints, degrees.
         identifier: id of the collection.
     """
-    rings = shapely.get_coordinates(polygons).reshape(-1, 5, 2)
-    bounds = shapely.bounds(polygons)
+    bounds = lon_lat.bounds(polygons)
     times = {tile: sensing_time(tile) for tile in patches["tile"].unique()}
-    for row, ring, box in zip(patches.iter_rows(named=True), rings, bounds, strict=True):
+    for row, polygon, box in zip(patches.iter_rows(named=True), polygons, bounds, strict=True):
         size = (row["x_max"] - row["x_min"]) // REFERENCE_MAP_M
         cloud, snow = row["cloud_fraction"], row["snow_fraction"]
         properties = {
@@ -117,13 +124,21 @@ def items(
             "stac_extensions": _EXTENSIONS,
             "id": row["patch_id"],
             "collection": identifier,
-            "geometry": {"type": "Polygon", "coordinates": [ring.tolist()]},
+            "geometry": _geometry(polygon),
             "bbox": box.tolist(),
             # Unknown values are left out: STAC does not allow null in its own fields.
             "properties": {key: value for key, value in properties.items() if value is not None},
             "assets": {"lmdb": {"href": _LMDB, "roles": ["data"]}},
             "links": [{"rel": "collection", "href": _COLLECTION}],
         }
+
+
+def _geometry(polygon: shapely.Geometry) -> dict[str, Any]:
+    """A footprint, which has no holes, as GeoJSON."""
+    rings = [[shapely.get_coordinates(p).tolist()] for p in shapely.get_parts(polygon)]
+    if polygon.geom_type == "Polygon":
+        return {"type": "Polygon", "coordinates": rings[0]}
+    return {"type": "MultiPolygon", "coordinates": rings}
 
 
 def write_items(path: Path, found: Iterator[dict[str, Any]], described: dict[str, Any]) -> None:

@@ -27,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--nomenclature", required=True, help="CSV: code, class")
     parser.add_argument("--name", default="The dataset", help="name of the dataset")
     parser.add_argument("--version", default="", help="version of the dataset")
-    parser.add_argument("--countries", help="country outlines to draw below the tiles")
+    parser.add_argument("--countries", help="outlines to draw below the tiles")
+    parser.add_argument("--countries-layer", help="layer of the outlines, where there are several")
     parser.add_argument("--name-column", help="column of the country names")
     parser.add_argument("--sentinel1", type=Path, help="folder of the Sentinel-1 patches")
     parser.add_argument("--manifest", help="what the audit recorded (JSON)")
@@ -36,7 +37,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     build = read_build(args.results)
     classes = read_nomenclature(args.nomenclature)
-    outlines = read_countries(args.countries, args.name_column) if args.countries else {}
+    outlines = {}
+    if args.countries:
+        outlines = read_countries(args.countries, args.name_column, layer=args.countries_layer)
     writer = Writer(
         build,
         name=args.name,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from reben.domain.grid import TileSquare
+from reben.domain.lon_lat import beside, shortest_span, within_180
 from reben.report.counts import CoOccurrence
 from reben.report.distances import SplitDistances
 from reben.results.finished import FinishedBuild
@@ -98,6 +99,18 @@ def _square(square: TileSquare) -> NDArray[np.float64]:
     return np.column_stack(to_degrees.transform(corners[:, 0], corners[:, 1]))
 
 
+def _beside_each_other(rings: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """Rings in degrees, past 180 where the shortest map of them crosses the antimeridian."""
+    longitudes = [beside(ring[:, 0], ring[0, 0]) for ring in rings]
+    ends = within_180(np.array([[x.min(), x.max()] for x in longitudes]))
+    west, east = shortest_span(ends[:, 0], ends[:, 1])
+    centre = (west + (east if east >= west else east + 360)) / 2
+    return [
+        np.column_stack([beside(x, beside(x[:1], centre)[0]), ring[:, 1]])
+        for x, ring in zip(longitudes, rings, strict=True)
+    ]
+
+
 def _highest(way: SplitDistances, edges: NDArray[np.float64]) -> float:
     """The highest bar of a way to split, as a share of the split."""
     counts = [np.histogram(distances, edges)[0] for distances in way.to_train.values()]
@@ -105,9 +118,9 @@ def _highest(way: SplitDistances, edges: NDArray[np.float64]) -> float:
 
 
 def tile_map(build: FinishedBuild, outlines: Iterable[shapely.Geometry]) -> Markup:
-    """All tiles over country outlines; each links to the page of the tile."""
-    # By its grid, like the patches; the footprint of a product covers only the sensed part.
-    rings = [_square(verdict.square) for verdict in build.verdicts]
+    """All tiles over country outlines; a click leads to the page of the tile."""
+    # By its grid, as the patches are; the footprint of a product is what was sensed of it.
+    rings = _beside_each_other([_square(verdict.square) for verdict in build.verdicts])
     points = np.concatenate(rings)
     (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
     margin = max(0.12 * max(east - west, north - south), 0.6)
@@ -125,7 +138,10 @@ def tile_map(build: FinishedBuild, outlines: Iterable[shapely.Geometry]) -> Mark
         return "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True)) + "Z"
 
     frame = shapely.box(west, south, east, north)
-    land = shapely.intersection(shapely.make_valid(np.array(list(outlines), object)), frame)
+    shapes = shapely.make_valid(np.array(list(outlines), object))
+    turns = [-360, 0, 360] if west < -180 or east > 180 else [0]
+    turned = [shapely.transform(shapes, lambda xy, t=t: xy + (t, 0)) for t in turns]
+    land = shapely.intersection(np.concatenate(turned), frame)
     parts = shapely.get_parts(shapely.simplify(land, (east - west) / 1500))
     polygons = [part for part in parts if part.geom_type == "Polygon" and not part.is_empty]
     marks = [

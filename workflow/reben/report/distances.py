@@ -13,6 +13,8 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from reben.domain.lon_lat import beside
+
 #: Side of a block of the grid split, in patches (a ninth of a full tile's).
 BLOCK_PATCHES = 10
 #: A training patch this near, centre to centre in sides of a patch, is next door.
@@ -135,8 +137,11 @@ class Places:
         found: dict[str, list[Metres]] = {"validation": [], "test": []}
         for zone in np.unique(self.epsg):
             here = self.epsg == zone
-            low, high = self.lon_lat[here].min(axis=0), self.lon_lat[here].max(axis=0)
-            near = (self.lon_lat > low - _REACH_DEG) & (self.lon_lat < high + _REACH_DEG)
+            # Beside the zone's meridian: its neighbour may lie beyond the antimeridian.
+            lon_lat = self.lon_lat.copy()
+            lon_lat[:, 0] = beside(lon_lat[:, 0], 6.0 * (zone % 100) - 183)
+            low, high = lon_lat[here].min(axis=0), lon_lat[here].max(axis=0)
+            near = (lon_lat > low - _REACH_DEG) & (lon_lat < high + _REACH_DEG)
             train = (split == "train") & near.all(axis=1)
             if not train.any():
                 continue

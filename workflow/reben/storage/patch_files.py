@@ -7,6 +7,7 @@ in the published layout. Nothing else in reben opens these files;
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from reben.domain.names import file_stem, is_patch_folder
@@ -98,6 +99,19 @@ class PatchReader:
                 for patch in subfolders(f"{self.root}/{name}"):
                     if is_patch_folder(patch):
                         yield f"{name}/{patch}"
+
+    def first(self, layer: str) -> str | None:
+        """The file of a layer in some folder of a patch, found without listing all; or None."""
+
+        def search(below: str, depth: int) -> Iterator[str]:
+            with suppress(OSError), os.scandir(f"{self.root}/{below}") as entries:
+                for entry in entries:
+                    if is_patch_folder(entry.name):
+                        yield self.path(f"{below}{entry.name}", layer)
+                    elif depth and entry.is_dir():
+                        yield from search(f"{below}{entry.name}/", depth - 1)
+
+        return next((path for path in search("", 1) if os.path.isfile(path)), None)  # noqa: PTH113
 
     def _open(self, folder: str, layer: str) -> int:
         try:

@@ -41,7 +41,7 @@ from reben.patches import TilePatches, patch_table
 from reben.quality import failed
 from reben.results.layout import Layout
 from reben.selection import select_patches
-from reben.snow_cloud import flag, read_names
+from reben.snow_cloud import CLOUD_OR_SHADOW, SNOW, flag, read_names
 from reben.split import assign_split
 from reben.verify.audited_build import AuditedBuild, Finding
 from reben.verify.metadata import Metadata
@@ -219,10 +219,9 @@ class Tables:
         if patches is not None:
             named = patches.filter("valid").join(known, on="patch_id", how="left")
         stated = self.table("snow_cloud", SNOW_CLOUD)
-        covered = pl.col("cloud_fraction") + pl.col("shadow_fraction")
-        for key, column, fraction in (
-            ("seasonal_snow", "contains_seasonal_snow", pl.col("snow_fraction")),
-            ("cloud_or_shadow", "contains_cloud_or_shadow", covered),
+        for key, column, fractions in (
+            ("seasonal_snow", "contains_seasonal_snow", SNOW),
+            ("cloud_or_shadow", "contains_cloud_or_shadow", CLOUD_OR_SHADOW),
         ):
             names, where = None, "the scene classification"
             if settings[key] is not None:
@@ -233,7 +232,7 @@ class Tables:
                 names, where = read_names(path, aligned=aligned), str(path)
             elif patches is None:
                 continue
-            flags = flag(named, names, fraction, settings["scl_cover_fraction"])
+            flags = flag(named, names, fractions, settings["scl_cover_fraction"])
             derived = named.select("patch_id").with_columns(flags.alias(column))
             for path, frame in self.metadata.both():
                 yield from compare(path, frame, derived, where, whole=False)
@@ -260,7 +259,10 @@ class Tables:
         path = self.build.input_at_hand("countries.path", "the countries were not checked")
         if path is None:
             return
-        outlines = read_countries(path, settings["name_column"], settings["names"])
+        # A manifest of an earlier version has no layer.
+        outlines = read_countries(
+            path, settings["name_column"], settings["names"], settings.get("layer")
+        )
         derived = assign_country(self.valid_places, outlines)
         for table, frame in self.metadata.both():
             yield from compare(table, frame, derived, str(path), whole=False)

@@ -1,0 +1,36 @@
+"""Whether the pixels of a patch can be what its kind has.
+
+In: the pixels of one GeoTIFF. Out: what is wrong with them, if something is. A file that a full
+disk or an interrupted copy cut off has zeros from there on; a valid patch of Sentinel-2 has
+none (BigEarthNet v2), and a reference map has codes or 999.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def flaw(kind: str, pixels: NDArray[np.generic]) -> str | None:
+    """What is wrong with the pixels of one layer of a patch.
+
+    Args:
+        kind: ``s2``, ``s1`` or ``reference_maps``.
+        pixels: (height, width).
+    """
+    if kind == "s1":
+        return _sentinel1_flaw(pixels)
+    zeros = pixels.size - np.count_nonzero(pixels)
+    if not zeros:
+        return None
+    return f"{zeros} of {pixels.size} pixels are 0, which stands for no data"
+
+
+def _sentinel1_flaw(pixels: NDArray[np.generic]) -> str | None:
+    """Backscatter in decibels is finite, and is not the same all over a patch."""
+    if wrong := pixels.size - np.count_nonzero(np.isfinite(pixels)):
+        return f"{wrong} of {pixels.size} pixels are not finite"
+    if (pixels == pixels[0, 0]).all():
+        return f"all pixels are {pixels[0, 0]}, which is no backscatter"
+    if not pixels[-1].any():
+        rows = len(pixels) - 1 - np.flatnonzero(pixels.any(axis=1))[-1]
+        return f"the last {rows} of {len(pixels)} rows are 0, as in a file that was cut off"
+    return None
