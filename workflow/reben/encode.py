@@ -21,8 +21,7 @@ from itertools import islice, pairwise
 
 import numpy as np
 
-from reben.domain.bands import REFERENCE_MAP_M, RESOLUTION_M, S1_BANDS
-from reben.domain.grid import PATCH_SIDE_M
+from reben.domain.bands import PATCH_SIDE_M, REFERENCE_MAP_M, RESOLUTION_M, S1_BANDS
 from reben.domain.names import ENTRY_KINDS, REFERENCE_MAP, entry_key
 from reben.domain.tables import PATCHES, SENTINEL1, read_table
 from reben.runtime import cli

@@ -15,7 +15,7 @@ from typing import Any
 import jsonschema
 
 from reben.config.product_table import Product, read_products
-from reben.domain.bands import S1_BANDS
+from reben.domain.bands import PATCH_SIDE_M, S1_BANDS
 from reben.domain.split_geometry import frame_widths
 from reben.land_cover.nomenclature import read_nomenclature
 from reben.runtime.errors import ConfigError
