@@ -7,19 +7,19 @@ BIN := .venv/bin
 RUN := $(BIN)/snakemake --cores $(CORES) --logger rich
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test test-cluster check config-docs bench products lock pin-envs clean
+.PHONY: help install demo test fuzz test-cluster check config-docs bench products lock pin-envs clean
 
-help:  ## what there is to make
+help:  ## list all targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 install: .venv/run  ## the environment of the workflow, in .venv
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "error: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12 ..."; exit 1; }
-	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }  # Debian wants python3-venv
+	  { echo "error: $(PYTHON) is older than 3.11; use newer: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }  # Debian needs python3-venv
 
-# The lock files hold exact versions and hashes; reben itself is found by its path.
+# The lock files have exact versions and hashes; reben itself is found by its path.
 .venv/run: requirements.lock | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@$(BIN)/python -c 'import pathlib, site; \
@@ -33,11 +33,16 @@ install: .venv/run  ## the environment of the workflow, in .venv
 demo/demo.yaml: | .venv/run
 	$(BIN)/python -m reben.synthetic demo --out demo
 
-demo: .venv/run demo/demo.yaml  ## generate small products and build a dataset of them
+demo: .venv/run demo/demo.yaml  ## generate small products and build a dataset from them
 	$(RUN) --configfile demo/demo.yaml -- all draw_overview
 
 test: .venv/dev  ## unit and workflow tests
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+FIRST ?= 0
+COUNT ?= 20
+fuzz: .venv/dev  ## random edits, kills and reruns: COUNT sequences from seed FIRST on, long
+	$(BIN)/python -m tests.fuzz.reruns $(FIRST) $(COUNT)
 
 test-cluster: .venv/dev  ## the workflow on a Slurm that the test starts by itself (root, Debian)
 	$(BIN)/python -m pytest tests/cluster
@@ -60,16 +65,16 @@ OUT ?= products.tsv
 products: .venv/run  ## look up the product names in NAMES at CDSE and write the table OUT
 	$(BIN)/python -m reben.products --names $(NAMES) --out $(OUT)
 
-# Exact versions with hashes; without an index, so that any mirror serves them.
+# Exact versions with hashes; without an index URL, so that any mirror works.
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 \
   --generate-hashes --no-emit-index-url --no-header --quiet
-lock:  ## resolve pyproject.toml anew (needs uv)
+lock:  ## resolve pyproject.toml again (needs uv)
 	$(LOCK) --extra dev -o requirements-dev.lock
 	$(LOCK) -c requirements-dev.lock -o requirements.lock
 
 CHANNEL ?= conda-forge
-pin-envs: .venv/dev  ## full pins of the conda environments (CHANNEL="folder ..." for kept records)
+pin-envs: .venv/dev  ## full pins of the conda environments (CHANNEL="folder ..." for saved records)
 	$(BIN)/python -m reben.pin_envs --channel $(CHANNEL) --envs envs/*.yaml
 
-clean:  ## remove what the demo and the tools left, not .venv
+clean:  ## remove files of the demo and the tools, but not .venv
 	rm -rf demo .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,7 +1,7 @@
-"""Finished builds made of tables alone, or with small pictures, in no time.
+"""Finished builds made quickly from tables alone, or with small pictures.
 
-The rows go through the same functions as in the workflow, so the tables agree with each
-other as those of a true build do.
+The rows go through the same functions as in the workflow, so the tables are consistent, as
+in a real build.
 """
 
 from collections.abc import Sequence
@@ -71,9 +71,9 @@ def write_build(
         count: patches along a tile's side.
         rejected: tiles whose product failed its quality check.
         sentinel1: also write Sentinel-1 patches into this folder, and pair them.
-        scl: whether there was a scene classification to see snow and cloud in.
+        scl: whether there is a scene classification for snow and cloud.
         pictures: also write the GeoTIFFs.
-        unlabelled_fraction: share of patches that carry too few labelled pixels.
+        unlabelled_fraction: share of patches with too few labelled pixels.
     """
     rng = np.random.default_rng(7)
     verdicts = [
@@ -129,7 +129,7 @@ def write_build(
 
 
 def a_verdict(tile: str, square: TileSquare, *, accepted: bool = True, **more: Any) -> Verdict:
-    """A verdict on an invented product; `more` are attributes that shall differ."""
+    """A verdict on a synthetic product; `more` are attributes that differ."""
     name = ProductName.parse(tile)
     to_degrees = Transformer.from_crs(square.crs, "EPSG:4326", always_xy=True)
     corners = get_coordinates(box(*square.bounds)).tolist()
@@ -155,7 +155,7 @@ def a_verdict(tile: str, square: TileSquare, *, accepted: bool = True, **more: A
 
 
 def _square(tile: str, place: int, side_m: int) -> TileSquare:
-    """Where a tile may lie: in its zone and latitude band, beside those before it."""
+    """A place for a tile: in its zone and latitude band, next to previous ones."""
     mgrs = ProductName.parse(tile).mgrs
     x_min = 200_000 + 100_000 * (place % 5)
     y_max = 1000 * _BAND_KM[mgrs[2]] + 100_000 * (place // 5 % 7 - 3)

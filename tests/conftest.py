@@ -9,9 +9,8 @@ from hypothesis import settings
 
 from reben.synthetic import ProductSpec, write_product
 
-# No deadline: on a busy machine an example takes as long as it takes. The same examples every
-# time, so that a test fails for what was changed; `pytest --hypothesis-profile=search` looks
-# for new ones.
+# No deadline, since a busy machine may be slow. The same examples every time, so that a test
+# fails only because of a change; `pytest --hypothesis-profile=search` searches for new ones.
 settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("search", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile("repeatable")
@@ -21,7 +20,7 @@ TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 
 @pytest.fixture(scope="session")
 def reference() -> Path:
-    """The folder of published data that nobody on this project made; see the README."""
+    """The folder of published data, not made by this project; see the README."""
     folder = os.environ.get("REBEN_REFERENCE")
     if not folder:
         pytest.skip("REBEN_REFERENCE is unset: no published data to compare with")
@@ -30,7 +29,7 @@ def reference() -> Path:
 
 @pytest.fixture(scope="session")
 def spec() -> ProductSpec:
-    """A tile of 3 x 3 patches and a leftover, with a nodata wedge at its left side."""
+    """A tile of 3 x 3 patches and a remainder, with a nodata wedge on its left side."""
     return ProductSpec(
         f"{TILE}_20240101T000000", 32633, 300_000, 5_400_000, tile_side_m=4200, nodata_wedge=0.25
     )
@@ -38,7 +37,7 @@ def spec() -> ProductSpec:
 
 @pytest.fixture(scope="session")
 def pristine_product(spec: ProductSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The product of `spec`; tests that change it take `product`."""
+    """The product of `spec`; tests that change it use `product`."""
     return write_product(tmp_path_factory.mktemp("products"), spec)
 
 

@@ -1,4 +1,4 @@
-"""Patches as GeoTIFFs for the tests of what reads them, written by GDAL through rasterio."""
+"""Patches as GeoTIFFs for tests of their readers, written by GDAL through rasterio."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,6 +1,8 @@
-"""The rules of the workflow as Snakemake reads them, for tests that ask what a rule has."""
+"""The rules of the workflow as Snakemake reads them, for tests of their properties."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class RuleFacts(NamedTuple):
-    """A rule: its name, docstring, step, environment, and what it states it is made from."""
+    """A rule: its name, docstring, step, environment, and what it says it is made from."""
 
     name: str
     doc: str
@@ -23,16 +25,22 @@ class RuleFacts(NamedTuple):
     rule: Any
 
 
-@cache
-def load_rules(config: str = ".test/config/config.yaml") -> dict[str, RuleFacts]:
-    """All rules with a job, by name."""
-    with patch.dict(os.environ), SnakemakeApi() as api:  # it names things for its steps there
-        workflow = api.workflow(
+@contextmanager
+def read_workflow(config: Path) -> Iterator[Any]:
+    """The workflow as Snakemake reads it with a config; the process keeps its environment."""
+    with patch.dict(os.environ), SnakemakeApi() as api:
+        yield api.workflow(
             resource_settings=ResourceSettings(cores=1),
-            config_settings=ConfigSettings(configfiles=[ROOT / config]),
+            config_settings=ConfigSettings(configfiles=[config]),
             snakefile=ROOT / "Snakefile",
             workdir=ROOT,
         )._workflow  # the API shows no rules
+
+
+@cache
+def load_rules() -> dict[str, RuleFacts]:
+    """All rules with a job, by name."""
+    with read_workflow(ROOT / ".test/config/config.yaml") as workflow:
         plan = workflow.globals["PLAN"]
         return {
             rule.name: RuleFacts(

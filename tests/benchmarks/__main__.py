@@ -1,7 +1,7 @@
 """``make bench``: time every step in one run and print a table.
 
-The inputs, a dense full-size tile, are made once and kept in ``.cache/bench``. Peak
-memory of the workflow rows is that of the process that starts Snakemake, not of Snakemake.
+The inputs, a dense full-size tile, are made once and kept in ``.cache/bench``. Peak memory in
+the workflow rows is for the process that starts Snakemake, not for Snakemake.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def machine() -> str:
 
 
 def main() -> None:
-    """Run the parts that are asked for."""
+    """Run the requested parts."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", default=["tile", "encode", "workflow"])
     parser.add_argument("--tiles", type=int, nargs="*", default=[100, 1000, 10_000])

@@ -1,4 +1,4 @@
-"""How fast GeoTIFFs become the LMDB and the LMDB becomes arrays, against the naive ways.
+"""Speed of encoding GeoTIFFs to the LMDB and reading arrays from it, compared with naive ways.
 
 ``python -m tests.benchmarks.bench_encode [patches]`` prints the rows as a table.
 """
@@ -67,7 +67,7 @@ def write_tile(root: Path, count: int) -> list[str]:
 
 
 def s1_name(col: int, row: int) -> str:
-    """The Sentinel-1 patch beside a patch."""
+    """The Sentinel-1 patch paired with a patch."""
     return f"S1A_IW_GRDH_1SDV_20170613T165043_33UUP_{col}_{row}"
 
 
@@ -77,7 +77,7 @@ def encode_shard(kind: str, root: Path, out: Path, threads: int) -> Action:
 
 
 def encode_naively(root: Path, out: Path, count: int) -> Action:
-    """Open each file with rasterio, put what safetensors makes of them into LMDB."""
+    """Open each file with rasterio and write its safetensors to an LMDB."""
 
     def action() -> None:
         with lmdb.open(str(out), map_size=1 << 34) as env:
@@ -126,7 +126,7 @@ def copy_and_sync(shards: dict[str, Path], out: Path) -> Action:
 
 
 def read_lmdb(metadata: Path, store: Path, order: list[int]) -> Action:
-    """Random reads as a training would."""
+    """Random reads as in training."""
     patches = BigEarthNet(metadata, store)
 
     def action() -> None:
@@ -159,7 +159,7 @@ def rows(scratch: Path, count: int = 2000, threads: int = 2) -> list[Row]:
     for kind, name in KINDS.items():
         result = measured(encode_shard, kind, scratch / name, shards[kind], threads, tries=3)
         floor = found[0] if kind == "s2" else None
-        found.append(_row(f"encode_tile, {name}", count, result, floor))
+        found.append(_row(f"encode, {name}", count, result, floor))
 
     metadata = scratch / "metadata.parquet"
     write_metadata(metadata, ids)

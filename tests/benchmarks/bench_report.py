@@ -26,7 +26,7 @@ def main(folder: Path) -> None:
     tiles = [ProductName.parse(name).tile for name in names]
     results = folder / "results"
     if not results.exists():
-        # A full grid less the wedge is 8280 patches; some 549,500 of 115 tiles are kept.
+        # A full grid without the wedge has 8280 patches; about 549,500 of 115 tiles are kept.
         write_build(
             results, tiles, patch_side_m=1200, count=91, rejected=(), unlabelled_fraction=0.4225
         )

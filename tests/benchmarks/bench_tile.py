@@ -1,4 +1,4 @@
-"""How fast a full-size product becomes patches and reference maps, against plain decoding."""
+"""Speed of cutting a full-size product into patches and reference maps, compared with decoding."""
 
 import shutil
 from pathlib import Path
@@ -22,7 +22,7 @@ NINETEEN = "resources/nomenclature/bigearthnet_19.csv"
 def inputs(folder: Path) -> tuple[Path, Path]:
     """The product and its CORINE, made once: a dense full-size tile takes some minutes."""
     product, polygons = folder / f"{SPEC.name}.SAFE", folder / "corine.gpkg"
-    # In processes of their own, whose peak memory is not that of what is measured later.
+    # In separate processes, so that their peak memory does not count in later measurements.
     if not product.exists():
         measured(plain, write_product, folder / "part", SPEC)
         (folder / "part" / product.name).rename(product)

@@ -1,4 +1,4 @@
-"""Timing one thing at a time, each in a process of its own."""
+"""Time one thing at a time, each in a separate process."""
 
 import multiprocessing
 import os
@@ -16,11 +16,11 @@ class Row(NamedTuple):
 
     Attributes:
         step: what was timed.
-        seconds: wall time of it.
+        seconds: wall time.
         per_second: patches per second.
         ratio: how many times faster than `floor`, measured in the same run; None for a
             row that is itself a floor.
-        floor: name of the way that it is compared with.
+        floor: name of the baseline.
         peak_mb: peak memory of the process that ran it alone.
     """
 
@@ -35,12 +35,12 @@ class Row(NamedTuple):
 def measured(
     function: Callable[..., Callable[[], object]], *args: object, tries: int = 1
 ) -> tuple[float, float]:
-    """Time what `function` returns, in a process of its own.
+    """Time the function that `function` returns, in a separate process.
 
     Args:
-        function: imports and prepares what is not to be timed.
-        args: what it is called with.
-        tries: take the shortest of so many; the first to write new blocks is often slow.
+        function: does imports and preparation, which are not timed.
+        args: its arguments.
+        tries: number of tries, the shortest counts; the first to write new blocks is often slow.
 
     Returns:
         Wall time in seconds and peak memory in MB.
@@ -61,7 +61,7 @@ def measured(
 
 def _report(sender: Any, function: Callable[..., Any], args: tuple[object, ...]) -> None:
     action = function(*args)
-    os.sync()  # what was written before is not this one's burden
+    os.sync()  # earlier writes must not slow this one
     start = time.perf_counter()
     action()
     seconds = time.perf_counter() - start

@@ -1,1 +1,1 @@
-"""Tests on a Slurm that they bring up by themselves: `pytest tests/cluster`, as root."""
+"""Tests on a Slurm that they start themselves: `pytest tests/cluster`, as root."""

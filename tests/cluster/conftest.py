@@ -1,4 +1,4 @@
-"""One cluster, one set of inputs and their local builds for all tests of this folder."""
+"""One cluster, one set of inputs and their local builds for all tests in this folder."""
 
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -29,7 +29,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def local(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], dict[str, str]]:
-    """Asked for them, the digests of what a local build makes; it is built once."""
+    """A function that returns the digests of a local build, which is built once."""
 
     @cache
     def digests() -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""Snakemake that asks Slurm once a second how its jobs are; else the very same.
+"""Snakemake that queries Slurm for its jobs every second; otherwise unchanged.
 
-The plugin waits ten seconds longer after every check in vain, for the sake of clusters with
-many users, and no option stops it. On two cores that was half of the time of these tests.
+The plugin waits ten seconds longer after every check without news, for clusters with many
+users, and no option disables that. On two cores it took half of the time of these tests.
 """
 
 import asyncio

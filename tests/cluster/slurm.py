@@ -1,10 +1,10 @@
-"""A whole Slurm on this machine: munged, slurmctld and slurmd on loopback, in one folder.
+"""A complete Slurm on this machine: munged, slurmctld and slurmd on loopback, in one folder.
 
-No systemd, no cgroups, no accounting database, no user but the one who runs it (root, as
-slurmd has to be). The daemons run in the foreground as children of this process and die
+No systemd, no cgroups, no accounting database, no user except the one who runs it (root, as
+slurmd requires). The daemons run in the foreground as children of this process and end
 with it. The plugin's job step drops ``SLURM_CONF``, so that ``srun`` within a job reads
-``/etc/slurm/slurm.conf``: for as long as the cluster runs, that is a link to ours, and ours
-is locked. A link to one that nobody has locked was left by a run that was killed.
+``/etc/slurm/slurm.conf``: while the cluster runs, that is a link to ours, and ours is
+locked. A link to an unlocked one was left by a killed run.
 """
 
 import fcntl
@@ -25,7 +25,7 @@ from typing import Self
 SYSTEM_CONF = Path("/etc/slurm/slurm.conf")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol")
 PACKAGES = "slurm-wlm slurmctld slurmd slurm-client munge"
-#: Of the name of the folder: tells a link of ours from a configuration of the machine.
+#: Part of the folder's name: distinguishes our links from the machine's configuration.
 PREFIX = "reben-slurm-"
 
 _CONF = """\
@@ -65,21 +65,21 @@ PartitionName=main Nodes={host} Default=YES MaxTime=600 DefaultTime=5 State=UP
 
 
 class SlurmError(Exception):
-    """The cluster cannot be had, or must not be touched."""
+    """The cluster cannot be started, or must not be touched."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What Slurm knows about a job.
+    """Slurm's record of a job.
 
     Attributes:
         number: its id.
-        name: of Snakemake's run.
-        rule: that it ran.
-        tile: that it ran for, or nothing.
+        name: name of Snakemake's run.
+        rule: its rule.
+        tile: its tile, or empty.
         state: such as ``COMPLETED`` or ``TIMEOUT``.
-        mem_mb: memory that it got.
-        limit_min: time that it got.
+        mem_mb: its memory.
+        limit_min: its time limit.
         array: whether it is part of an array.
     """
 
@@ -94,7 +94,7 @@ class Job:
 
     @classmethod
     def of(cls, record: Mapping[str, str]) -> Self:
-        """Take what is needed from a record of ``scontrol show job``."""
+        """Parse a record of ``scontrol show job``."""
         rule, _, tile = record["Comment"].strip().removeprefix("rule_").partition("_wildcards_")
         memory = re.search(r"mem=([\d.]+)([MG])", record["TRES"])
         assert memory, record["TRES"]
@@ -132,7 +132,7 @@ class Slurm:
     def jobs(self, first: int = 0) -> list[Job]:
         """The records of all jobs from number `first` on, in the order of submission."""
         lines = self.command("scontrol", "show", "job", "--oneliner", "--all").splitlines()
-        # A value may hold blanks; a name never does.
+        # Values may contain spaces; names never do.
         records = [dict(re.findall(r"(?:^| )(\w+)=(.*?)(?= [\w:/]+=|$)", line)) for line in lines]
         jobs = [Job.of(record) for record in records if "JobId" in record]
         return sorted((job for job in jobs if job.number >= first), key=lambda job: job.number)
@@ -144,10 +144,10 @@ class Slurm:
 
 @contextmanager
 def running_slurm() -> Iterator[Slurm]:
-    """Bring a cluster up, and take it down however the block ends, by SIGTERM too.
+    """Start a cluster, and stop it however the block ends, even by SIGTERM.
 
     Raises:
-        SlurmError: this machine has a Slurm of its own, or lacks what is needed.
+        SlurmError: this machine has its own Slurm, or lacks a program.
     """
     refuse_real_slurm(SYSTEM_CONF)
     if os.geteuid() != 0:
@@ -210,18 +210,18 @@ def _daemons(slurm: Slurm) -> Iterator[Slurm]:
 
 
 def refuse_real_slurm(conf: Path) -> None:
-    """Make sure that no configuration is at `conf`; take away what a killed run left.
+    """Make sure that there is no configuration at `conf`; remove leftovers of a killed run.
 
     Raises:
         SlurmError: there is one.
     """
     if conf.is_symlink() and conf.readlink().parent.name.startswith(PREFIX):
         if _is_locked(conf):
-            raise SlurmError(f"{conf}: another run of these tests is going on")
+            raise SlurmError(f"{conf}: another run of these tests is in progress")
         conf.unlink()
     elif conf.exists() or conf.is_symlink():
         raise SlurmError(
-            f"{conf}: this machine has a Slurm of its own; these tests bring up another one and "
+            f"{conf}: this machine has its own Slurm; these tests start another one and "
             "would disturb it. Run them in a container"
         )
 

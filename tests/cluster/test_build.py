@@ -1,8 +1,8 @@
-"""The whole workflow on a real Slurm, through the profile that users get, with faults.
+"""The complete workflow on a real Slurm, with the users' profile and with faults.
 
-One build serves all tests here. In it every job of check_quality is killed by its memory
-limit once, one job of make_patches by its time limit, and one of make_reference_maps by a
-signal. No code of ours knows about that: limits come from the command line, as a site
+All tests here share one build. In it, every job of check_quality is killed once by its memory
+limit, one job of make_patches by its time limit, and one of make_reference_maps by a
+signal. Our code has no special cases for that: limits come from the command line, as a site
 would set them, and processes get real signals.
 """
 
@@ -26,13 +26,13 @@ OPTIONS = (
     "check_quality:mem_mb=150 if attempt == 1 else 1000 * attempt",
     "make_patches:runtime=attempt",
 )
-#: Not of one tile, but worth a job: they read large inputs or write the whole dataset.
+#: Not for one tile, but worth a job: they read large inputs or write the complete dataset.
 LARGE = {("clip_corine", ""), ("index_sentinel1", ""), ("build_lmdb", "")}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the build: its folder, its jobs in Slurm's records, and what it said."""
+    """The result of the build: its folder, its jobs in Slurm's records, and its output."""
 
     workspace: Workspace
     jobs: list[Job]
@@ -52,7 +52,7 @@ def outcome(
     first = slurm.last_job() + 1
     workspace = Workspace(tmp_path_factory.mktemp("slurm") / "w", inputs)
     with workspace.building("slurm", *OPTIONS, env=slurm.environment) as build:
-        # It hangs, as on a file system that does not answer, until its minute is over.
+        # It hangs, as on a file system that does not respond, until its minute is over.
         os.kill(wait_for_step("patches", workspace, SLOW), signal.SIGSTOP)
         os.kill(wait_for_step("reference_maps", workspace, KILLED), signal.SIGKILL)
         local()  # while that minute passes

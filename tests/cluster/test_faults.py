@@ -1,4 +1,4 @@
-"""Faults that end a build: the documented way on leads to what a local build makes."""
+"""Faults that end a build: the documented recovery gives the same result as a local build."""
 
 import os
 import re
@@ -23,7 +23,7 @@ TILE = TILES[0]
 
 
 def test_snakemake_is_killed(slurm: Slurm, inputs: Path, local: Local, tmp_path: Path) -> None:
-    """After kill -9 of Snakemake two commands, then the same one as before."""
+    """After kill -9 of Snakemake: two commands, then the same one as before."""
     first = slurm.last_job() + 1
     workspace = Workspace(tmp_path / "w", inputs)
     shard = [*SITE, "--", f"results/encoded/s2/{TILE}.lmdb"]
@@ -45,13 +45,13 @@ def test_snakemake_is_killed(slurm: Slurm, inputs: Path, local: Local, tmp_path:
     wait_for(lambda: not slurm.command("squeue", "-h").strip())
     again = workspace.build("slurm", *shard, env=slurm.environment)
     assert again.returncode == 0, again.stdout
-    # Finished work is kept, half-made work is made anew.
+    # Finished work is kept, incomplete work is done again.
     assert [job.rule for job in slurm.jobs(first)] == ["make_patches", *2 * ["encode_sentinel2"]]
     assert_as_local(workspace, local)
 
 
 def test_read_only_then_full_disk(slurm: Slurm, inputs: Path, local: Local, tmp_path: Path) -> None:
-    """Both stop the build and say why; put right, the same command ends it."""
+    """Both stop the build and say why; once fixed, the same command completes it."""
     workspace = Workspace(tmp_path / "w", inputs)
     patches = [*SITE, "--retries=0", "--", f"results/patches/{TILE}"]
     with small_disk(workspace.results, kilobytes=600) as remount:
@@ -65,7 +65,7 @@ def test_read_only_then_full_disk(slurm: Slurm, inputs: Path, local: Local, tmp_
         said = workspace.build("slurm", *patches, env=slurm.environment)
         assert said.returncode != 0
         assert re.search(r"error: No space left on device: \S+.*free some space", said.stdout)
-        assert not list(workspace.results.rglob(".part-*")), "something half-written was kept"
+        assert not list(workspace.results.rglob(".part-*")), "a partial output was kept"
 
         remount("size=100m")
         again = workspace.build("slurm", *patches, env=slurm.environment)
@@ -74,7 +74,7 @@ def test_read_only_then_full_disk(slurm: Slurm, inputs: Path, local: Local, tmp_
 
 
 def test_full_scratch_disk(slurm: Slurm, inputs: Path, tmp_path: Path) -> None:
-    """sen2cor has no room on the node's scratch disk; given some, it ends."""
+    """sen2cor has no room on the node's scratch disk; with room, it succeeds."""
     products.make(tmp_path / "l1c")
     source = next((tmp_path / "l1c").iterdir())
     tile = ProductName.parse(source.name).tile
@@ -98,7 +98,7 @@ def test_full_scratch_disk(slurm: Slurm, inputs: Path, tmp_path: Path) -> None:
     with small_disk(scratch, kilobytes=100) as remount:
         said = workspace.build("slurm", *options, env=slurm.environment)
         assert said.returncode != 0
-        # Before hours of sen2cor, which itself says nothing of the disk.
+        # Before hours of sen2cor, which itself does not report the disk.
         assert "GB of free disk for sen2cor, found 0.0 GB" in said.stdout
         assert not list(scratch.iterdir())
         assert not list(workspace.results.glob("l2a/*"))
@@ -110,13 +110,13 @@ def test_full_scratch_disk(slurm: Slurm, inputs: Path, tmp_path: Path) -> None:
 
 
 def images(workspace: Workspace) -> dict[str, str]:
-    """The digests of the images; the rest of a product says when it was processed."""
+    """The digests of the images; the rest of a product contains the processing time."""
     digests = workspace.digests()
     return {path: digest for path, digest in digests.items() if path.endswith(".jp2")}
 
 
 def assert_as_local(workspace: Workspace, local: Local) -> None:
-    """What was made is what a local build makes, byte for byte."""
+    """The outputs equal those of a local build, byte for byte."""
     digests = workspace.digests()
     assert any(path.endswith(".tif") for path in digests)
     assert digests.items() <= local().items()

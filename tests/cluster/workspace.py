@@ -1,4 +1,4 @@
-"""A folder with the smallest inputs that every rule has work on, and builds in it."""
+"""A folder with the smallest inputs that give every rule work, and builds in it."""
 
 import os
 import re
@@ -45,7 +45,7 @@ TILES = [spec.name.rpartition("_")[0] for spec in SPECS]
 SCENE_TIMES = ["20170613T165043", "20180421T172307"]
 CORINE = "U2018_CLC2018_V2020_20u1"
 SECONDS = 240  # for any build
-#: What the profile leaves to the site, and a disk that shows files at once.
+#: Settings that the profile leaves to the site, and no file system latency.
 SITE = ("--jobs=8", "--slurm-status-command=squeue", "--latency-wait=5")
 
 
@@ -68,7 +68,7 @@ class Workspace:
 
     Args:
         folder: a new one.
-        inputs: as written by `write_inputs`.
+        inputs: inputs from `write_inputs`.
     """
 
     def __init__(self, folder: Path, inputs: Path) -> None:
@@ -104,7 +104,7 @@ class Workspace:
     def build(
         self, profile: str, *options: str, env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Build to the end; returns the exit status and all that was said."""
+        """Build to the end; returns the exit status and all output."""
         return subprocess.run(
             self.command(profile, *options), cwd=self.folder, env=env, timeout=SECONDS,
             text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
@@ -114,7 +114,7 @@ class Workspace:
     def building(
         self, profile: str, *options: str, env: Mapping[str, str]
     ) -> Iterator["RunningBuild"]:
-        """A build that goes on while the block runs, and is ended with it."""
+        """A build that runs during the block and is ended with it."""
         with (self.folder / "build.log").open("w+") as said:
             process = subprocess.Popen(
                 self.command(profile, *options), cwd=self.folder, env=env,
@@ -128,7 +128,7 @@ class Workspace:
                 process.wait()
 
     def digests(self) -> dict[str, str]:
-        """Of every file of the results but logs."""
+        """Digests of every file in the results except logs."""
         return {
             path.relative_to(self.results).as_posix(): sha256_file(path)
             for path in sorted(self.results.rglob("*"))
@@ -138,13 +138,13 @@ class Workspace:
 
 @dataclass(frozen=True)
 class RunningBuild:
-    """A build that is going on."""
+    """A running build."""
 
     process: "subprocess.Popen[bytes]"
     log: Path
 
     def wait(self) -> str:
-        """Wait for its good end; returns all that it said."""
+        """Wait until it succeeds; returns all its output."""
         status = self.process.wait(SECONDS)
         said = self.log.read_text()
         assert status == 0, said
@@ -152,7 +152,7 @@ class RunningBuild:
 
 
 def wait_for(found: Callable[[], T | None]) -> T:
-    """Ask again and again until the answer is true; returns it."""
+    """Poll until the answer is true; returns it."""
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         if answer := found():
@@ -180,7 +180,7 @@ def wait_for_step(module: str, workspace: Workspace, tile: str = "") -> int:
 
 
 def node_log(said: str, rule: str, tile: str) -> str:
-    """The logs on the node of a job's failures, whose paths its messages name."""
+    """The node's logs of a job's failures, from the paths in its messages."""
     paths = re.findall(rf"\S+/slurm_logs/rule_{rule}/{tile}/\d+\.log", said)
     assert paths, said
     return "\n".join(Path(path).read_text() for path in paths if Path(path).exists())

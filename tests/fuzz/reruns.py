@@ -1,9 +1,9 @@
-"""Random sequences of edits, kills and runs on a small build; each must end as one from scratch.
+"""Random sequences of edits, kills and runs on a small build; each must end like a new build.
 
-In: a seed. Out: nothing, or an error that names what differs. Edits are to the config, to the
-inputs and to intermediates, and moves of the results; a run may be killed, the step alone,
-Snakemake alone or both, with retries and without. At the end an untroubled run must leave, file by
-file, what a build from scratch of the same inputs makes, and then have nothing to do.
+In: a seed. Out: nothing, or an error that lists differences. Edits change the config, the
+inputs or intermediates, or move the results; runs may be killed, only the step, only Snakemake
+or both, with and without retries. At the end an undisturbed run must leave, file by file, the
+same as a build from scratch of the same inputs, and then have nothing to do.
 """
 
 import hashlib
@@ -34,17 +34,18 @@ from reben.synthetic import (
     write_sentinel1,
 )
 from reben.synthetic.demo import demo_specs
+from tests.fuzz.forkserver import served
 from tests.workflow.builds import Project
 
 _A, _B, _C, _ = demo_specs()
-#: Three tiles of 2 x 2 patches: with clouds; with a check FAILED; with a reflectance offset.
+#: Three tiles of 2 x 2 patches: with clouds; with a FAILED check; with a reflectance offset.
 SPECS = (
     replace(_A, tile_side_m=2520, cloud_fraction=0.05),
     replace(_B, tile_side_m=2520, snow_fraction=0.5, quality={"FORMAT_CORRECTNESS": "FAILED"}),
     replace(_C, tile_side_m=2520, boa_offset=True),
 )
 TIMES = ("20170613T165043", "20180421T172307", "20170716T054113")
-#: Not part of a dataset: logs, and what is made beside it.
+#: Not part of a dataset: logs and additional outputs.
 _BESIDE = ("logs", "audit", "report", "sen2cor")
 LONG_AGO = (1_000_000_000, 1_000_000_000)
 
@@ -89,7 +90,7 @@ def contents(results: Path) -> dict[str, str]:
 
 
 def recode(path: Path, rng: random.Random) -> None:
-    """Give some polygons other codes, as a new release does."""
+    """Give some polygons other codes, like a new release."""
     meta, _, wkb, fields = pyogrio.raw.read(path)
     column = list(meta["fields"]).index("Code_18")
     codes = np.array(fields[column], dtype=object)
@@ -110,8 +111,8 @@ class Sequence:
 
     Attributes:
         build: a finished build that may be changed.
-        rng: decides everything.
-        story: what happened, in words.
+        rng: source of all choices.
+        story: description of what happened.
     """
 
     build: Project
@@ -215,7 +216,7 @@ class Sequence:
         image.write_bytes(data)
         return f"pixels of {image.name}"
 
-    # Edits of what was built.
+    # Edits of outputs.
 
     def delete(self) -> str:
         results = self.build.results
@@ -292,7 +293,7 @@ class Sequence:
                 process.send_signal(signal.SIGKILL if what == "snakemake" else signal.SIGINT)
             self.kills += 1
         process.wait(300)
-        time.sleep(1)  # steps end with their Snakemake
+        time.sleep(1)  # steps end together with Snakemake
         subprocess.run([*self.command(), "--unlock"], cwd=self.build.root, capture_output=True)
         return f"killed {hit}, with {retries or 'no retries'}"
 
@@ -312,10 +313,10 @@ class Sequence:
     def command(self) -> list[str]:
         return [*self.build.command(2), "--keep-going", "--rerun-incomplete"]
 
-    # The whole.
+    # The complete sequence.
 
     def play(self, rounds: int) -> None:
-        """Change and run, some times over."""
+        """Change and run, several times."""
         for _ in range(rounds):
             for edit in self.rng.sample(self.EDITS, self.rng.choice([1, 2, 2])):
                 self.story.append(edit(self))
@@ -334,7 +335,7 @@ class Sequence:
             subprocess.run(["cp", "-a", self.build.root / name, fresh.root / name], check=True)
         fresh.snakemake()
         mine, theirs = contents(self.build.results), contents(fresh.results)
-        # Intermediates that somebody deleted and no later step needed stay away.
+        # Deleted intermediates that no later step needed are not restored.
         wrong = [
             name
             for name, digest in theirs.items()
@@ -369,7 +370,8 @@ def play(seed: int, base: Project, scratch: Path, rounds: int = 2) -> Sequence:
 def many(first: int, count: int, report: Callable[[str], object] = print) -> int:
     """Play sequences with the seeds from `first` on; the number of those that went wrong."""
     wrong = kills = 0
-    with tempfile.TemporaryDirectory(prefix="reben-fuzz-") as folder:
+    with tempfile.TemporaryDirectory(prefix="reben-fuzz-") as folder, served() as environment:
+        os.environ.update(environment)
         base = finished(Path(folder, "base"))
         for seed in range(first, first + count):
             scratch = Path(folder, str(seed))

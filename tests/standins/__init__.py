@@ -1,1 +1,1 @@
-"""Stand-ins for what the tests cannot have: CDSE and sen2cor."""
+"""Stand-ins for what is not available in tests: CDSE and sen2cor."""

@@ -1,4 +1,4 @@
-"""What the stand-in for CDSE answers to each request, over HTTP."""
+"""The HTTP answers of the CDSE stand-in to each request."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ class Server(ThreadingHTTPServer):
         self.standin = standin
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that hang up are what this is for."""
+        """Clients that hang up are expected here."""
 
 
 class _Base(BaseHTTPRequestHandler):
@@ -55,7 +55,7 @@ class _Base(BaseHTTPRequestHandler):
         if mishap == "drop":
             self.connection.shutdown(socket.SHUT_RDWR)
         elif mishap == "redirect":
-            # Another host by name, so that a careful client takes its token off.
+            # A different host name, so that a careful client drops its token.
             where = f"http://localhost:{self.standin.foreign.server_port}"
             self.answer(
                 302, {}, Location=f"{where}/{self.path.partition('(')[2].partition(')')[0]}"
@@ -63,7 +63,7 @@ class _Base(BaseHTTPRequestHandler):
         elif mishap == "429":
             self.answer(429, {"detail": "too many"}, Retry_After="0")
         else:
-            # Repeats what was sent, as careless servers do.
+            # Echoes the request, as careless servers do.
             self.answer(int(mishap), {"detail": str(self.headers)})
 
     def send_archive(self, archive: "Archive", mishap: str | None) -> None:
@@ -213,7 +213,7 @@ def _matches(archive: "Archive", question: str) -> bool:
 
 
 class ForeignHandler(_Base):
-    """A host that has the archives but no business with tokens and passwords."""
+    """A host that has the archives but must not get tokens or passwords."""
 
     def do_POST(self) -> None:
         self.standin.counts.leaked.append("a form")

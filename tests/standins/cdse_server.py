@@ -1,7 +1,7 @@
-"""A stand-in for CDSE on loopback: catalogue, tokens and archives, and every mishap.
+"""A stand-in for CDSE on loopback: catalogue, tokens and archives, and all kinds of failures.
 
-It answers in the form of the recorded catalogue answer, counts what is asked of it, and
-misbehaves as a plan says: a function that is asked once a request and names a mishap.
+It answers in the form of the recorded catalogue answer, counts requests, and fails
+according to a plan: a function that is called for each request and names a failure.
 """
 
 import hashlib
@@ -40,12 +40,12 @@ Plan = Callable[[str, int], str | None]
 
 
 def well(kind: str, number: int) -> str | None:
-    """The plan of a good day."""
+    """The plan without failures."""
     return None
 
 
 def bad_night(seed: int, share: float = 0.3) -> Plan:
-    """A plan by which a share of all requests fails at random, in all ways before one recurs."""
+    """A plan in which a share of requests fails at random, in all ways before one recurs."""
     lock = threading.Lock()
     rngs: dict[str, random.Random] = {}
     ways: dict[str, list[str]] = {}
@@ -65,7 +65,7 @@ def bad_night(seed: int, share: float = 0.3) -> Plan:
 
 @dataclass
 class Archive:
-    """A product on offer."""
+    """An available product."""
 
     name: str
     id: str
@@ -73,7 +73,7 @@ class Archive:
     published: str = "2023-08-23T09:26:23.105134Z"
     cloud_cover: float = 5.0
     online: bool = True
-    #: What the catalogue calls it, where not `name`.
+    #: Its name in the catalogue, if not `name`.
     renamed: str | None = None
     #: What it shows, degrees; None: the catalogue does not say.
     footprint: shapely.Geometry | None = None
@@ -81,7 +81,7 @@ class Archive:
     checksums: dict[str, str] | None = None
 
     def entry(self) -> dict[str, Any]:
-        """The product as the recorded catalogue answer has it."""
+        """The product in the form of the recorded catalogue answer."""
         sums = self.checksums
         if sums is None:
             sums = {
@@ -106,13 +106,13 @@ class Archive:
 
 @dataclass
 class Counts:
-    """What the server has seen."""
+    """Statistics of the server."""
 
     requests: Counter[str] = field(default_factory=Counter)
     mishaps: Counter[str] = field(default_factory=Counter)
-    #: Whole, right archives sent, by id.
+    #: Complete, correct archives sent, by id.
     completed: Counter[str] = field(default_factory=Counter)
-    #: Requests for an archive that had been sent whole and right.
+    #: Requests for an archive that was already sent completely and correctly.
     after_completion: Counter[str] = field(default_factory=Counter)
     resumed: int = 0
     now: int = 0
@@ -122,7 +122,7 @@ class Counts:
 
 
 class CdseServer:
-    """The stand-in; `environment` points reben at it."""
+    """The stand-in; `environment` points reben to it."""
 
     def __init__(self, archives: list[Archive], plan: Plan = well, token_life_s: float = 600):
         self.archives = {archive.id: archive for archive in archives}

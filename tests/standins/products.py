@@ -1,4 +1,4 @@
-"""Small products as CDSE hands them out."""
+"""Small products as delivered by CDSE."""
 
 import io
 import uuid
@@ -11,7 +11,7 @@ from reben.config.product_table import Product
 from reben.synthetic import ProductSpec, write_product
 from tests.standins.cdse_server import Archive
 
-#: An MGRS tile, its UTM zone and a corner in it, for as many names as a test wants.
+#: An MGRS tile, its UTM zone and a corner in it, for any number of names.
 _EAST_M, _NORTH_M, _EPSG = 342_000, 5_340_000, 32633
 
 
@@ -37,7 +37,7 @@ def make(root: Path, number: int = 0, level: str = "L1C", **changes: object) -> 
 
 
 def zipped(safe: Path, extra: Iterable[tuple[str, bytes]] = ()) -> bytes:
-    """A product as CDSE's zipper packs it: no empty folders, no HTML, a preview more."""
+    """A product as packed by CDSE's zipper: no empty folders, no HTML, an extra preview."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as packed:
         for path in sorted(safe.rglob("*")):
@@ -57,7 +57,7 @@ def archive(safe: Path, **changes: object) -> Archive:
 
 
 def listed(archive: Archive, *, bare: bool = False) -> Product:
-    """The product's row in a table: as `reben.products` writes it, or its name and id alone."""
+    """The product's row in a table: as written by `reben.products`, or only name and id."""
     if bare:
         return Product(archive.name, archive.name[7:10], "cdse", id=archive.id)
     return Entry.parse(archive.entry()).to_product()

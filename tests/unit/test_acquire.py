@@ -1,4 +1,4 @@
-"""A product comes here whole, from wherever it is, or not at all."""
+"""A product arrives complete, from any source, or not at all."""
 
 import contextlib
 import os
@@ -103,7 +103,7 @@ def test_a_zip_that_is_not_as_the_table_has_it(
 ) -> None:
     path = tmp_path / "any.zip"
     path.write_bytes(products.zipped(safe))
-    with pytest.raises(ProductError, match=rf"any\.zip: not as the product table has it: {why}"):
+    with pytest.raises(ProductError, match=rf"any\.zip: does not match the product table: {why}"):
         run(tmp_path, local(path, safe.stem, **values))
     assert only(tmp_path / "out") == []
 
@@ -218,7 +218,7 @@ def test_an_archive_that_is_no_good_is_not_trusted_again(
 ) -> None:
     [archive] = server.archives.values()
     good, archive.content = archive.content, b"PK but nothing else"
-    with pytest.raises(ProductError, match="expected a whole zip"):
+    with pytest.raises(ProductError, match="expected a complete zip"):
         run(tmp_path, products.listed(archive))
     assert only(tmp_path / "out") == []
     archive.content = good
@@ -229,13 +229,13 @@ def test_an_id_of_another_product_is_an_error(server: CdseServer, tmp_path: Path
     [archive] = server.archives.values()
     product = products.listed(archive, bare=True)
     other = Product(product.product.replace("UUP", "UVP"), "L1C", "cdse", id=product.id)
-    with pytest.raises(ConfigError, match=f"its id .* is that of {archive.name}"):
+    with pytest.raises(ConfigError, match=f"its id .* belongs to {archive.name}"):
         run(tmp_path, other)
 
 
 @pytest.fixture
 def store(safe: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An S3 stand-in that holds the product, with keys in the environment."""
+    """An S3 stand-in with the product, and keys in the environment."""
     running = ThreadedMotoServer(port=0, verbose=False)
     running.start()
     host, port = running.get_host_and_port()
@@ -274,7 +274,7 @@ def test_s3(store: str, safe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     real = object_store._client
 
     class Breaking:
-        """A client that breaks off at the third file, and counts."""
+        """A client that fails at the third file, and counts."""
 
         def __init__(self, *arguments: object) -> None:
             self.client = real(*arguments)  # type: ignore[arg-type]
@@ -338,7 +338,7 @@ def test_the_settings_of_another_cloud_are_ignored(
 
 
 class Dripping(BaseHTTPRequestHandler):
-    """An object store whose first answer drips."""
+    """An object store whose first answer is very slow."""
 
     content = bytes(40_000)
     answers = 0
@@ -377,7 +377,8 @@ def test_an_object_that_drips_is_fetched_anew(
         keys = credentials.Login(credentials.Secret("key"), credentials.Secret("secret"))
         started = time.monotonic()
         object_store.fetch("x", "/eodata/x.SAFE", tmp_path / "x.SAFE", service, keys)
-        assert time.monotonic() - started < 8  # the first answer takes ten seconds
+        # The first answer would take fifty seconds; a busy machine takes some for the second.
+        assert time.monotonic() - started < 40
         server.shutdown()
     assert (tmp_path / "x.SAFE" / "a").read_bytes() == Dripping.content
     assert "the stream has stalled at" in caplog.text

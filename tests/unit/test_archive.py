@@ -1,4 +1,4 @@
-"""Archives from outside: the harmless are unpacked, the rest refused before a byte is written."""
+"""External archives: harmless ones are unpacked, others refused before a byte is written."""
 
 import copy
 import io
@@ -110,7 +110,7 @@ def test_an_entry_larger_than_it_says_is_refused(tmp_path: Path) -> None:
     path.write_bytes(data)
     target = tmp_path / "target"
     target.mkdir()
-    with pytest.raises(ProductError, match=r"liar\.zip: expected a whole zip"):
+    with pytest.raises(ProductError, match=r"liar\.zip: expected a complete zip"):
         archive.unpack(path, PRODUCT, target)
     assert sum(p.stat().st_size for p in target.rglob("*") if p.is_file()) <= 20
 
@@ -126,7 +126,7 @@ def test_too_many_entries_are_refused(tmp_path: Path) -> None:
 def test_a_cut_archive_is_an_error_with_its_name(tmp_path: Path, length: int) -> None:
     path = write_zip(tmp_path / "cut.zip", (f"{TOP}/image", os.urandom(1000)))
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(ProductError, match=r"cut\.zip: expected a whole zip .* fetch it again"):
+    with pytest.raises(ProductError, match=r"cut\.zip: expected a complete zip .* fetch it again"):
         archive.unpack(path, PRODUCT, tmp_path)
 
 
@@ -138,7 +138,7 @@ def test_a_flipped_bit_is_an_error(tmp_path: Path) -> None:
     data[data.index(b"pixels")] ^= 1
     path = tmp_path / "flipped.zip"
     path.write_bytes(data)
-    with pytest.raises(ProductError, match=r"flipped\.zip: expected a whole zip"):
+    with pytest.raises(ProductError, match=r"flipped\.zip: expected a complete zip"):
         archive.unpack(path, PRODUCT, tmp_path)
 
 

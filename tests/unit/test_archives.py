@@ -75,7 +75,7 @@ def test_the_bytes_depend_on_nothing_but_the_patches(
 
 
 def test_threads_do_not_show_in_many_blocks(tmp_path: Path) -> None:
-    """As large as takes several compression jobs, which the small build does not."""
+    """Large enough for several compression jobs, unlike the small build."""
     root = tmp_path / "root"
     (root / "t" / "p_0_0").mkdir(parents=True)
     noise = hashlib.shake_256(b"pixels").digest(1 << 20) * 24

@@ -1,4 +1,4 @@
-"""Gathering from shards: exactly what is kept, in order, or a plain refusal."""
+"""Collecting entries from shards: exactly the kept ones, in order, or a clear error."""
 
 from collections import namedtuple
 from pathlib import Path
@@ -21,7 +21,7 @@ TILES = [f"S2A_MSIL2A_{day}T101031_N9999_R022_T33UU{letter}" for day, letter in
 
 
 def s1_name(tile: str, col: int, row: int) -> str:
-    """Sentinel-1 scenes pass over several tiles, so their order is another."""
+    """Sentinel-1 scenes cover several tiles, so their order differs."""
     return f"S1A_IW_GRDH_1SDV_201706{10 + col % 2}T165043_{tile[-5:]}_{col}_{row}"
 
 
@@ -54,7 +54,7 @@ Cell = tuple[str, int, int]
 def tables(
     folder: Path, kept: list[Cell], dropped: list[Cell] | None = None, paired: bool = True
 ) -> list[str]:
-    """The tables that say what is kept, as arguments of the step."""
+    """The tables of kept patches, as arguments of the step."""
     cells = kept + (dropped or [])
     frame = pl.DataFrame(
         {
@@ -159,7 +159,7 @@ def test_shard_with_too_few_entries_is_named(tmp_path: Path) -> None:
     with write_lmdb(tmp_path / f"{TILES[0]}.lmdb"):
         pass
     table = tables(tmp_path, [(TILES[0], 0, 0)])
-    with pytest.raises(StoreError, match="1 entries of it are kept, but it has 0"):
+    with pytest.raises(StoreError, match="1 of its entries are kept, but it has 0"):
         main([*table, "--s2", f"{tmp_path}/{TILES[0]}.lmdb",
               "--out", f"{tmp_path}/x.lmdb"])  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""STAC, Croissant, GeoParquet and the card: valid, readable, and of one opinion."""
+"""STAC, Croissant, GeoParquet and the card: valid, readable and consistent."""
 
 import json
 import re

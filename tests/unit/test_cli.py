@@ -1,4 +1,4 @@
-"""What a step says of its arguments and of what goes wrong, and how it ends."""
+"""What a step says about its arguments and about errors, and how it ends."""
 
 import errno
 import os

@@ -59,7 +59,7 @@ def test_every_step_has_a_version_and_imports_what_it_uses():
 
 @pytest.mark.parametrize("step", ["corine", "funnel", "overview", "report", "reference_maps"])
 def test_what_reads_verdicts_and_tables_does_not_depend_on_the_readers_of_products(step):
-    """Else an edit of the XML reader clips Europe again."""
+    """Otherwise editing the XML reader would clip Europe again."""
     assert [name for name in closure(step) if name.startswith("safe.")] == []
 
 
@@ -68,7 +68,7 @@ SHARED = ("config", "domain", "land_cover", "pictures", "results", "runtime", "s
 
 @pytest.mark.parametrize("folder", SHARED)
 def test_what_lies_in_a_shared_folder_imports_no_step(folder):
-    """Else an edit of the step makes all that share it run again."""
+    """Otherwise editing the step would rerun all rules that share it."""
     loose = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
     for path in (PACKAGE / folder).glob("*.py"):
         assert closure(f"{folder}.{path.stem}") & loose == set(), path

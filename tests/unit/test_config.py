@@ -105,7 +105,7 @@ def test_absent_inputs_are_named_with_their_key():
     config = {**DEFAULTS, "products": products, "corine": corine}
     absent = absent_inputs(config, {})
     assert absence(absent) == (
-        f"these inputs are not there, seen from {Path.cwd()}:\n  corine.path: nowhere.gpkg"
+        f"these inputs do not exist, seen from {Path.cwd()}:\n  corine.path: nowhere.gpkg"
     )
     corine["path"] = products
     assert absent_inputs(config, {}) == {}

@@ -88,7 +88,7 @@ def test_two_layers_need_a_choice(tmp_path):
 
 
 def test_of_several_layers_the_one_named_as_the_file_is_taken(tmp_path):
-    """As in the release of CLC 2018, whose overseas departments are layers of their own."""
+    """As in the release of CLC 2018, whose overseas departments are separate layers."""
     path = tmp_path / "U2018_CLC2018_V2020_20u1.gpkg"
     for name in ("U2018_CLC2018_V2020_20u1_FR_GLP", "u2018_clc2018_v2020_20u1"):
         write_layer(path, [(211, box(0, 0))], layer=name)
@@ -103,7 +103,7 @@ def test_a_layer_of_lines_is_refused_and_named(tmp_path):
 
 
 def test_any_kind_of_polygon_and_of_code_is_read(tmp_path):
-    """GeoJSON does not say what it holds, heights mean nothing, codes may be numbers."""
+    """GeoJSON does not state its geometry type, heights are ignored, codes may be numbers."""
     shapes = [
         shapely.force_3d(box(0, 0), 7),
         shapely.MultiPolygon([box(1, 0), box(2, 2)]),
@@ -142,7 +142,7 @@ def test_an_unknown_code_is_refused(tmp_path):
 
 def test_no_overlap_is_an_error(tmp_path):
     path = write_layer(tmp_path / "x.gpkg", [(211, box(100, 100))])
-    message = rf"^{TILE}: .*no polygon lies in the tile at \(300000, 5397600"
+    message = rf"^{TILE}: .*no polygon overlaps the tile at \(300000, 5397600"
     with pytest.raises(VectorError, match=message):
         clip_corine(PolygonLayer.open(path), [VERDICT], tmp_path)
 
@@ -160,7 +160,7 @@ def test_invalid_polygons_are_repaired_and_reported(tmp_path, caplog):
 
 
 def test_a_polygon_without_area_is_left_out_and_reported(tmp_path, caplog):
-    """It holds no pixel's centre; among two million polygons one must not stop a build."""
+    """It contains no pixel centre; one of two million polygons must not stop a build."""
     line = shapely.Polygon([(300_000, 5_400_000), (301_200, 5_400_000), (300_000, 5_400_000)])
     path = write_layer(tmp_path / "x.gpkg", [(211, line), (311, box(0, 0))])
     assert PolygonLayer.open(path).clip(SQUARE).codes.tolist() == [311]
@@ -168,7 +168,7 @@ def test_a_polygon_without_area_is_left_out_and_reported(tmp_path, caplog):
 
 
 def test_what_becomes_invalid_by_reprojection_is_repaired(tmp_path):
-    """A hole may touch its shell between two vertices, which after reprojection are no line."""
+    """A hole may touch its shell between two vertices, which reprojection moves off the line."""
     x, y = 4_545_000, 2_780_000
     hole = [(x, y + 10_000), (x + 5000, y + 10_010), (x + 5000, y + 9990)]
     shape = shapely.Polygon(
@@ -188,7 +188,7 @@ def test_what_becomes_invalid_by_reprojection_is_repaired(tmp_path):
 def test_a_polygon_beyond_the_reach_of_the_zone_is_refused(tmp_path):
     shape = shapely.Polygon([(0, 0), (105, 0), (15, 60)])
     path = write_layer(tmp_path / "x.gpkg", [(211, shape)], crs="EPSG:4326")
-    with pytest.raises(VectorError, match=r"x\.gpkg, .*reaches too far .* EPSG:32633; cut"):
+    with pytest.raises(VectorError, match=r"x\.gpkg, .*extends too far .* EPSG:32633; cut"):
         PolygonLayer.open(path).clip(SQUARE)
 
 
@@ -208,7 +208,7 @@ def test_unchanged_clips_are_not_touched_and_old_ones_go(layer_file, tmp_path):
     layer_file.unlink()
     before = clip_corine(PolygonLayer.open(write_layer(layer_file, squares)), [VERDICT, other], out)
     times = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
-    # The same polygons in another order and file, and one that only the second tile sees changed.
+    # The same polygons in another order and file, with a change that only affects the second tile.
     layer_file.unlink()
     squares[2] = (312, box(1, 1))
     after = clip_corine(
@@ -230,7 +230,7 @@ def test_a_rejected_tile_has_an_empty_clip(layer_file, tmp_path):
 
 
 def test_polygons_are_reprojected_before_they_are_clipped(tmp_path):
-    """A long edge in EPSG:3035 stays the chord that the whole polygon has."""
+    """A long edge in EPSG:3035 stays the chord of the complete polygon."""
     far = shapely.box(4_400_000, 2_600_000, 4_800_000, 2_900_000)
     path = write_layer(tmp_path / "x.gpkg", [(211, far)], crs="EPSG:3035")
     grid = TileGrid(32633, 300_000, 5_400_000, 109_800)
@@ -267,7 +267,7 @@ shapes = st.lists(
 @settings(max_examples=25)
 @given(shapes)
 def test_counts_equal_a_point_in_polygon_test(tmp_path_factory, drawn):
-    """The oracle asks shapely for every pixel centre; it does not rasterise."""
+    """The oracle tests every pixel centre with shapely; it does not rasterise."""
     codes, polygons, taken = [], [], shapely.Polygon()
     for code, points in drawn:
         shape = shapely.difference(shapely.convex_hull(shapely.MultiPoint(points)), taken)
@@ -321,7 +321,7 @@ def test_only_valid_patches_get_a_map(tmp_path):
 
 
 def test_the_published_reference_map(reference, tmp_path):
-    """Patch 26_57, the one whose polygons in the reference scene are the true ones."""
+    """Patch 26_57, the only one with real polygons in the reference scene."""
     grid = TileGrid(32633, 300_000, 5_400_000, 109_800)
     clip = PolygonLayer.open(reference / "scene/U2018_CLC2018_V2020_20u1.gpkg").clip(grid)
     raster = rasterise(grid, clip.codes, shapely.from_wkb(clip.wkb))

@@ -110,12 +110,12 @@ def test_a_point_is_no_country(tmp_path, caplog, suffix):
 
 def test_a_zone_without_any_country_near_is_an_error(tmp_path):
     path = write_outlines(tmp_path / "c.gpkg", Far=shapely.box(-80, 0, -70, 5))
-    with pytest.raises(VectorError, match=r"no country outline comes within 60° of EPSG:32633"):
+    with pytest.raises(VectorError, match=r"no country outline is within 60° of EPSG:32633"):
         nearest_country(squares((500_000, 5_200_000)), 32633, read_countries(path))
 
 
 def write_outlines(path, **shapes):
-    """Countries by name; what is called None has no name."""
+    """Countries by name; those called None have no name."""
     names = [None if name == "None" else name for name in shapes]
     gpd.GeoDataFrame({"name": names}, geometry=list(shapes.values()), crs=4326).to_file(path)
     return path
@@ -154,7 +154,7 @@ def test_the_nearest_may_lie_beyond_the_date_line(tmp_path, epsg, place, west, e
 
 
 def test_leaving_out_far_outlines_changes_nothing(tmp_path):
-    """The oracle measures from every patch to every outline."""
+    """The oracle measures the distance from every patch to every outline."""
     rng = np.random.default_rng(3)
     centres = rng.uniform((5, 40), (25, 60), (30, 2))
     shapes = {

@@ -1,4 +1,4 @@
-"""Credentials come from the environment or netrc, and show nowhere."""
+"""Credentials come from the environment or netrc, and are never displayed."""
 
 import pickle
 import traceback
@@ -60,7 +60,7 @@ def test_a_netrc_that_others_can_read_is_refused(tmp_path: Path) -> None:
 
 def test_a_malformed_netrc_is_not_quoted(tmp_path: Path) -> None:
     given = netrc(tmp_path / "netrc", "machine x login a hunter2 pass\n")
-    with pytest.raises(ConfigError, match="not in netrc form") as error:
+    with pytest.raises(ConfigError, match="not a valid netrc file") as error:
         credentials.account(URL, given)
     assert "hunter2" not in "".join(traceback.format_exception(error.value))
 
@@ -78,8 +78,8 @@ def test_a_secret_does_not_show() -> None:
     [
         ("STALL_S", "soon", "seconds above 0"),
         ("PATIENCE_S", "-1", "seconds above 0"),
-        ("DOWNLOAD", "zipper.example.org", "an address as https://zipper"),
-        ("CATALOGUE", "http://example.org:port", "an address as https://catalogue"),
+        ("DOWNLOAD", "zipper.example.org", "an address like https://zipper"),
+        ("CATALOGUE", "http://example.org:port", "an address like https://catalogue"),
     ],
 )
 def test_the_service_is_checked(

@@ -1,4 +1,4 @@
-"""The reader: right pixels, right patches, in any process; and readers that others wrote."""
+"""The reader: correct pixels and patches, in any process; and third-party readers."""
 
 import multiprocessing
 import pickle
@@ -40,7 +40,7 @@ ROWS = [
 
 
 def expected(i: int, bands: tuple[str, ...] = S2_BANDS) -> np.ndarray:
-    """By the definition: repeat every pixel of each band."""
+    """By definition: repeat every pixel of each band."""
     arrays = s1_arrays(i) | s2_arrays(i)
     return np.stack(
         [arrays[b].repeat(120 // len(arrays[b]), 0).repeat(120 // len(arrays[b]), 1) for b in bands]
@@ -89,7 +89,7 @@ def test_a_patch_belongs_to_who_asked_for_it(folder: Path) -> None:
 def test_patches_of_another_side_keep_their_size(tmp_path: Path, patch_side_m: int) -> None:
     value = save(s2_arrays(0, patch_side_m))
     assert stack_bands(value, S2_BANDS, None).shape == (12, patch_side_m // 10, patch_side_m // 10)
-    # Bands of 20 m alone come in the size of the patch, too.
+    # Bands of 20 m alone also have the size of the patch.
     assert stack_bands(value, ["B05"], None).shape == (1, patch_side_m // 10, patch_side_m // 10)
 
 
@@ -258,7 +258,7 @@ def test_package_does_without_torch() -> None:
 
 
 class ConfigILMReader:
-    """Opens and reads as ConfigILM's BENv2 reader does."""
+    """Opens and reads like ConfigILM's BENv2 reader."""
 
     def __init__(self, path: Path) -> None:
         self.env = lmdb.open(

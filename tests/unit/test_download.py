@@ -1,4 +1,4 @@
-"""One download through every mishap that the stand-in knows."""
+"""One download through every failure that the stand-in has."""
 
 import hashlib
 import logging
@@ -24,7 +24,7 @@ NAME = "S2A_MSIL1C_20170613T101031_N0205_R022_T33UUP_20170613T101608"
 
 
 def first(*mishaps: str) -> Plan:
-    """The first downloads fail so, one after the other."""
+    """The first downloads fail in these ways, one after the other."""
 
     def plan(kind: str, number: int) -> str | None:
         return mishaps[number] if kind == "download" and number < len(mishaps) else None
@@ -104,7 +104,7 @@ def test_a_download_killed_before_its_check_is_not_fetched_again(
 
 
 def test_a_finished_archive_is_checked_again_and_kept(server: CdseServer, tmp_path: Path) -> None:
-    """Also one that was made anew since the product table was written."""
+    """Also one that was regenerated since the product table was written."""
     old = (7, "md5:" + "0" * 32)
     fetch(server, tmp_path / "product.zip", expected=old)
     fetch(server, tmp_path / "product.zip", expected=old)
@@ -143,7 +143,7 @@ def test_an_archive_made_anew_since_the_table_is_taken_with_a_warning(
 ) -> None:
     fetch(server, tmp_path / "product.zip", expected=(7, "md5:" + "0" * 32))
     assert (tmp_path / "product.zip").read_bytes() == CONTENT
-    assert "made anew since the product table was written" in caplog.text
+    assert "regenerated since the product table was written" in caplog.text
 
 
 def test_bytes_that_never_agree_are_not_kept(server: CdseServer, tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_refused_account_stops_at_once(
 
 
 def test_a_login_under_maintenance_is_waited_for(server: CdseServer, tmp_path: Path) -> None:
-    """It sends elsewhere, where the password does not go."""
+    """It redirects elsewhere, and the password is not sent there."""
     server.plan = lambda kind, number: "redirect" if kind == "token" and number < 2 else None
     fetch(server, tmp_path / "product.zip")
     assert server.counts.requests["token"] == 3
@@ -189,7 +189,7 @@ def test_refusals_between_which_bytes_arrive_are_survived(
 def test_a_page_of_a_service_under_maintenance_is_no_archive(
     server: CdseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However often it comes: its end is waited for as that of a 503."""
+    """Even repeatedly: we wait for its end as for that of a 503."""
     monkeypatch.setenv("REBEN_CDSE_PAUSE_S", "0.0001")
     server.plan = first(*(["page"] * 8))
     fetch(server, tmp_path / "product.zip")
@@ -199,7 +199,7 @@ def test_a_page_of_a_service_under_maintenance_is_no_archive(
 def test_the_proxy_of_the_environment_is_used(
     server: CdseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The stand-in is asked as a proxy is, for an address that nobody has."""
+    """The stand-in serves as a proxy, for an address that does not exist."""
     root = server.environment["REBEN_CDSE_CATALOGUE"].removesuffix("/odata/v1")
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value.replace(root, "http://cdse.invalid"))

@@ -1,4 +1,4 @@
-"""Encoding gives what safetensors itself and the published converter give."""
+"""Encoding gives the same as safetensors itself and the published converter."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ Arrays = dict[str, NDArray[np.generic]]
 
 
 def entries_of(path: Path) -> dict[str, bytes]:
-    """Read as anybody would."""
+    """Read with standard tools."""
     with lmdb.open(str(path), readonly=True, lock=False) as env, env.begin() as txn:
         return {key.decode(): value for key, value in txn.cursor()}
 
@@ -35,7 +35,7 @@ def write_patches_table(path: Path, ids: list[str], valid: list[bool]) -> Path:
 
 @pytest.fixture(scope="module")
 def download(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Arrays]]:
-    """Folders in the published layout, and the tensors of the entries they stand for."""
+    """Folders in the published layout, and the tensors of their entries."""
     root = tmp_path_factory.mktemp("download")
     expected: dict[str, Arrays] = {}
     for i, (col, row) in enumerate([(0, 0), (0, 1), (10, 3), (90, 90)]):
@@ -81,7 +81,7 @@ def test_v1_layout(tmp_path: Path) -> None:
 
 
 def test_published_patches(reference: Path, tmp_path: Path) -> None:
-    """Byte for byte what the published converter made of the same GeoTIFFs."""
+    """Byte for byte what the published converter made from the same GeoTIFFs."""
     folder = reference / "patches/tiffs/BigEarthNet"
     out = tmp_path / "x.lmdb"
     main(["--s2", f"{folder}/BigEarthNet-S2", "--s1", f"{folder}/BigEarthNet-S1",
@@ -213,7 +213,7 @@ def test_half_a_command_is_refused(arguments: list[str]) -> None:
 
 
 def test_values_are_those_of_safetensors() -> None:
-    """Whatever order the layers are given in: the library sorts them its own way."""
+    """In any order of the layers: the library sorts them itself."""
     arrays = {"b": np.arange(9, dtype="uint16").reshape(3, 3), "c": np.ones((2, 2), "float32"),
               "a": np.arange(4, dtype="uint16").reshape(2, 2)}  # fmt: skip
     layout = ValueLayout.of({name: (len(a), str(a.dtype)) for name, a in arrays.items()})

@@ -22,7 +22,7 @@ ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 CONDA_NAMES = {"lmdb": "python-lmdb", "matplotlib": "matplotlib-base"}
 #: Names on conda-forge of imported modules, where they differ.
 MODULES = {**CONDA_NAMES, "yaml": "pyyaml", "PIL": "pillow", "botocore": "boto3"}
-#: Libraries that wheels hold within and conda-forge has as packages; no step imports them.
+#: Libraries bundled in wheels but packages on conda-forge; no step imports them.
 LIBRARIES = {"libgdal-core", "geos", "proj"}
 
 
@@ -44,7 +44,7 @@ def rules() -> list[tuple[str, str, str]]:
 
 
 def trees(step: str) -> list[ast.AST]:
-    """The code of a step and of what it imports of reben."""
+    """The code of a step and of its imports from reben."""
     found = []
     for name in sorted(closure(step)):
         path = PACKAGE.joinpath(*name.split("."))
@@ -54,19 +54,19 @@ def trees(step: str) -> list[ast.AST]:
 
 
 def third_party(step: str) -> set[str]:
-    """The packages that a step and what it imports of reben need, by their conda names."""
+    """The packages needed by a step and its imports from reben, by their conda names."""
     found = set()
     for node in trees(step):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module.split(".")[0])
-    found -= {*sys.stdlib_module_names, "reben", "_typeshed"}  # the last for type checkers alone
+    found -= {*sys.stdlib_module_names, "reben", "_typeshed"}  # the last only for type checkers
     return {MODULES.get(name, name.replace("_", "-")) for name in found}
 
 
 def opens_any_image(step: str) -> bool:
-    """Whether its code has a `rasterio.open` for reading that is not kept to one driver."""
+    """Whether its code has a `rasterio.open` for reading that is not restricted to one driver."""
     return any(
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
@@ -96,7 +96,7 @@ def test_each_package_has_one_version_in_all_environments() -> None:
             versions.setdefault(name, set()).add(version)
     assert versions.keys() >= LIBRARIES
     assert {name: found for name, found in versions.items() if len(found) > 1} == {}
-    assert versions[CONDA_PACKAGE] == versions["libgdal-core"]  # a plugin of just this GDAL
+    assert versions[CONDA_PACKAGE] == versions["libgdal-core"]  # a plugin for exactly this GDAL
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
@@ -132,7 +132,7 @@ def test_environment_has_nothing_else(environment: Path) -> None:
     if any(map(opens_any_image, steps)):
         needed.add(CONDA_PACKAGE)
     beyond = pins(environment).keys() - {"python"} - needed
-    # The audit records the versions of what the other steps were run with, without importing it.
+    # The audit records the versions of packages used by other steps, without importing them.
     others = (
         set().union(*map(pins, ENVIRONMENTS)) - needed if environment.stem == "audit" else set()
     )

@@ -145,7 +145,7 @@ def test_a_list_of_patches_of_another_size_is_refused():
 
 
 def test_v1_names_mean_nothing_without_an_alignment(tmp_path):
-    """They would match no patch, and every flag would be false."""
+    """They would match no patch, so every flag would be false."""
     path = tmp_path / "l.csv"
     path.write_text(f"{IDS[0]}\nS2A_MSIL2A_20170613T101031_0_3\n")
     assert len(read_names(path, aligned=True)) == 2
@@ -183,7 +183,7 @@ def test_alignment_minds_mission_date_and_tile(tmp_path):
 
 
 def test_a_bad_pair_table_is_refused(tmp_path):
-    with pytest.raises(TableError, match=r"v1\.csv: 1 rows are no pair"):
+    with pytest.raises(TableError, match=r"v1\.csv: 1 rows are not pairs"):
         read_pairs(pairs_file(tmp_path, "x,y"))
     with pytest.raises(TableError, match=r"v1\.csv: .*found no row"):
         read_pairs(pairs_file(tmp_path))
@@ -201,7 +201,7 @@ def test_a_bad_pair_table_is_refused(tmp_path):
 def test_the_names_of_a_pair_must_be_of_one_place(tmp_path, s2):
     s1 = "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_0_1"
     path = pairs_file(tmp_path, f"{s1.replace('_0_1', '_0_2')},{V1[:-1]}2", f"{s1},{s2}")
-    with pytest.raises(TableError, match=r"v1\.csv: 1 rows are no pair .* row 2: "):
+    with pytest.raises(TableError, match=r"v1\.csv: 1 rows are not pairs .* row 2: "):
         read_pairs(path)
 
 

@@ -1,4 +1,4 @@
-"""Outputs are whole or not there."""
+"""Outputs are complete or absent."""
 
 import bz2
 import os
@@ -36,7 +36,7 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path):
 
 
 def test_what_is_replaced_is_gone_at_once(tmp_path, monkeypatch):
-    """Were the old folder removed where it stands, a job killed then would leave half of it."""
+    """If the old folder were removed in place, a job killed then would leave half of it."""
     old = tmp_path / "x"
     old.mkdir()
     (old / "a").write_text("old")

@@ -1,4 +1,4 @@
-"""All real metadata at hand, every field that the project uses, against golden values.
+"""All available real metadata, every field that the project uses, against golden values.
 
 The values were taken from the XML by regular expressions and by eye, not by reben.safe.
 """
@@ -19,7 +19,7 @@ from reben.safe.xml_file import Metadata
 GOLDEN: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "data" / "golden_safe.json").read_text()
 )
-#: Fields that the verdict has as the XML has them.
+#: Fields that the verdict copies from the XML.
 _AS_THEY_ARE = (
     "indicators",
     "cloud_cover_percent",
@@ -40,7 +40,7 @@ def test_every_l2a_product_at_hand_is_golden(reference: Path) -> None:
 def test_metadata_is_golden(reference: Path, folder: str) -> None:
     golden = GOLDEN[folder]
     path = reference / "safe" / folder
-    # One of them has its granule's XML beside the product's.
+    # One of them has its granule's XML next to the product's.
     granules = list(path.glob("GRANULE/*"))
     product = L2AProduct.open(path) if granules else L2AProduct(path, path)
     verdict = check_quality(product, ProductName.parse(folder).tile, sorted(golden["indicators"]))

@@ -1,4 +1,4 @@
-"""Where patches lie in a tile."""
+"""The places of patches in a tile."""
 
 import pytest
 from hypothesis import given

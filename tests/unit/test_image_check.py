@@ -1,4 +1,4 @@
-"""Files that are found right without GDAL are those that GDAL finds right."""
+"""Files accepted without GDAL are those that GDAL accepts."""
 
 from pathlib import Path
 

@@ -28,7 +28,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, NDArray[np.ui
 
 
 class Recorder:
-    """An open image that notes which rows are asked of it."""
+    """An open image that records which rows are requested."""
 
     def __init__(self, dataset: rasterio.io.DatasetReader) -> None:
         self.dataset, self.rows = dataset, list[tuple[int, int]]()
@@ -54,9 +54,9 @@ def test_strips_of_any_height_make_the_image(
         np.testing.assert_array_equal(reader.read(height), pixels[top : top + height])
         top += height
     recorder.dataset.close()
-    # One piece follows on the other and ends with a row of internal tiles: none is decoded twice.
+    # Pieces are consecutive and end with a row of internal tiles: none is decoded twice.
     starts, stops = [a for a, _ in recorder.rows], [b for _, b in recorder.rows]
     assert starts == [0, *stops][: len(starts)]
     assert all(stop % BLOCK_PX == 0 or stop == len(pixels) for stop in stops)
-    # And none before it is needed.
+    # And none is decoded before it is needed.
     assert not stops or stops[-1] - top < BLOCK_PX

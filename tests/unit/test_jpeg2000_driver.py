@@ -23,7 +23,7 @@ TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 
 
 def run(step: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run a step with a GDAL that lacks the driver, as conda-forge's does by itself."""
+    """Run a step with a GDAL that lacks the driver, like conda-forge's alone."""
     return subprocess.run(
         [sys.executable, "-m", f"reben.{step}", *map(str, arguments)],
         env=os.environ | {"GDAL_SKIP": "JP2OpenJPEG", "PYTHONPATH": str(PACKAGE.parent)},
@@ -71,7 +71,7 @@ def test_sen2cor_is_not_started(tmp_path: Path) -> None:
 
 
 def test_the_steps_that_read_images_are_those_tested_here() -> None:
-    """The ones whose own code makes the reader; others import its module for something else."""
+    """Those whose own code uses the reader; others import its module for something else."""
     steps = {step for _, step, _ in rules() if opens_any_image(step)}
     reading = set()
     for step in steps:
@@ -103,8 +103,8 @@ def test_openjpeg_is_the_library_that_rasterio_brought() -> None:
     libraries = Path(rasterio.__file__).parents[1] / "rasterio.libs"
     names = [path.name for path in libraries.glob("libopenjp2*")]
     if not names:
-        pytest.skip("this rasterio is no wheel: its OpenJPEG is elsewhere")
-    import PIL._imaging  # has an OpenJPEG of its own, which is not the one
+        pytest.skip("this rasterio is not a wheel: its OpenJPEG is elsewhere")
+    import PIL._imaging  # has its own OpenJPEG, which does not count
 
     assert PIL._imaging.jp2klib_version
     version = provenance.openjpeg_version()
@@ -116,11 +116,11 @@ def test_openjpeg_is_the_library_that_rasterio_brought() -> None:
 def test_openjpeg_is_looked_for_after_an_image_was_opened(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Where it sits in a plugin, the process has no such library before that."""
+    """If it is in a plugin, the process has no such library before that."""
     real = Path("/proc/self/maps").read_text()
     lines = [line for line in real.splitlines() if "libopenjp2" in line]
     line = next((line for line in lines if "rasterio.libs" in line), lines[0])
-    # A path with a space in it, as a home folder may have.
+    # A path with a space, as in some home folders.
     library = tmp_path / "a folder" / "libopenjp2.so.7"
     library.parent.mkdir()
     library.symlink_to(line[line.index("/") :])

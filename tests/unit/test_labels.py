@@ -39,11 +39,11 @@ def test_the_43_classes():
     ("text", "message"),
     [
         ("code;class\n", "expected the columns code,class"),
-        ("code,class\n777,A\n", "line 2: '777' is no CORINE"),
+        ("code,class\n777,A\n", "line 2: '777' is not a CORINE"),
         ("code,class\n111,A\n111,B\n", "line 3: code 111 is repeated"),
         ("code,class\n111,\n", "line 2: code 111 is repeated or has no class"),
         ("code,class\n243,Agriculture, with trees\n", "line 2: expected two cells, found 3; put"),
-        ("code,class\n²11,A\n", "line 2: '²11' is no CORINE"),
+        ("code,class\n²11,A\n", "line 2: '²11' is not a CORINE"),
         ("code,class\n", "found no line"),
         ("code,class,class\n111,A,B\n", "expected the columns code,class, found code,class,class"),
     ],

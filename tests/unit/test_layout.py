@@ -1,4 +1,4 @@
-"""The places of results: one module that rules and tools share."""
+"""The paths of results: one module shared by rules and tools."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""LMDBs: written in order, whole or not at all, readable by anything that reads LMDB."""
+"""LMDBs: written in order, completely or not at all, readable by any LMDB library."""
 
 import errno
 import hashlib
@@ -29,7 +29,7 @@ def write(path: Path, entries: dict[str, bytes], transaction_bytes: int = 1 << 2
 
 
 def entries_of(path: Path) -> dict[str, bytes]:
-    """Read as anybody would."""
+    """Read with standard tools."""
     with lmdb.open(str(path), readonly=True, lock=False) as env, env.begin() as txn:
         return {key.decode(): value for key, value in txn.cursor()}
 
@@ -66,7 +66,7 @@ def append(path: Path, *keys: str, interrupt: bool = False) -> None:
 
 @pytest.mark.parametrize("second", ["a", "b"])
 def test_keys_must_ascend(tmp_path: Path, second: str) -> None:
-    message = rf"x\.lmdb: expected keys in sorted order .* found '{second}' after 'b'"
+    message = rf"x\.lmdb: expected unique keys in sorted order, found '{second}' after 'b'"
     with pytest.raises(StoreError, match=message):
         append(tmp_path / "x.lmdb", "b", second)
     assert not list(tmp_path.iterdir())
@@ -82,7 +82,7 @@ def test_a_failed_block_leaves_what_was_there(tmp_path: Path) -> None:
 
 @pytest.fixture
 def file_limit() -> Iterator[int]:
-    """No file may grow beyond 1 MB: what a full disk is to a program."""
+    """No file may grow beyond 1 MB, which acts like a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
     yield 1_000_000
@@ -107,7 +107,7 @@ def test_cut_off_store_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "x", {"a": bytes(100_000)})
     size = (path / "data.mdb").stat().st_size
     os.truncate(path / "data.mdb", size - 4096)
-    with pytest.raises(StoreError, match=f"cut off, expected {size} bytes, found {size - 4096}"):
+    with pytest.raises(StoreError, match=f"truncated, expected {size} bytes, found {size - 4096}"):
         content_digest(path)
 
 
@@ -163,7 +163,7 @@ def test_threads_that_start_together_share_one_opening(
     really_open = lmdb_store._open
 
     def slowly_open(path: Path) -> lmdb.Environment:
-        sleep(0.1)  # so that the second thread comes before the first is through
+        sleep(0.1)  # so that the second thread arrives before the first has finished
         return really_open(path)
 
     monkeypatch.setattr(lmdb_store, "_open", slowly_open)

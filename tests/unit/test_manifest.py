@@ -1,4 +1,4 @@
-"""A product is whole when every file is as its manifest has it."""
+"""A product is complete if every file matches its manifest."""
 
 import shutil
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_previews_may_come_and_html_may_go(safe: Path) -> None:
 def test_a_missing_image_is_named(safe: Path) -> None:
     image = next(safe.rglob("*_B8A.jp2"))
     image.unlink()
-    with pytest.raises(ProductError, match=rf"not whole: .*{image.name} is missing"):
+    with pytest.raises(ProductError, match=rf"incomplete: .*{image.name} is missing"):
         check_whole(safe, safe.stem)
 
 
@@ -89,7 +89,7 @@ def test_entities_are_refused(safe: Path, name: str) -> None:
 def test_no_manifest_and_no_xml_are_errors(safe: Path) -> None:
     manifest = safe / "manifest.safe"
     manifest.write_text("<half")
-    with pytest.raises(ProductError, match=r"manifest\.safe: is no XML"):
+    with pytest.raises(ProductError, match=r"manifest\.safe: is not XML"):
         check_whole(safe, safe.stem)
     manifest.unlink()
     with pytest.raises(ProductError, match=r"manifest\.safe: expected in every product"):
@@ -104,7 +104,7 @@ def test_the_real_manifest_of_another_algorithm_is_read(reference: Path) -> None
     assert "DATASTRIP/DS_2BPS_20230823T120234_S20230823T095553/MTD_DS.xml is missing" in str(
         error.value
     )
-    assert "sha3" not in str(error.value)  # what is really there agrees
+    assert "sha3" not in str(error.value)  # the existing files match
     assert "and 4" in str(error.value)  # 47 more
 
 

@@ -47,7 +47,7 @@ def test_l2a_product_keeps_its_baseline():
     ],
 )
 def test_what_is_no_product_name_is_refused_and_quoted(name):
-    with pytest.raises(ProductError, match="is no Sentinel-2 L1C or L2A product name") as error:
+    with pytest.raises(ProductError, match="is not a Sentinel-2 L1C or L2A product name") as error:
         ProductName.parse(name)
     assert repr(name) in str(error.value)
 

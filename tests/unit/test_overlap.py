@@ -16,7 +16,7 @@ WINTER = "S2A_MSIL2A_20171224T101031_N9999_R022_T33UVP"
 
 
 def patches(*rows: tuple[str, str, int]) -> pl.DataFrame:
-    """Patches of one row of ground: tile, split, easting."""
+    """Patches in one row on the ground: tile, split, easting."""
     frame = pl.DataFrame(rows, schema=["tile", "split", "x_min"], orient="row")
     return frame.with_columns(
         patch_id=pl.col("tile") + pl.format("_{}_00", pl.int_range(10, 10 + pl.len())),
@@ -47,7 +47,7 @@ def test_seasons_are_meteorological() -> None:
 
 @pytest.mark.parametrize(("stated", "findings"), [("train", 0), ("test", 1)])
 def test_ground_shared_beyond_what_places_give_is_a_finding(stated: str, findings: int) -> None:
-    """Both patches lie at the edge of their tiles, where all is for training."""
+    """Both patches are at the edge of their tiles, where all patches are train."""
     places = patches((A, "train", 400_000), (B, "train", 400_300)).with_columns(
         tile_x_min="x_min", tile_y_max="y_max", tile_side_m=12_000
     )

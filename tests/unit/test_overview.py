@@ -85,7 +85,7 @@ def test_summary_leaves_out_what_is_older(results: Path) -> None:
 def test_summary_counts_patches_of_which_nothing_tells_snow_or_cloud(tmp_path: Path) -> None:
     results = write_build(tmp_path / "results", scl=False)
     said = summary.words(summary.made(results), Console(width=100))
-    assert f"not known whether {len(read_build(results).metadata)}" in " ".join(said.split())
+    assert f"of these unknown {len(read_build(results).metadata)}" in " ".join(said.split())
 
 
 def test_last_words_of_a_log(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_reader_gives_what_the_folder_gives(tmp_path: Path) -> None:
     folders = list(store.folders())
     assert folders == [f"{TILE}_{col:02d}_{row:02d}" for row in (2, 3) for col in range(row)]
     assert store.read(folders[-1], "B02") == b"header" + bytes([3, 2]) * 900
-    # A file that is shorter than asked for fills no more than it has.
+    # A file that is shorter than requested fills only its own length.
     head, rest, tail = bytearray(6), bytearray(1800), bytearray(b"?")
     assert store.read_into(folders[-1], "B02", [head, rest, tail]) == 1806
     assert (bytes(head), bytes(rest), bytes(tail)) == (b"header", bytes([3, 2]) * 900, b"?")
@@ -138,7 +138,7 @@ def test_full_disk_names_the_tar(tmp_path: Path) -> None:
 
 
 def test_steps_give_the_same_shard_from_either(product: Path, tmp_path: Path) -> None:
-    """From a product to an LMDB, by way of a folder and of a tar."""
+    """From a product to an LMDB, via a folder and via a tar."""
     shards = []
     for container in CONTAINERS:
         root = tmp_path / container
@@ -147,7 +147,7 @@ def test_steps_give_the_same_shard_from_either(product: Path, tmp_path: Path) ->
             + ["--container", container, "--threads", "3", "--out", str(root / TILE)]
             + ["--table", str(tmp_path / f"{container}.parquet")]
         )
-        for source in (root, root / TILE):  # found below the root of all tiles, too
+        for source in (root, root / TILE):  # also found below the root of all tiles
             shards.append(tmp_path / f"{container}{len(shards)}.lmdb")
             assert encode(sources_in_folder("s2", str(source), 1200), str(shards[-1]), 2) == 4
     with read_lmdb(shards[0]) as txn:

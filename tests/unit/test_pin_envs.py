@@ -1,4 +1,4 @@
-"""The environments solve, against kept records; pin files are complete and agree with them."""
+"""The environments solve with saved records; pin files are complete and match them."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from reben.pin_envs import INCOMPLETE, PIN, SYSTEMS, Package, read_specs, solve
 from reben.runtime.errors import ToolError
 from tests.unit.test_environments import ENVIRONMENTS, LIBRARIES, ROOT, pins
 
-#: As pyproject.toml says, up to the newest that the records hold all packages for.
+#: From pyproject.toml, up to the newest version for which the records have all packages.
 PYTHONS = ("3.11", "3.12", "3.13")
 NAMES = [environment.stem for environment in ENVIRONMENTS]
 _ADDRESS = re.compile(
@@ -33,7 +33,7 @@ def pinned(file: Path) -> dict[str, str]:
     return versions
 
 
-# ---- Against kept records of conda-forge.
+# ---- With saved records of conda-forge.
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_libraries_have_one_version_and_are_pinned_where_they_are(
 
 
 def test_pin_files_are_what_the_records_give(channels: list[str]) -> None:
-    """Those of kept records; whoever pins from the live channel gets newer builds."""
+    """Those from saved records; pinning from the live channel gives newer builds."""
     found = solve({path.name: read_specs(path) for path in ENVIRONMENTS}, channels)
     source = pin_envs.source_of(channels)
     files = [

@@ -1,4 +1,4 @@
-"""Processes that end together, and what a step says when it ends badly."""
+"""Processes that end together, and what a step says when it fails."""
 
 import os
 import shlex
@@ -30,9 +30,9 @@ def test_a_step_ends_when_snakemake_is_killed() -> None:
     )
     assert leader.stdout is not None
     assert leader.stdout.readline() == "up\n"
-    leader.kill()  # and not waited for: nobody may ever do so
+    leader.kill()  # and not waited for, as may happen
     started = time.monotonic()
-    assert leader.stdout.read() == ""  # until the last that could write has ended
+    assert leader.stdout.read() == ""  # until the last possible writer has ended
     assert time.monotonic() - started < 10
     leader.wait()
 
@@ -60,7 +60,7 @@ def test_what_a_program_leaves_running_is_killed() -> None:
 
 
 def test_a_program_over_its_limit_is_killed_with_what_it_has_started() -> None:
-    with pytest.raises(TimeoutError, match=r"no end after 0\.3 s"):
+    with pytest.raises(TimeoutError, match=r"still running after 0\.3 s"):
         processes.run_program(["sh", "-c", "sleep 60; true"], os.environ, 0.3, print)
     with pytest.raises(FileNotFoundError):
         processes.run_program(["/nowhere"], os.environ, 1, print)

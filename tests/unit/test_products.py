@@ -79,7 +79,7 @@ def test_of_several_the_newest_that_is_online_is_taken(
     )
     [row] = find(tmp_path, TILE)
     assert row["id"] == IDS[3]
-    assert "4 matches; the newest processing is taken" in caplog.text
+    assert "4 matches; using the newest processing" in caplog.text
     assert IDS[2] in caplog.text
 
 
@@ -230,7 +230,7 @@ def test_products_with_names_of_another_form_are_passed_over(
     offer(server, known, Archive(f"{TILE}_20170613T101609", IDS[2], b"", renamed=old))
     [row] = find(tmp_path, TILE)
     assert row["id"] == IDS[1]
-    assert f"{old}: passed over" in caplog.text
+    assert f"{old}: skipped" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_lists_of_names(tmp_path: Path, text: str) -> None:
 
 def test_a_misspelt_name_in_a_list_is_no_comment(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text(f"name\n{TILE}\ns2a_msil1c_20170613\n")
-    with pytest.raises(ConfigError, match=r"names\.txt, line 3: 's2a_msil1c_20170613' is no"):
+    with pytest.raises(ConfigError, match=r"names\.txt, line 3: 's2a_msil1c_20170613' is not a"):
         products.read_names(tmp_path / "names.txt")
 
 
@@ -287,7 +287,7 @@ def test_a_misspelt_name_in_a_list_is_no_comment(tmp_path: Path) -> None:
         (["--bbox", "9", "2", "-9", "4", "--start", "2020-01-01", "--end", "2020-01-02"], "west"),
         (["--wkt", "POLYGON EMPTY", "--start", "2020-01-01", "--end", "2020-01-02"], "POLYGON"),
         (["--wkt", "POINT (1 2)", "--start", "2020-01-01", "--end", "2020-01-02"], "POLYGON"),
-        (["--wkt", "POLYGON', 1", "--start", "2020-01-01", "--end", "2020-01-02"], "no WKT"),
+        (["--wkt", "POLYGON', 1", "--start", "2020-01-01", "--end", "2020-01-02"], "not a WKT"),
     ],
 )
 def test_contradictions_are_errors(tmp_path: Path, arguments: list[str], why: str) -> None:
@@ -296,7 +296,7 @@ def test_contradictions_are_errors(tmp_path: Path, arguments: list[str], why: st
 
 
 def test_a_name_that_is_none_is_an_error(server: CdseServer, tmp_path: Path) -> None:
-    with pytest.raises(ProductError, match="no Sentinel-2 L1C or L2A product name"):
+    with pytest.raises(ProductError, match="not a Sentinel-2 L1C or L2A product name"):
         find(tmp_path, "S2A' or Name ne '")
     assert server.counts.requests["catalogue"] == 0
 

@@ -1,7 +1,7 @@
-"""The table steps against all published rows at hand: 251,690 patches of 58 tiles.
+"""The table steps against all available published rows: 251,690 patches of 58 tiles.
 
-From nothing but their patch ids and labels, the steps must give the published split,
-names and flags.
+From patch ids and labels alone, the steps must give the published split, names and
+flags.
 """
 
 import polars as pl
@@ -31,7 +31,7 @@ def rebuilt(reference, published):
     rows = pl.concat(published.values()).sort("patch_id").select("patch_id", "labels")
     place = place_of_patch().str.split("_").list
     col, row = (place.get(at).cast(pl.Int32) for at in (0, 1))
-    # All tiles are full-size; where they lie on the ground does not matter here.
+    # All tiles are full-size; their places on the ground do not matter here.
     patches = rows.select(
         "patch_id",
         tile=tile_of_patch(),
@@ -68,7 +68,7 @@ def test_split_names_and_flags_of_every_row(published, rebuilt):
         theirs = theirs.sort("patch_id")
         assert len(ours) == len(theirs)
         for column in METADATA.names:
-            if column != "country":  # needs footprints; test_countries.py has those at hand
+            if column != "country":  # needs footprints, which test_countries.py has
                 assert ours[column].equals(theirs[column]), column
     assert len(rebuilt) == 251_690
 

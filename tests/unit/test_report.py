@@ -1,4 +1,4 @@
-"""The pages of the report: every number from the tables, and a browser that has no complaint."""
+"""The pages of the report: every number from the tables, and no errors in the browser."""
 
 import os
 import re
@@ -55,7 +55,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page that fails the test on any complaint, and on any request beyond its own file."""
+    """A page that fails the test on any error, and on any request beyond its own file."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
@@ -179,7 +179,7 @@ def test_poorer_datasets_make_good_pages(
     assert "nan" not in text
     assert "None" not in text
     assert ("unknown" in text) == ("scl" in options)
-    assert "are not at hand" in text
+    assert "are not available" in text
 
 
 def test_the_same_build_gives_the_same_pages(pages: Path, tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_provenance_comes_from_the_audit(page: Page, pages: Path, tmp_path: Path
         ("countries.path", "gone.gpkg\ngone"),
         ("lmdb.include", "s2, s1"),
         ("split.p", "0.25"),
-        ("reben", "git commit c0ffee, with changes that were not committed"),
+        ("reben", "git commit c0ffee, with uncommitted changes"),
         ("gdal", "3.10"),
         ("patches", "99ff"),
     ):

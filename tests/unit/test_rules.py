@@ -24,7 +24,7 @@ def test_every_rule_asks_its_record_whether_it_is_due(rule: RuleFacts) -> None:
 
 
 def test_every_rule_behind_the_clip_asks_the_checkpoint() -> None:
-    """Else it would run after every clip, changed or not (see `after_clip`)."""
+    """Otherwise it would run after every clip, changed or not (see `after_clip`)."""
 
     def is_behind(name: str) -> bool:
         return any(b == "make_reference_maps" or is_behind(b) for b in RULES[name].made.after)

@@ -71,9 +71,9 @@ def test_a_missing_node_names_file_and_node(product, node):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("<half", "is no XML"),
-        ('<?xml version="1.0" encoding="shift_jis"?><x/>', "is no XML"),
-        ('<?xml version="1.0" encoding="nonsense"?><x/>', "is no XML"),
+        ("<half", "is not XML"),
+        ('<?xml version="1.0" encoding="shift_jis"?><x/>', "is not XML"),
+        ('<?xml version="1.0" encoding="nonsense"?><x/>', "is not XML"),
         ('<!DOCTYPE x [<!ENTITY a "aaaa">]><x>&a;</x>', "refused: it defines XML entities"),
         (f"<x>{' ' * 2**24}</x>", "refused: expected at most 16777216 bytes of XML"),
     ],

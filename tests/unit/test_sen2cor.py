@@ -1,4 +1,4 @@
-"""sen2cor's product counts when it is whole; a failed try leaves nothing but its log."""
+"""sen2cor's product counts only if complete; a failed try leaves nothing except its log."""
 
 import contextlib
 import logging
@@ -64,7 +64,7 @@ def test_the_product_comes_whole_from_another_disk(
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     run(source, out, command, "--scratch", str(scratch))
-    run(source, out, command, "--scratch", str(scratch))  # in place of what stands there
+    run(source, out, command, "--scratch", str(scratch))  # replaces the existing one
     assert not list(scratch.iterdir())
     assert [p.name for p in out.parent.iterdir()] == [out.name]
     run(source, beside, command)
@@ -84,7 +84,7 @@ def test_a_product_is_made_under_the_tile_name(
     assert [p.name for p in out.parent.iterdir()] == [out.name]
     assert ProductName.parse(L2AProduct.open(out).name).tile == out.stem
     assert "sen2cor: Progress[%]: 100.00 : Application terminated successfully." in caplog.text
-    run(source, out, command)  # twice works alike
+    run(source, out, command)  # a second run works too
     assert [p.name for p in out.parent.iterdir()] == [out.name]
 
 
@@ -132,7 +132,7 @@ def test_the_logs_of_failed_tries_are_kept(
     log.parent.mkdir()
     for number, mode in enumerate(("fail", "empty", "")):
         monkeypatch.setenv("STANDIN_SEN2COR", mode)
-        log.unlink(missing_ok=True)  # as Snakemake does it
+        log.unlink(missing_ok=True)  # as Snakemake does
         log.write_text(f"try {number}")
         with contextlib.suppress(ToolError, ProductError):
             run(source, out_of(source, tmp_path), command, "--log", str(log))
@@ -145,7 +145,7 @@ def test_the_logs_of_failed_tries_are_kept(
     [
         ("fail", ToolError, "expected exit status 0, found 1; the last line was 'Traceback:"),
         ("half_fail", ToolError, "expected exit status 0, found 1"),
-        ("killed", ToolError, "killed it, as the system does when memory runs out"),
+        ("killed", ToolError, "It was killed, probably because memory ran out"),
         ("empty", ProductError, "expected one L2A product, found none. sen2cor ended without"),
         ("half", ProductError, "band B08 has no image at its native 10 m"),
         ("other_name", ProductError, "expected a product of tile"),
@@ -188,7 +188,7 @@ def test_a_job_that_ends_takes_sen2cor_with_it(
     monkeypatch: pytest.MonkeyPatch,
     how: signal.Signals,
 ) -> None:
-    """The script and what it has started; its progress has shown by then."""
+    """The script and its child processes; its progress is visible by then."""
     monkeypatch.setenv("STANDIN_SEN2COR", "hang")
     out = out_of(source, tmp_path)
     job = subprocess.Popen(
@@ -266,5 +266,5 @@ def test_another_version_is_an_error(
 def test_a_command_that_is_no_sen2cor_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="expected to run '/nowhere/L2A_Process' --help"):
         sen2cor_version.check_version("/nowhere/L2A_Process", "2.11")
-    with pytest.raises(ToolError, match="does not say its version"):
+    with pytest.raises(ToolError, match="does not report its version"):
         sen2cor_version.check_version("true", "2.11")

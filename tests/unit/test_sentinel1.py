@@ -83,7 +83,7 @@ def test_a_padded_copy_is_found_by_the_unpadded_names_of_v1(tmp_path, patches):
     pairs = pair_sentinel1(patches, index, alignment, root)
     assert pairs.rows() == [(f"{TILE}_01_00", v1, index["folder"][1])]
     write_sentinel1(root, SPEC, [(1, 0)], ["20170613T165043"])
-    with pytest.raises(ProductError, match="stands twice: .*_01_00.*_1_0"):
+    with pytest.raises(ProductError, match="occurs twice: .*_01_00.*_1_0"):
         index_sentinel1(root)
 
 
@@ -193,5 +193,5 @@ def test_an_empty_root_and_a_double_are_refused(root, tmp_path):
         index_sentinel1(tmp_path / "empty")
     name = index_sentinel1(root)["s1_name"][0]
     (root / name).mkdir()
-    with pytest.raises(ProductError, match="the same patch stands twice"):
+    with pytest.raises(ProductError, match="the same patch occurs twice"):
         index_sentinel1(root)

@@ -48,11 +48,11 @@ def test_frames_lie_inside_one_another_and_have_their_shares(p, q, count, rest):
     grid = TileGrid(32633, 300_000, 5_400_000, count * 1200 + rest * 60)
     split = assign_split(place(grid), p, q)["split"].to_numpy().reshape(count, count)
     rank = np.vectorize(SPLITS.index)(split)
-    # Towards the centre along any row or column, the rank never falls.
+    # Towards the centre along any row or column, the rank never decreases.
     half = count // 2
     assert (np.diff(rank[: half - 1], axis=0) >= 0).all()
     assert (np.diff(rank[:, : half - 1], axis=1) >= 0).all()
-    # The side of each square is right to within one patch at each end.
+    # The side of each square is correct to within one patch at each end.
     for inner, share in ((rank == 2, p), (rank >= 1, p + q)):
         wanted = sqrt(share) * grid.tile_side_m / grid.patch_side_m
         side = inner.any(axis=0).sum()

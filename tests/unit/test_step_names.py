@@ -1,4 +1,4 @@
-"""Steps are named as their rules are."""
+"""Steps are named after their rules."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ def module_of(step: str) -> Path:
 
 
 def named_in(path: Path) -> list[str]:
-    """The steps that the first line of a module's docstring names."""
+    """The steps named in the first line of a module's docstring."""
     match = re.match(r'r?"""Steps? ([\w, ]+?):', path.read_text(encoding="utf-8"))
     return re.split(r", | and ", match[1]) if match else []
 

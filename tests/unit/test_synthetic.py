@@ -1,4 +1,4 @@
-"""The generator of inputs: true in form, the same for the same seed."""
+"""The generator of inputs: realistic in format, the same for the same seed."""
 
 import hashlib
 from dataclasses import replace
@@ -263,7 +263,7 @@ def test_image_files_have_the_size_of_real_ones(tmp_path: Path) -> None:
     [
         ({"tile_side_m": 1000}, "tile_side_m is 1000; expected a positive multiple of 60"),
         ({"cloud_fraction": 1.5}, "cloud_fraction is 1.5; expected 0 to 1"),
-        ({"quality": {"GEOMETRY": "FAILED"}}, "'GEOMETRY' is no quality indicator"),
+        ({"quality": {"GEOMETRY": "FAILED"}}, "'GEOMETRY' is not a quality indicator"),
         ({"name": SPEC.product.tile}, "expected a product name with processing time"),
     ],
 )

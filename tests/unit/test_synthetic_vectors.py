@@ -1,4 +1,4 @@
-"""Invented CORINE, countries, Sentinel-1 patches and the demo that joins them."""
+"""Synthetic CORINE, countries, Sentinel-1 patches and the demo that combines them."""
 
 import hashlib
 import time
@@ -76,7 +76,7 @@ def test_corine_polygons_are_valid_and_apart(tmp_path: Path) -> None:
     assert shapely.is_valid(geometry).all()
     union = shapely.union_all(geometry)
     assert shapely.area(geometry).sum() == pytest.approx(union.area, abs=1)
-    # Nothing is left out: the union is the tile, give or take its bent edges.
+    # Nothing is missing: the union is the tile, apart from its curved edges.
     tile = shapely.box(*SPEC.grid.bounds)
     assert (
         inside_tile(np.array([union]), SPEC)[0].symmetric_difference(tile).area < 1e-4 * tile.area
@@ -92,7 +92,7 @@ def test_gaps_leave_an_area_and_single_polygons_out(tmp_path: Path) -> None:
     assert 0.04 < share < 0.2
     parts = [part for part in shapely.get_parts(missing) if part.area > 10_000]
     assert len(parts) > 1
-    # A whole patch fits into the gap.
+    # A complete patch fits into the gap.
     assert max(part.area for part in parts) > 4 * 1200**2
 
 

@@ -1,4 +1,4 @@
-"""The reader of plain GeoTIFFs gives what rasterio gives, for plain and for odd files."""
+"""The reader of simple GeoTIFFs gives the same as rasterio, for simple and unusual files."""
 
 import struct
 from pathlib import Path
@@ -206,6 +206,6 @@ def test_never_other_pixels_than_gdal(
     try:
         with rasterio.open(folder / "p_B02.tif") as dataset:
             expected = dataset.read(1)
-    except RasterioError:  # it minds something beside the pixels
+    except RasterioError:  # it rejects something other than the pixels
         expected = PIXELS
     assert found == expected.tobytes()

@@ -1,4 +1,4 @@
-"""One word on a command line stands for the files of all tiles of the product table."""
+"""One command-line argument stands for the files of all tiles of the product table."""
 
 import argparse
 from pathlib import Path

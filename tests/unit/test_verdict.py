@@ -1,4 +1,4 @@
-"""The verdict on a product, as the steps hand it on."""
+"""The verdict on a product, as passed between steps."""
 
 import json
 from pathlib import Path

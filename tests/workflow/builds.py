@@ -1,4 +1,4 @@
-"""Builds for tests: a copy of the project with inputs and results of its own."""
+"""Builds for tests: a copy of the project with its own inputs and results."""
 
 import os
 import re
@@ -22,7 +22,7 @@ from reben.synthetic import (
 from reben.synthetic.demo import demo_specs
 
 PROJECT = Path(__file__).parents[2]
-#: What a build needs of the project.
+#: Parts of the project that a build needs.
 _PARTS = ("Snakefile", "config", "envs", "resources", "workflow")
 _JOB = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):$")
 _TILE = re.compile(r"^    wildcards: tile=(\S+)$")
@@ -98,7 +98,7 @@ class Project:
         return done.stdout + done.stderr
 
     def command(self, cores: int) -> list[str]:
-        """The command line of a build of the config as it is now."""
+        """The command line of a build with the current config."""
         (self.root / "build.yaml").write_text(yaml.safe_dump(self.config))
         command = [sys.executable, "-m", "snakemake", "--configfile", "build.yaml"]
         return [*command, "--cores", str(cores)]
@@ -139,7 +139,7 @@ class Project:
 
 
 def new_small_build(root: Path) -> Project:
-    """Two tiles of 3 x 3 patches with everything that a dataset can have, not yet built."""
+    """Two tiles of 3 x 3 patches with all optional parts of a dataset, not yet built."""
     build = Project.new(
         root,
         {

@@ -1,4 +1,4 @@
-"""Builds that the workflow tests share; a test that changes one takes a copy."""
+"""Builds shared by the workflow tests; a test that changes one uses a copy."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.workflow.builds import TILES, Project, new_scene_build, new_small_bui
 
 @pytest.fixture(scope="session")
 def small_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A finished build of two tiles of 3 x 3 patches. Read only: take `.copy()`."""
+    """A finished build of two tiles of 3 x 3 patches. Read only: use `.copy()`."""
     build = new_small_build(tmp_path_factory.mktemp("small") / "project")
     build.snakemake()
     return build

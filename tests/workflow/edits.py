@@ -36,7 +36,7 @@ def rewrite(results: Path, table: str, schema: pa.Schema, *changes: pl.Expr) -> 
 
 
 def at(patch: str, column: str, value: object) -> pl.Expr:
-    """A column with another value at one patch."""
+    """A column with another value for one patch."""
     new = pl.lit(value, dtype=pl.List(pl.String)) if isinstance(value, list) else pl.lit(value)
     return pl.when(pl.col("patch_id") == patch).then(new).otherwise(column).alias(column)
 
@@ -59,7 +59,7 @@ def exchange(one: Path, other: Path) -> None:
 
 
 def put(store: Path, key: str, value: bytes | None) -> None:
-    """Write an entry into an LMDB behind the workflow's back, or take it out."""
+    """Write an entry to an LMDB behind the workflow's back, or remove it."""
     with lmdb.open(str(store), map_size=1 << 30, lock=False) as env, env.begin(write=True) as txn:
         txn.delete(key.encode()) if value is None else txn.put(key.encode(), value)
 

@@ -1,6 +1,6 @@
 """Tampering with GeoTIFFs, shards and the LMDB.
 
-Each function changes the results, and returns how the finding starts that the content gives away.
+Each function changes the results and returns the start of the finding from the content checks.
 """
 
 import shutil
@@ -57,14 +57,14 @@ def trailing(results: Path) -> str:
 def added_layer(results: Path) -> str:
     patch = metadata(results)["patch_id"][0]
     shutil.copy(tiff(results, patch, "B02"), tiff(results, patch, "B10"))
-    return f"patches/{FIRST}: {patch}_B10.tif is in the audit, but no layer"
+    return f"patches/{FIRST}: {patch}_B10.tif is in the audit but not a layer"
 
 
 def misplaced(results: Path) -> str:
     one, other = metadata(results)["patch_id"][:2]
     path = tiff(results, other, "B01").with_name(f"{one}_B01.tif")
     shutil.copy(tiff(results, one, "B01"), path)
-    return f"{path.relative_to(results)}: is in the folder of no patch, or of another one"
+    return f"{path.relative_to(results)}: is not in the folder of its patch"
 
 
 def empty_folder(results: Path) -> str:
@@ -87,7 +87,7 @@ def reference_map(results: Path) -> str:
 
 
 def one_pixel_of_a_map_everywhere(results: Path) -> str:
-    """In GeoTIFF, shard and LMDB alike; only the polygons know."""
+    """In GeoTIFF, shard and LMDB; only the polygons reveal it."""
     patch = metadata(results)["patch_id"][0]
     path, key = tiff(results, patch, "reference_map"), f"{patch}_reference_map"
     with rasterio.open(path) as dataset:
@@ -164,7 +164,7 @@ def lmdb_odd_key(results: Path) -> str:
 def lmdb_missing_key(results: Path) -> str:
     patch = metadata(results)["patch_id"][0]
     put(results / LMDB, patch, None)
-    return f"{LMDB}: the entry {patch!r} is missing, which the metadata lists"
+    return f"{LMDB}: the entry {patch!r} is missing but listed in the metadata"
 
 
 def lmdb_shape(results: Path) -> str:
@@ -174,7 +174,7 @@ def lmdb_shape(results: Path) -> str:
 
 
 def lmdb_sentinel1_everywhere(results: Path) -> str:
-    """Shard and LMDB alike; only the folder of Sentinel-1 knows."""
+    """In shard and LMDB; only the Sentinel-1 folder reveals it."""
     name = metadata(results)["s1_name"][0]
     value = save({k: v + 1 for k, v in load(entry(results / LMDB, name)).items()})
     for store in (LMDB, f"encoded/s1/{FIRST}.lmdb"):
@@ -186,7 +186,7 @@ def lmdb_sentinel1_everywhere(results: Path) -> str:
 def lmdb_trailing(results: Path) -> str:
     with (results / LMDB / "data.mdb").open("ab") as file:
         file.write(b"hidden")
-    return f"{LMDB}/data.mdb: holds 6 bytes behind its last page"
+    return f"{LMDB}/data.mdb: has 6 bytes after its last page"
 
 
 ALL = [

@@ -1,4 +1,4 @@
-"""Tampering with tables, as `tamper_images` does with images."""
+"""Tampering with tables, like `tamper_images` with images."""
 
 from pathlib import Path
 
@@ -73,7 +73,7 @@ def order_of_labels(results: Path) -> str:
 
 
 def swap(results: Path, tables: dict[str, pa.Schema], column: str, values: dict[str, str]) -> None:
-    """Give patches other values in a column of several tables."""
+    """Change a column for some patches in several tables."""
     for table, schema in tables.items():
         for patch, value in values.items():
             rewrite(results, table, schema, at(patch, column, value))

@@ -1,4 +1,4 @@
-"""From a product list to L2A through bad nights, with the workflow as users run it."""
+"""From a product list to L2A despite failures, with the workflow as users run it."""
 
 import hashlib
 import os
@@ -28,7 +28,7 @@ STANDIN = ROOT / "tests" / "standins" / "l2a_process"
 
 
 class Project:
-    """A working copy in a folder of its own, so that tests do not share Snakemake's notes."""
+    """A working copy in a separate folder, so that tests do not share Snakemake's state."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -79,7 +79,7 @@ class Project:
         )  # fmt: skip
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start Snakemake as the leader of a process group of its own."""
+        """Start Snakemake as the leader of its own process group."""
         return subprocess.Popen(
             self.command_line("--nolock", *arguments),
             cwd=self.folder, env=self.environment, start_new_session=True,
@@ -87,7 +87,7 @@ class Project:
         )  # fmt: skip
 
     def would_run(self, *arguments: str) -> str:
-        """What a dry run says, but nothing if it says that nothing is to be done."""
+        """The output of a dry run, or an empty string if there is nothing to do."""
         done = self.snakemake("--dry-run", *arguments)
         said = done.stdout + done.stderr
         return "" if "Nothing to be done" in said else said
@@ -112,7 +112,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def digest(folder: Path) -> dict[str, str]:
-    """Of every file below `folder`, its digest; without Snakemake's time stamps."""
+    """The digest of every file below `folder`, without Snakemake's time stamps."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
@@ -126,7 +126,7 @@ def test_twenty_products_come_through_a_bad_night(project: Project, tmp_path: Pa
     with CdseServer(archives, bad_night(seed=11)) as server:
         server.bytes_per_s = 3_000_000  # long enough to overlap
         project.environment |= server.environment
-        # Of every other one the table knows neither size nor checksum.
+        # For every other product, the table has neither size nor checksum.
         rows = [products.listed(a, bare=n % 2 == 1) for n, a in enumerate(archives)]
         project.table(*rows)
         targets = [f"results/l1c/{row.tile}" for row in rows]
@@ -189,7 +189,7 @@ def test_kill_at_ten_random_moments(tmp_path: Path, project: Project) -> None:
     found.pop(f"{safe.stem}-ql.jpg")
     assert found == {k: v for k, v in digest(safe).items() if not k.startswith("HTML/")}
     assert pixels(l2a) == pixels(project.process(l1c / safe.name))
-    # What is finished is not done again, whatever becomes of that which it was made from.
+    # Finished work is not done again, whatever happens to its inputs.
     assert project.would_run(target) == ""
     other = archive.name.replace("T33UUP", "T33UVP")
     project.table(replace(row, size="1"), Product(other, "L1C", "cdse", id=row.id))
@@ -202,14 +202,14 @@ def test_kill_at_ten_random_moments(tmp_path: Path, project: Project) -> None:
 
 
 def pixels(safe: Path) -> dict[str, str]:
-    """Digests of the images; the XML carries the time of processing."""
+    """Digests of the images; the XML contains the time of processing."""
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in safe.rglob("*.jp2")}
 
 
 def test_from_cdse_as_from_l2a_products_here(project: Project, tmp_path: Path) -> None:
-    """An L1C product through sen2cor, and a later L2A product that carries an offset.
+    """An L1C product through sen2cor, and a later L2A product with an offset.
 
-    With names of folders that would harm a shell.
+    With folder names that are dangerous in a shell.
     """
     spec = products.l1c_spec(tile_side_m=3600)
     l1c = products.make(tmp_path / "l1c", tile_side_m=3600)
@@ -248,7 +248,7 @@ def watched(project: Project) -> Iterator[tuple[Project, CdseServer]]:
 
 
 def test_credentials_appear_nowhere(watched: tuple[Project, CdseServer], tmp_path: Path) -> None:
-    """Not in the logs of failing requests, the process list or Snakemake's notes."""
+    """Not in the logs of failing requests, the process list or Snakemake's state."""
     project, server = watched
     safe = products.make(tmp_path / "l1c")
     archive = products.archive(safe)

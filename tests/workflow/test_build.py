@@ -1,4 +1,4 @@
-"""A small build: complete, repeatable, open to plain readers, and clear about faults."""
+"""A small build: complete, repeatable, readable with standard tools, clear about errors."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ def metadata(results):
 
 
 def attempt(build, *args, **config):
-    """Run Snakemake with a changed config; the finished process, whatever became of it."""
+    """Run Snakemake with a changed config; returns the process, whether or not it succeeded."""
     merged = {**build.config}
     for key, value in config.items():
         merged[key] = {**merged.get(key, {}), **value} if isinstance(value, dict) else value
@@ -92,7 +92,7 @@ def test_geotiffs_and_lmdb_agree(small_build):
 
 
 def test_everything_optional_can_be_left_out(small_project, tmp_path):
-    """Only split and labels are left; the imagery is not read again."""
+    """Only split and labels remain to be done; the imagery is not read again."""
     build = small_project.copy(tmp_path / "copy")
     for key in ("countries", "sentinel1"):
         build.config.pop(key)

@@ -1,4 +1,4 @@
-"""Two builds side by side, a build beside the published tables, and foreseen changes."""
+"""Two builds compared, a build compared with the published tables, and predicted changes."""
 
 import json
 import re
@@ -82,7 +82,7 @@ def test_the_scene_differs_from_the_published_only_in_moved_labels(
     assert "entries: not compared; one has no LMDB" in said
     assert not result["equal"]
     tables = result["tables"]
-    # 27_59 is 35 % uncovered; the other moved patches have other labels; 26_57 is true.
+    # 27_59 is 35 % uncovered; the other moved patches have other labels; 26_57 is real.
     assert (tables["only_a"], tables["only_b"]) == ([], [f"{TILE}_27_59"])
     labels = tables["columns"].pop("labels")
     assert [row["patch_id"].removeprefix(f"{TILE}_") for row in labels] == [
@@ -147,7 +147,7 @@ def test_what_cannot_be_compared_is_said(
     ("arguments", "message"),
     [
         (["{inputs}/corine.gpkg", "{inputs}/corine.gpkg"], "two CORINE files need --results"),
-        (["{inputs}/corine.gpkg", "{build}"], "give them the other way"),
+        (["{inputs}/corine.gpkg", "{build}"], "swap them"),
     ],
 )
 def test_a_wrong_command_says_what_to_give(

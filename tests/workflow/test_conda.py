@@ -1,6 +1,6 @@
-"""Snakemake takes the conda environments: their pin files, and an image made of them.
+"""Snakemake uses the conda environments: their pin files, and an image made from them.
 
-No conda and no Apptainer run here: stand-ins answer what Snakemake asks of them.
+Neither conda nor Apptainer runs here: stand-ins answer Snakemake's requests.
 """
 
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reben.pin_envs import PIN
-from tests.workflow.builds import Build, new_small_build
+from tests.workflow.builds import Project, new_small_build
 
 STANDINS = Path(__file__).parents[1] / "standins"
 IMAGE = "docker://registry.example.org/reben:1"
@@ -18,7 +18,7 @@ IMAGE = "docker://registry.example.org/reben:1"
 
 @pytest.fixture
 def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where conda's stand-in writes what it is to create; the stand-ins are on PATH."""
+    """The file where conda's stand-in records its calls; the stand-ins are on PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name, standin in (("conda", "conda"), ("apptainer",) * 2, ("singularity", "apptainer")):
@@ -31,17 +31,17 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Build:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project in which nothing was built yet."""
     return new_small_build(tmp_path_factory.mktemp("conda") / "project")
 
 
-def environments(build: Build) -> dict[str, str]:
+def environments(build: Project) -> dict[str, str]:
     """The content of each environment file."""
     return {path.stem: path.read_text() for path in sorted((build.root / "envs").glob("*.yaml"))}
 
 
-def test_a_dockerfile_has_every_environment(project: Build, calls: Path) -> None:
+def test_a_dockerfile_has_every_environment(project: Project, calls: Path) -> None:
     text = project.snakemake("--containerize").stdout
     assert text.startswith("FROM ")
     sources = re.findall(
@@ -55,7 +55,7 @@ def test_a_dockerfile_has_every_environment(project: Build, calls: Path) -> None
             assert f"#   {line}\n" in text
 
 
-def test_only_complete_pin_files_are_installed_from(project: Build, calls: Path) -> None:
+def test_only_complete_pin_files_are_installed_from(project: Project, calls: Path) -> None:
     """Snakemake takes them by itself, where they lie beside the yaml files."""
     project.snakemake("--sdm", "conda", "--conda-create-envs-only", "all", "audit", "report")
     created = calls.read_text().splitlines()
@@ -72,7 +72,7 @@ def test_only_complete_pin_files_are_installed_from(project: Build, calls: Path)
     )
 
 
-def test_jobs_run_in_the_image_that_is_named(project: Build, calls: Path) -> None:
+def test_jobs_run_in_the_image_that_is_named(project: Project, calls: Path) -> None:
     methods = ("--sdm", "conda", "apptainer", "--dry-run")
     assert IMAGE not in project.snakemake(*methods).stderr
     said = project.snakemake(*methods, env={"REBEN_IMAGE": IMAGE})

@@ -33,7 +33,7 @@ use rule * from reben
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bare repository with the project at tag v9, whose `quality` step says so in its log."""
+    """A bare repository with the project at tag v9, whose `quality` step logs that."""
     tree = tmp_path_factory.mktemp("tree") / "reben"
     for part in ("config", "envs", "resources/nomenclature", "workflow"):
         shutil.copytree(PROJECT / part, tree / part, ignore=shutil.ignore_patterns("__pycache__"))
@@ -54,7 +54,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Deployment:
-    """A folder as snakedeploy makes it; git finds the address in a repository on this machine."""
+    """A folder as made by snakedeploy; git resolves the address to a repository on this machine."""
 
     def __init__(self, folder: Path, repository: Path, product: Path, spec: ProductSpec) -> None:
         self.folder = folder
@@ -102,7 +102,7 @@ def test_a_deployed_workflow_runs_the_code_of_its_tag(deployment: Deployment) ->
     done = deployment.run(hosted('tag="v9"'))
     assert done.returncode == 0, done.stdout
     assert "code of v9" in deployment.log.read_text()
-    # As on a node of a cluster, where neither git nor its cache may be there.
+    # As on a cluster node, which may have neither git nor its cache.
     shutil.rmtree(deployment.folder / "cache/snakemake/snakemake-git-cache", ignore_errors=True)
     again = deployment.run(hosted('tag="v9"'), "--dry-run")
     assert again.returncode == 0, again.stdout
@@ -124,5 +124,5 @@ def test_other_addresses_are_refused_with_what_to_do(
     tree = repository.with_suffix("")
     done = deployment.run(f'"git+file://{tree}/workflow/Snakefile@v9"')
     assert done.returncode == 1
-    assert "Clone the repository and name the Snakefile of the clone" in done.stdout
+    assert "Clone the repository and run the Snakefile of the clone" in done.stdout
     assert "Traceback" not in done.stdout

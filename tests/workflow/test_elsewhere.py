@@ -53,7 +53,7 @@ def snakemake(folder: Path, *options: str) -> str:
 def test_another_workflow_uses_it_as_a_module(
     snakefile: str, pristine_product: Path, spec: ProductSpec, tmp_path: Path
 ) -> None:
-    """With what it ships, without `python` on PATH nor the package on PYTHONPATH."""
+    """With the files it ships, without `python` on PATH or the package on PYTHONPATH."""
     (tmp_path / "Snakefile").write_text(MODULE.format(snakefile=PROJECT / snakefile))
     mine = write_inputs(tmp_path, pristine_product, spec)
     config = {"tile": spec.product.tile, "reben": mine}

@@ -1,4 +1,4 @@
-"""The targets beside the dataset: pages, archives, catalogue, and Snakemake's own report."""
+"""The additional targets: pages, archives, catalogue, and Snakemake's own report."""
 
 import os
 import pty
@@ -71,5 +71,5 @@ def test_a_person_sees_a_bar_and_a_file_does_not(audited: Project) -> None:
 def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 4096)
-    except OSError:  # the other side is closed and all is read
+    except OSError:  # the other side is closed and everything is read
         return b""

@@ -32,7 +32,7 @@ def build(small_project: Project, tmp_path: Path) -> Project:
 
 
 def recode(path: Path, out: Path, place: tuple[float, float], code: str) -> None:
-    """Give the polygons whose box holds `place` another code; the rest stays as it is."""
+    """Give the polygons whose box contains `place` another code; the rest is unchanged."""
     meta, _, wkb, fields = pyogrio.raw.read(path)
     _, boxes = pyogrio.read_bounds(path)
     x, y = place
@@ -49,7 +49,7 @@ def recode(path: Path, out: Path, place: tuple[float, float], code: str) -> None
 
 
 def a_place(path: Path) -> tuple[float, float]:
-    """Where the first polygon of a layer lies; it is one of the second tile."""
+    """The place of a layer's first polygon, which is in the second tile."""
     _, boxes = pyogrio.read_bounds(path)
     return float(boxes[[0, 2], 0].mean()), float(boxes[[1, 3], 0].mean())
 
@@ -172,7 +172,7 @@ def test_results_on_another_machine_stay_up_to_date(small_project: Project, tmp_
 
 
 def test_a_failed_job_runs_again_where_its_followers_are_there_from_before(build: Project) -> None:
-    """Snakemake alone would find nothing to be done, and leave labels of the old release."""
+    """Snakemake alone would find nothing to do, and leave labels of the old release."""
     new = build.root / "inputs/later.gpkg"
     new.write_text("no CORINE")
     long_ago = 1_000_000_000

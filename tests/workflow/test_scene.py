@@ -1,7 +1,7 @@
-"""The whole chain on published patches gives exactly what was published.
+"""The complete workflow on published patches gives exactly what was published.
 
-Twelve patches of tile 33UUP stand at their true place in a full-size product; all else
-is nodata. See the README of the reference data for which polygons are true.
+Twelve patches of tile 33UUP are at their real place in a full-size product; the rest is
+nodata. The README of the reference data says which polygons are real.
 """
 
 import lmdb

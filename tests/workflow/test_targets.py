@@ -1,4 +1,4 @@
-"""The targets beside the dataset: pictures, report, archives, catalogue, audit, verification."""
+"""The additional targets: pictures, report, archives, catalogue, audit, verification."""
 
 import hashlib
 import io

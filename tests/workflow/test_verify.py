@@ -1,4 +1,4 @@
-"""What `reben.verify` says about tampering: plain, and with an audit forged to go with it."""
+"""What `reben.verify` says about tampering, with the real audit and with a forged one."""
 
 import json
 import random
@@ -45,7 +45,7 @@ from tests.workflow.edits import (
 
 SOFTWARE = cache(provenance.software)
 
-#: Changes results, and returns how the finding starts that content alone gives away.
+#: Changes results and returns the start of the finding from content checks alone.
 Tampering = Callable[[Path], str]
 
 
@@ -53,12 +53,12 @@ Tampering = Callable[[Path], str]
 def results(audited: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the results, moved elsewhere, that a test may tamper with."""
     monkeypatch.chdir(audited.root)
-    monkeypatch.setattr(provenance, "software", SOFTWARE)  # else asked for each forgery
+    monkeypatch.setattr(provenance, "software", SOFTWARE)  # otherwise queried for each forgery
     return Path(shutil.copytree(audited.results, tmp_path / "moved"))
 
 
 def look(results: Path, sample: int | None = None) -> tuple[list[str], list[str]]:
-    """What verify finds, and what it remarks, with paths relative to the results."""
+    """The findings and notes of verify, with paths relative to the results."""
     build = AuditedBuild.open(results, sample)
     found = verify(build)
     return tuple([str(line).replace(f"{results}/", "") for line in lines]
@@ -70,7 +70,7 @@ def findings(results: Path, sample: int | None = None) -> list[str]:
 
 
 def forge(results: Path) -> None:
-    """Audit what was tampered with, as somebody would who has the workflow."""
+    """Audit the tampered results, as anyone with the workflow could."""
     layout = Layout(results)
     manifest = read_json(layout.manifest)
     for tile in manifest["outputs"]["tiles"]:
@@ -160,7 +160,7 @@ def test_a_sample_looks_at_whole_tables_and_few_patches(results: Path) -> None:
     assert False in seen
     assert tables.country(results).partition(":")[0] in "".join(findings(results, 1))
     remarks = look(results, 2)[1]
-    assert any("only 2 patches of each tile were looked at" in line for line in remarks)
+    assert any("only 2 patches of each tile were checked" in line for line in remarks)
 
 
 def test_what_later_steps_do_not_need_is_no_finding_but_said(results: Path) -> None:
@@ -200,7 +200,7 @@ def test_elsewhere_inputs_are_not_at_hand_and_labels_are_checked_all_the_same(
         ("audit/patch_hashes.csv.sha256", b"0", "is not the SHA-256 of patch_hashes.csv"),
         ("audit/config.json", b"{}", "is not the config in the manifest"),
         ("audit/nomenclature.csv", b"code,class\n", "is not the nomenclature that the manifest"),
-        (f"audit/tiles/{FIRST}.json", b"{}", "is not what the manifest says of the tile"),
+        (f"audit/tiles/{FIRST}.json", b"{}", "does not match the manifest"),
     ],
 )
 def test_what_is_broken_is_named_and_breaks_no_other_check(
@@ -232,7 +232,7 @@ def test_another_layout_of_the_same_entries_is_said_to_be_that(results: Path) ->
         env.copy(str(copy), compact=True)
     (copy / "data.mdb").replace(results / LMDB / "data.mdb")
     (found,) = findings(results)
-    assert found.endswith("but its entries are those of the manifest, laid out in another way")
+    assert found.endswith("but its entries match the manifest, stored in another layout")
 
 
 def test_what_no_audit_covers_is_said(results: Path) -> None:

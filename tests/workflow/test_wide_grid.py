@@ -1,7 +1,7 @@
 """A tile of more than 100 columns, whose patches have names of several lengths.
 
-Built once, as small as it can be: patches of 60 m, and a product that is nodata but for the
-columns on both sides of the 100th. Every step and tool that reads a name meets such names here.
+Built once, as small as possible: patches of 60 m, and a product that is nodata except for the
+columns on both sides of the 100th. Every step and tool that reads names is tested with them.
 """
 
 import tarfile
@@ -136,7 +136,7 @@ def test_the_tools_name_patches_in_full(
     said = capsys.readouterr().out
     assert "in 1 of 1 tiles" in said
     assert f"{TILE:<46}{3:>8}  100_07 100_100 99_99" in said
-    assert compare.compare(results, other)["equal"], "code counts are no part of the dataset"
+    assert compare.compare(results, other)["equal"], "code counts are not part of the dataset"
     show.main([patches[2], "--results", str(results), "--out", str(tmp_path / "patch.png")])
     assert patches[2] in capsys.readouterr().out
     assert (tmp_path / "patch.png").stat().st_size

@@ -1,11 +1,11 @@
-"""Building BigEarthNet-style datasets, one step a module.
+"""Build BigEarthNet-style datasets, one module per step.
 
-A module at this level is something one runs or imports: a step, a tool for people, or the
-reader of the dataset. A step that needs several modules is a folder with a ``__main__``
-(``audit``, ``report``, ``publish``, ``verify``). Everything that they share lives in the other
-folders. Every step is pure functions plus a thin ``main(argv)``, so that it runs as
+A module at this level is something you run or import: a step, a command-line tool, or the
+dataset reader. A step that needs several modules is a folder with a ``__main__``
+(``audit``, ``report``, ``publish``, ``verify``). Shared code is in the other folders.
+Each step consists of pure functions and a thin ``main(argv)``, so it runs as
 ``python -m reben.<step>``, with or without Snakemake. The package never imports Snakemake.
-The order of the data is that of ``workflow/rules/``; docs/architecture.md draws the plan.
+``workflow/rules/`` follows the order of the data; docs/architecture.md draws the plan.
 """
 
 __version__ = "0.1.0"

@@ -1,9 +1,9 @@
 """Steps acquire and acquire_l2a: fetch one product, check it, and unpack it.
 
 In: a row of the product table. Out: for an L1C product a folder that holds
-``{product}.SAFE`` (sen2cor wants the true name), for an L2A product the ``.SAFE`` itself.
-What is being fetched lies in ``.fetch-{out}`` beside the output until it is done, so a
-killed job goes on where it was.
+``{product}.SAFE`` (sen2cor needs the original name), for an L2A product the ``.SAFE`` itself.
+Downloads in progress are kept in ``.fetch-{out}`` next to the output, so a killed job
+resumes where it stopped.
 """
 
 import logging
@@ -31,17 +31,17 @@ def acquire(product: Product, out: Path, service: Service) -> int:
     """Fetch or copy a product, check it, and put it at `out` in one rename.
 
     Args:
-        product: what to bring.
+        product: the product to fetch.
         out: folder of the L1C product, or the ``.SAFE`` of an L2A product.
-        service: where CDSE is; used for source ``cdse`` only.
+        service: addresses of CDSE; used for source ``cdse`` only.
 
     Returns:
-        The number of files that were checked against the manifest.
+        The number of files checked against the manifest.
 
     Raises:
         ConfigError: the local path does not exist, or there are no credentials.
-        DownloadError: CDSE does not deliver.
-        ProductError: the product is damaged, hostile or another one.
+        DownloadError: the download from CDSE failed.
+        ProductError: the product is damaged, malicious or not the requested one.
     """
     fetched = out.with_name(f".fetch-{out.name}")
     with atomic_directory(out) as part:
@@ -55,9 +55,9 @@ def acquire(product: Product, out: Path, service: Service) -> int:
             archive.restore_empty_folders(safe)
             checked = check_whole(safe, product.product)
         except ProductError as error:
-            # What arrived is whole and still no good: the next try must not trust it.
+            # The download is complete but unusable: the next try must not trust it.
             shutil.rmtree(fetched, ignore_errors=True)
-            # The folder of this try is gone by the time that anyone reads of it.
+            # The folder of this try is gone by the time anyone reads the message.
             origin = product.path or product.product
             raise ProductError(str(error).replace(str(safe), origin)) from error
     shutil.rmtree(fetched, ignore_errors=True)
@@ -75,7 +75,7 @@ def _copy(product: Product, safe: Path) -> None:
     elif path.is_file():
         if problem := check_file(path, int(product.size or 0), product.checksum):
             raise ProductError(
-                f"{path}: not as the product table has it: {problem}. Mend the row or the file"
+                f"{path}: does not match the product table: {problem}. Fix the row or the file"
             )
         archive.unpack(path, product.product, safe)
     else:
@@ -86,7 +86,7 @@ def _copy(product: Product, safe: Path) -> None:
 
 
 def _fetch(product: Product, safe: Path, fetched: Path, service: Service) -> None:
-    """Fetch a product from CDSE, over S3 where there are keys for it, else over HTTPS."""
+    """Fetch a product from CDSE, over S3 if its keys are set, otherwise over HTTPS."""
     fetched.mkdir(parents=True, exist_ok=True)
     with service.client() as client:
 
@@ -94,7 +94,7 @@ def _fetch(product: Product, safe: Path, fetched: Path, service: Service) -> Non
             found = Catalogue(client, service).by_id(product.id)
             if found.name != product.product:
                 raise ConfigError(
-                    f"{product.product}: its id {product.id} is that of {found.name}; mend the "
+                    f"{product.product}: its id {product.id} belongs to {found.name}; fix the "
                     "row of the product table (`make products` writes it)"
                 )
             return found
@@ -104,7 +104,7 @@ def _fetch(product: Product, safe: Path, fetched: Path, service: Service) -> Non
             s3_path = product.s3_path or entry().s3_path
             store = fetched / "objects"
             object_store.fetch(product.product, s3_path, store, service, keys)
-            # Copied, not moved: a job killed here finds all it has fetched again.
+            # Copied, not moved: if the job is killed here, nothing is fetched twice.
             shutil.copytree(store, safe, dirs_exist_ok=True, copy_function=shutil.copyfile)
             return
         tokens = TokenSource(client, service, credentials.account(service.identity))
@@ -132,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise ConfigError(f"{args.products}: expected a product of tile {args.tile}, found none")
     product = products[args.tile]
     checked = acquire(product, args.out, Service.from_environment())
-    log.info("%s: %d files, all as the manifest has them", product.product, checked)
+    log.info("%s: %d files, all match the manifest", product.product, checked)
 
 
 if __name__ == "__main__":

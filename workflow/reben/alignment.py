@@ -1,12 +1,12 @@
-"""Step align_patches: which patch is which row of BigEarthNet v1.
+"""Step align_patches: match patches to the rows of BigEarthNet v1.
 
 In: the patches of all tiles and a table of v1 pairs (columns ``s1_name``, ``s2_name``).
 Out: `tables.ALIGNMENT` of the valid patches that have a row there.
 
 A v1 name has neither tile nor padded indices, and its time of day may be a second off or
-malformed; the Sentinel-1 name of the same row holds tile and indices. Mission, sensing
-date, tile, column and row together are the key: with it all 549,488 published rows find
-their own v1 names.
+malformed; the Sentinel-1 name of the same row has tile and indices. Mission, sensing date,
+tile, column and row together are the key: with it, all 549,488 published rows match their
+own v1 names.
 """
 
 import logging
@@ -64,7 +64,7 @@ def read_pairs(path: str | os.PathLike[str]) -> pl.DataFrame:
     if len(bad := pairs.filter(~right.fill_null(value=False))):
         number, *names = bad.select("number", "s1_name", "s2v1_name").row(0)
         raise TableError(
-            f"{path}: {len(bad)} rows are no pair of BigEarthNet names of one place, e.g. row "
+            f"{path}: {len(bad)} rows are not pairs of BigEarthNet names of one place, e.g. row "
             f"{number}: {names}; expected such as S1A_IW_GRDH_1SDV_20170613T165043_33UUP_7_40 "
             "and S2A_MSIL2A_20170613T101031_7_40"
         )
@@ -84,7 +84,7 @@ def align_patches(patches: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         patches: patch_id, tile, col, row (`tables.PATCHES`).
-        pairs: as `read_pairs` gives them.
+        pairs: as `read_pairs` returns them.
 
     Returns:
         Rows of `tables.ALIGNMENT` for the patches that have one, sorted.

@@ -2,8 +2,8 @@
 
 In: selection and Sentinel-1 pairs, and the shards, ``<tile>.lmdb`` of each kind. Out: one LMDB
 with the entries of their patches, of their Sentinel-1 patches and of their reference
-maps, as far as the shards of a kind are given. Keys are sorted over all, so the shards
-are read and the LMDB is written from front to back.
+maps, for the kinds whose shards are given. Keys are sorted across all kinds, so shards are
+read and the LMDB is written sequentially.
 """
 
 import logging
@@ -25,8 +25,8 @@ from reben.storage.lmdb_store import read_lmdb, write_lmdb
 
 log = logging.getLogger(__name__)
 
-#: Entries copied between two openings of the shards. A map that stays open keeps every
-#: page that was read through it in memory.
+#: Entries copied before the shards are reopened. An open map keeps every page that was
+#: read through it in memory.
 _CHUNK = 250
 
 Shards = Mapping[str, Mapping[str, Path]]
@@ -41,11 +41,11 @@ def entries(patches: pl.DataFrame, kinds: Sequence[str]) -> pl.DataFrame:
     """The entries of `patches`, sorted by key.
 
     Args:
-        patches: patch_id and s1_name, null where there is none.
+        patches: patch_id and s1_name (null if there is none).
         kinds: which of ``s2``, ``s1``, ``reference_maps``.
 
     Returns:
-        Columns key, kind, tile (whose shard has it); one row for every entry.
+        Columns key, kind, tile (whose shard has the entry); one row per entry.
     """
     frames = [
         patches.select(
@@ -55,7 +55,7 @@ def entries(patches: pl.DataFrame, kinds: Sequence[str]) -> pl.DataFrame:
         )
         for kind in kinds
     ]
-    # One Sentinel-1 patch may stand beside several patches, of other times.
+    # One Sentinel-1 patch may be paired with several patches of different times.
     return (
         pl.concat(frames)
         .drop_nulls("key")
@@ -65,7 +65,7 @@ def entries(patches: pl.DataFrame, kinds: Sequence[str]) -> pl.DataFrame:
 
 
 def needed_bytes(wanted: pl.DataFrame, shards: Shards) -> int:
-    """About what the LMDB of `wanted` will take, by the entries' mean size in each shard.
+    """Estimated size of the LMDB of `wanted`, from the mean size of entries in each shard.
 
     Raises:
         StoreError: a shard is missing, unreadable, or has fewer entries than are wanted.
@@ -82,7 +82,7 @@ def needed_bytes(wanted: pl.DataFrame, shards: Shards) -> int:
             there: int = txn.stat()["entries"]
         if there < count:
             raise StoreError(
-                f"{path}: {count} entries of it are kept, but it has {there}; make the shard again"
+                f"{path}: {count} of its entries are kept, but it has {there}; make the shard again"
             )
         total += (path / "data.mdb").stat().st_size * count // there
     return total

@@ -1,9 +1,9 @@
-"""What an update changes, before or after building: ``python -m reben.changes OLD NEW``.
+"""Show what an update changes, before or after building: ``python -m reben.changes OLD NEW``.
 
 In: two results folders; or a results folder and a CORINE release; or, with ``--results``,
 two releases for a build. Out: which tiles and patches change, which labels appear and vanish by
 class, and which patches enter or leave the dataset; as a table of patches (CSV) and a
-short text. By it one decides whether to rebuild.
+short summary. It helps to decide whether to rebuild.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from reben.runtime.errors import TableError
 from reben.runtime.files import write_text
 from reben.runtime.progress import progress
 
-#: Of a long list, so many are shown; the table has all.
+#: Length at which a list is cut off; the table has all of it.
 _SHOWN = 20
 _LISTED = 6
 
@@ -48,23 +48,23 @@ class LabelRules:
         return label_patches(counts, classes, self.min_labelled_fraction, self.threshold)
 
     def check(self, results: Path) -> None:
-        """Compare with the labels that a build has.
+        """Check that a build has labels of this kind.
 
         Raises:
-            TableError: it was labelled in another way.
+            TableError: it was labelled differently.
         """
         build = State.of_build(results)
         if not self.label(build.counts).equals(build.labels):
             raise TableError(
                 f"{results}: its labels are not those of {self.nomenclature} with a labelled "
-                f"fraction of {self.min_labelled_fraction:g} ({self.threshold}); give "
-                "--nomenclature, --min-labelled-fraction and --threshold as its config has them"
+                f"fraction of {self.min_labelled_fraction:g} ({self.threshold}); pass "
+                "--nomenclature, --min-labelled-fraction and --threshold as in its config"
             )
 
 
 @dataclass(frozen=True)
 class State:
-    """Land cover of the patches of a build, or as it would be.
+    """Land cover of the patches of a build, actual or hypothetical.
 
     Attributes:
         counts: rows of `tables.CODE_COUNTS`.
@@ -89,7 +89,7 @@ class State:
 
     @classmethod
     def of_corine(cls, corine: Path, results: Path, rules: LabelRules) -> "State":
-        """What a CORINE release would make of the patches of a build."""
+        """The state that a CORINE release would give the patches of a build."""
         layer = PolygonLayer.open(corine)
         selection = read_selection(results)
         counts = [read_tables([], CODE_COUNTS)]
@@ -97,7 +97,7 @@ class State:
             patches = read_table(Layout(results).patch_table(tile), PATCHES)
             counts.append(count_tile(patches, layer))
         labels = rules.label(pl.concat(counts))
-        # A patch that fell out for another reason stays out, whatever its labels.
+        # A patch dropped for another reason stays dropped, whatever its labels.
         eligible = selection.filter(
             pl.col("dropped_for").is_null() | (pl.col("dropped_for") == TOO_FEW_LABELLED)
         )
@@ -115,7 +115,7 @@ def read_selection(results: Path) -> pl.DataFrame:
     if not path.is_file():
         raise TableError(
             f"{results}: expected the results of a finished build, found no {path.name} in its "
-            "tables; give the folder that `results` names in its config"
+            "tables; pass the folder that `results` names in its config"
         )
     return read_table(path, SELECTION)
 
@@ -150,7 +150,7 @@ def patch_changes(old: State, new: State) -> pl.DataFrame:
     """The patches that change.
 
     Returns:
-        Columns patch_id, tile, pixels (of the reference map, at least so many differ),
+        Columns patch_id, tile, pixels (lower bound on reference map pixels that differ),
         appear, vanish (labels), dataset (``enters``, ``leaves`` or null), sorted.
     """
     counted = old.counts.join(
@@ -214,9 +214,9 @@ def summary(patches: pl.DataFrame, old: State, new: State) -> str:
     """The changes in a few lines.
 
     Args:
-        patches: those that change, as `patch_changes` gives them.
-        old: before.
-        new: after.
+        patches: those that change, as `patch_changes` returns them.
+        old: state before the change.
+        new: state after the change.
     """
     every = pl.concat([old.counts["patch_id"], new.counts["patch_id"]]).unique().to_frame()
     if not len(patches):
@@ -249,18 +249,18 @@ def summary(patches: pl.DataFrame, old: State, new: State) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Say what changes."""
+    """Report what changes."""
     parser = cli.parser(__doc__)
     parser.add_argument("old", type=Path, help="results folder or CORINE file")
-    parser.add_argument("new", type=Path, help="likewise")
+    parser.add_argument("new", type=Path, help="results folder or CORINE file")
     parser.add_argument(
-        "--results", type=Path, help="build that the CORINE files are for, if OLD is none"
+        "--results", type=Path, help="build that the CORINE files are for, if OLD is not a build"
     )
     parser.add_argument(
         "--nomenclature",
         type=Path,
         default=Path("resources/nomenclature/bigearthnet_19.csv"),
-        help="that of the build, like the next two",
+        help="nomenclature of the build; the next two options must match it too",
     )
     parser.add_argument("--min-labelled-fraction", type=cli.share, default=0.75)
     parser.add_argument("--threshold", choices=THRESHOLDS, default="inclusive")
@@ -271,7 +271,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not path.exists():
             raise TableError(f"{path}: expected a results folder or a CORINE file, found none")
     if args.old.is_file() and args.new.is_dir():
-        parser.error("the new state is a build and the old one a file; give them the other way")
+        parser.error("the new state is a build and the old one a file; swap them")
     results = args.results or args.old
     rules = LabelRules(args.nomenclature, args.min_labelled_fraction, args.threshold)
     if args.new.is_file():

@@ -3,7 +3,7 @@
 In: two folders, results of a build or a folder with ``metadata.parquet`` and, if there is
 one, ``metadata_for_patches_with_snow_cloud_or_shadow.parquet``. Out: equal, or which rows,
 columns and arrays differ and by how much, for people and as JSON. Arrays are compared
-where both have an LMDB. Exits with 1 where anything differs.
+if both have an LMDB. Exits with 1 if anything differs.
 """
 
 import sys
@@ -23,7 +23,7 @@ from reben.runtime.errors import TableError
 from reben.runtime.files import write_json
 from reben.storage.lmdb_store import read_lmdb
 
-#: Of a long list, so many are shown to people; the JSON has all.
+#: Length at which a list is cut off in the text output; the JSON has all of it.
 _SHOWN = 20
 
 
@@ -42,7 +42,7 @@ def dataset_folder(root: Path) -> Path:
 
 
 def read_metadata(folder: Path) -> pl.DataFrame:
-    """Both metadata tables as one, with the name of the table that a row stands in."""
+    """Both metadata tables as one, with the name of each row's table."""
     paths = [folder / name for name in (CLEAR_TABLE, OBSCURED_TABLE) if (folder / name).is_file()]
     frames = [read_tables([path], METADATA).with_columns(table=pl.lit(path.name)) for path in paths]
     return pl.concat(frames).sort("patch_id")
@@ -82,7 +82,7 @@ def compare_arrays(a: Path, b: Path, restrict: bool) -> dict[str, Any]:
 
     Args:
         a: folder of an LMDB.
-        b: folder of another.
+        b: folder of another LMDB.
         restrict: leave out keys that only `b` has.
     """
     differ: dict[str, Any] = {}
@@ -106,7 +106,7 @@ def _text(key: bytes) -> str:
 
 
 def tensor_differences(x: bytes, y: bytes) -> dict[str, Any]:
-    """By tensor, how two values differ."""
+    """How two values differ, by tensor."""
     found: dict[str, Any] = {}
     try:
         a, b = load(x), load(y)
@@ -121,7 +121,7 @@ def tensor_differences(x: bytes, y: bytes) -> dict[str, Any]:
         elif a[name].tobytes() != b[name].tobytes():
             apart = np.abs(a[name].astype(np.float64) - b[name].astype(np.float64))
             unequal = (a[name] != b[name]) & ~(np.isnan(a[name]) & np.isnan(b[name]))
-            # Where one is no number, the difference is none either.
+            # Where one value is NaN, the difference is NaN too.
             largest = float(apart[np.isfinite(apart)].max(initial=0))
             pixels = int(np.count_nonzero(unequal))
             found[name] = {"pixels": pixels, "of": int(apart.size), "max": largest}
@@ -133,8 +133,8 @@ def compare(a: Path, b: Path, restrict: bool = False) -> dict[str, Any]:
 
     Args:
         a: results or folder of tables.
-        b: another.
-        restrict: compare only the patches of `a`, those that it cut and dropped included.
+        b: results or folder of tables.
+        restrict: compare only the patches of `a`, including those that it cut and dropped.
 
     Returns:
         ``a`` and ``b`` (folders), ``equal``, ``tables`` (`compare_tables`) and ``arrays``
@@ -157,7 +157,7 @@ def compare(a: Path, b: Path, restrict: bool = False) -> dict[str, Any]:
 
 
 def show(result: dict[str, Any]) -> list[str]:
-    """A comparison for people: counts of all, and the first differences."""
+    """A comparison as text: all counts, and the first differences."""
     tables, arrays = result["tables"], result["arrays"]
     rows = dict(zip("ab", tables["rows"], strict=True))
     lines = [f"{side.upper()}: {result[side]}, {rows[side]} patches" for side in "ab"]
@@ -183,7 +183,7 @@ def show(result: dict[str, Any]) -> list[str]:
 
 
 def _contrast(a: Any, b: Any) -> str:
-    """Two values; of two lists of labels, those that only one has."""
+    """Two values; for two lists of labels, those that only one has."""
     if isinstance(a, list) and isinstance(b, list) and set(a) != set(b):
         only = {"A": sorted(set(a) - set(b)), "B": sorted(set(b) - set(a))}
         return "; ".join(f"only {side} {', '.join(names)}" for side, names in only.items() if names)

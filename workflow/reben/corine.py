@@ -1,9 +1,9 @@
-"""Step clip_corine: the CORINE polygons of every tile, in the tile's own zone.
+"""Step clip_corine: clip the CORINE polygons of every tile, in the tile's own zone.
 
 In: a CORINE release (`reben.land_cover.corine_polygons`) and the quality verdicts, which hold the
-tiles' grids. Out: one GeoParquet a tile, named after its content, and a manifest that says
-which tile has which. A file whose content is unchanged is not touched, so that after a
-CORINE update only the tiles that it reaches are rasterised and labelled again.
+tiles' grids. Out: one GeoParquet per tile, named after its content, and a manifest that
+assigns the files to tiles. Files with unchanged content are not touched, so that a CORINE
+update rasterises and labels only the tiles that it affects.
 """
 
 import logging
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def clip_corine(layer: PolygonLayer, verdicts: Sequence[Verdict], folder: Path) -> dict[str, Any]:
-    """Write the clips that are not there yet; return the manifest."""
+    """Write the missing clips; return the manifest."""
     tiles: dict[str, Any] = {}
     written = 0
     for verdict in sorted(verdicts, key=lambda v: v.tile):
@@ -64,13 +64,13 @@ def remove_old_clips(folder: Path, manifest: dict[str, Any]) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Clip a CORINE release for all tiles."""
     parser = cli.parser(__doc__)
-    parser.add_argument("--corine", required=True, help="vector file, as a GeoPackage")
-    parser.add_argument("--layer", help="layer, where the file has several")
-    parser.add_argument("--code-column", help="column of the codes, where it is not Code_<year>")
+    parser.add_argument("--corine", required=True, help="vector file, e.g. a GeoPackage")
+    parser.add_argument("--layer", help="layer, if the file has several")
+    parser.add_argument("--code-column", help="column of the codes, if it is not Code_<year>")
     parser.add_argument(
         "--quality", nargs="+", action=TilePaths, required=True, help="verdicts of all tiles (JSON)"
     )
-    parser.add_argument("--manifest", required=True, help="JSON; the clips are written beside it")
+    parser.add_argument("--manifest", required=True, help="JSON; the clips are written next to it")
     args = parser.parse_args(argv)
 
     layer = PolygonLayer.open(args.corine, args.layer, args.code_column)

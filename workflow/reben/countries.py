@@ -26,9 +26,9 @@ from reben.storage.vector_layer import Features, VectorLayer
 
 log = logging.getLogger(__name__)
 
-#: Beyond this many degrees from the zone's meridian, UTM coordinates mean nothing.
+#: Beyond this many degrees from the zone's meridian, UTM coordinates are meaningless.
 _REACH_DEG = 60
-#: Patches that are compared with the outlines around them at a time: a part of a tile.
+#: Patches compared at a time with the outlines around them: a part of a tile.
 _CHUNK = 1000
 
 
@@ -42,8 +42,8 @@ def read_countries(
 
     Args:
         path: a vector layer of polygons.
-        name_column: column of the names; ``name`` in any case where it is not given.
-        names: which to take; all where there are none.
+        name_column: column of the names; ``name`` in any case if None.
+        names: countries to use; all if empty.
         layer: where the file has several of polygons.
 
     Raises:
@@ -63,13 +63,13 @@ def read_countries(
     # Before repair, which would cut a ring round the globe as it stands.
     outlines = np.array([unwrapped(outline) for outline in outlines], object)
     outlines, values = _areas(source, _valid(outlines), features)
-    # Land that nobody named belongs to no country.
+    # Unnamed land belongs to no country.
     named = np.array([None if value is None else str(value) for value in values], object)
     known = sorted(set(named) - {None})
     if missing := sorted(set(names) - set(known)):
         raise VectorError(
-            f"{path}: expected the countries {missing}, but column {column!r} has none of that "
-            f"name; it has {', '.join(known[:12])}, ..."
+            f"{path}: expected the countries {missing}, but column {column!r} does not have "
+            f"them; it has {', '.join(known[:12])}, ..."
         )
     return {name: shapely.union_all(outlines[named == name]) for name in sorted(names or known)}
 
@@ -110,14 +110,14 @@ def nearest_country(
         n names.
 
     Raises:
-        VectorError: no outline comes near the zone.
+        VectorError: no outline is near the zone.
     """
     to_zone = Transformer.from_crs("EPSG:4326", f"EPSG:{epsg}", always_xy=True)
     meridian = 6 * (epsg % 100) - 183
     near = {name: _around(outline, meridian) for name, outline in countries.items()}
     names = [name for name, outline in near.items() if not outline.is_empty]
     if not names:
-        raise VectorError(f"no country outline comes within {_REACH_DEG}° of EPSG:{epsg}")
+        raise VectorError(f"no country outline is within {_REACH_DEG}° of EPSG:{epsg}")
     outlines = np.array([near[name] for name in names])
     outlines = _valid(shapely.transform(outlines, to_zone.transform, interleaved=False))
     boxes = shapely.box(*squares.T)
@@ -129,14 +129,14 @@ def nearest_country(
 
 
 def _nearest(boxes: NDArray[Any], outlines: NDArray[Any]) -> NDArray[np.intp]:
-    """Which of the outlines is nearest to each box; the first of equals.
+    """The index of the outline nearest to each box; the first one in a tie.
 
-    Only what can be nearest to any of the boxes is looked at: outlines of 1:10m have half a
-    million vertices, and most of them lie on other continents.
+    Only outlines that can be nearest to one of the boxes are considered: at 1:10m they have
+    half a million vertices, most of them on other continents.
     """
     hull = shapely.box(*shapely.total_bounds(boxes))
     apart = shapely.distance(outlines, hull)
-    # From anywhere in the hull it is less than half its length to the place in it that is
+    # No point in the hull is further than half its length from the point in it that is
     # nearest to an outline.
     reach = apart.min() + shapely.length(hull) / 2
     candidates = np.flatnonzero(apart <= reach)
@@ -148,7 +148,7 @@ def _nearest(boxes: NDArray[Any], outlines: NDArray[Any]) -> NDArray[np.intp]:
 
 
 def _around(outline: shapely.Geometry, meridian: int) -> shapely.Geometry:
-    """The part of an outline (degrees) that is within reach of a meridian, past 180° too."""
+    """The part of an outline (degrees) within reach of a meridian, also across 180°."""
     reach = shapely.box(meridian - _REACH_DEG, -85, meridian + _REACH_DEG, 85)
     if shapely.within(outline, reach):
         return outline
@@ -157,7 +157,7 @@ def _around(outline: shapely.Geometry, meridian: int) -> shapely.Geometry:
 
 
 def _valid(shapes: NDArray[Any]) -> NDArray[Any]:
-    """The shapes, those repaired that cross themselves."""
+    """The shapes, repaired where they cross themselves."""
     invalid = ~shapely.is_valid(shapes)
     shapes[invalid] = shapely.make_valid(shapes[invalid], method="structure", keep_collapsed=False)
     return shapes
@@ -185,8 +185,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--countries", required=True, help="outlines (vector file)")
     parser.add_argument("--layer", help="layer, where the file has several of polygons")
-    parser.add_argument("--name-column", help="column of the names, where it is not `name`")
-    parser.add_argument("--names", nargs="*", default=[], help="countries to choose from; all")
+    parser.add_argument("--name-column", help="column of the names, if it is not `name`")
+    parser.add_argument("--names", nargs="*", default=[], help="countries to choose from, or all")
     parser.add_argument("--out", required=True, help="country of each patch (Parquet)")
     args = parser.parse_args(argv)
 

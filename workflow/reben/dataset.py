@@ -1,4 +1,4 @@
-"""Reading a finished dataset: patches as arrays, picked by split, country and class.
+"""Read a finished dataset: patches as arrays, selected by split, country and class.
 
 In: ``metadata.parquet`` and the LMDB. Out: for every patch a dict of arrays of one size,
 ready to be stacked into batches::
@@ -7,7 +7,7 @@ ready to be stacked into batches::
     patches[0]["s2"]        # (12, 120, 120) uint16
     patches[0]["labels"]    # (19,) uint8, one for each of patches.classes
 
-It is a map-style data set, so ``torch.utils.data.DataLoader`` takes it as it is;
+It is a map-style dataset, so ``torch.utils.data.DataLoader`` accepts it as it is;
 `reben.torch_dataset` yields tensors.
 """
 
@@ -31,20 +31,20 @@ from reben.runtime.errors import ConfigError, StoreError
 from reben.storage.lmdb_store import shared_lmdb
 from reben.storage.safetensors_value import stack_bands
 
-#: By image, its bands.
+#: Bands of each image.
 BANDS = {"s2": S2_BANDS, "s1": S1_BANDS}
-#: By modality, which images a patch holds.
+#: Images of a patch in each modality.
 MODALITIES = {"s2": ("s2",), "s1": ("s1",), "both": ("s2", "s1")}
 
 
 class Patch(TypedDict, total=False):
-    """One patch; `s2`, `s1` and `reference_map` are there if they were asked for.
+    """One patch; `s2`, `s1` and `reference_map` are present if requested.
 
     Attributes:
-        patch_id: its name.
+        patch_id: name of the patch.
         labels: (classes,) uint8, 1 for each class in the patch.
-        s2: (bands, size_px, size_px) reflectance, uint16 unless another type was asked for.
-        s1: (bands, size_px, size_px) backscatter in dB, float32 likewise.
+        s2: (bands, size_px, size_px) reflectance, uint16 unless `dtype` was given.
+        s1: (bands, size_px, size_px) backscatter in dB, float32 unless `dtype` was given.
         reference_map: (size_px, size_px) CORINE codes, uint16.
     """
 
@@ -56,30 +56,30 @@ class Patch(TypedDict, total=False):
 
 
 class BigEarthNet:
-    """The patches of a dataset, in the order of their names.
+    """The patches of a dataset, sorted by name.
 
-    The LMDB is opened once in each process, at the first patch; objects can be pickled
-    and used after a fork, so any kind of worker will do.
+    The LMDB is opened once per process, at the first patch; objects can be pickled and used
+    after a fork, so any kind of worker is fine.
 
     Args:
         metadata: path of ``metadata.parquet``.
         lmdb: folder of the LMDB.
         split: ``train``, ``validation`` or ``test``; all if None.
         countries: only patches in one of these.
-        labels: only patches that hold `match` (``any`` or ``all``) of these classes.
+        labels: only patches with `match` (``any`` or ``all``) of these classes.
         match: see `labels`.
-        modality: ``s2``, ``s1`` or ``both``; Sentinel-1 leaves out patches without a pair.
-        bands: which and in which order, such as ``("B04", "B03", "B02")``; all if None.
-        reference_maps: yield the reference map as well.
+        modality: ``s2``, ``s1`` or ``both``; with Sentinel-1, patches without a pair are left out.
+        bands: bands in the order to return, such as ``("B04", "B03", "B02")``; all if None.
+        reference_maps: also return the reference map.
         include_snow_cloud: also patches with seasonal snow, cloud or shadow, from the
-            table beside `metadata`.
+            table next to `metadata`.
         size_px: bands of lower resolution are repeated (nearest neighbour) up to this size;
             that of the 10 m bands if None (120 for patches of 1200 m).
-        dtype: type of the images; as they are stored if None.
-        classes: what `labels` of a patch stands for; every class that occurs if None.
+        dtype: type of the images; the stored type if None.
+        classes: classes that `labels` of a patch refers to; every class that occurs if None.
 
     Raises:
-        ConfigError: an argument names something that does not exist, or nothing at all.
+        ConfigError: an argument is empty or names something that does not exist.
         TableError: the metadata cannot be read.
     """
 
@@ -132,7 +132,7 @@ class BigEarthNet:
             rows = rows.filter((pl.any_horizontal if match == "any" else pl.all_horizontal)(hits))
         if modality != "s2":
             rows = rows.filter(pl.col("s1_name").is_not_null())
-        #: The rows of the metadata, one a patch.
+        #: The rows of the metadata, one per patch.
         self.metadata = rows
         self._ids, self._s1_names = rows["patch_id"], rows["s1_name"]
         self._labels = _multi_hot(rows["labels"], self.classes)
@@ -145,12 +145,12 @@ class BigEarthNet:
         """Read one patch.
 
         Raises:
-            IndexError: there are not so many.
+            IndexError: the index is out of range.
             StoreError: the LMDB lacks an entry of it.
         """
         index = operator.index(index)  # numpy's integers too
         patch_id: str = self._ids[index]
-        # A copy: what is done to a patch stays with it.
+        # A copy: changes to a patch must not reach the next one.
         patch = Patch(patch_id=patch_id, labels=self._labels[index].copy())
         if self._env is None:
             self._env = shared_lmdb(self.lmdb)
@@ -173,15 +173,15 @@ class BigEarthNet:
         value = txn.get(key.encode())
         if value is None:
             raise StoreError(
-                f"{self.lmdb}: the entry {key!r} is missing, which the metadata lists; "
+                f"{self.lmdb}: the entry {key!r} is missing but listed in the metadata; "
                 "metadata and LMDB must come from the same build"
             )
         try:
             return stack_bands(value, bands, self.size_px, dtype)
         except (KeyError, ValueError) as error:
             raise StoreError(
-                f"{self.lmdb}: {key}: expected {bands} that can be brought to "
-                f"{self.size_px or 'one number of'} px, found otherwise: {error}"
+                f"{self.lmdb}: {key}: expected {bands} that can be resized to "
+                f"{self.size_px or 'one number of'} px, found: {error}"
             ) from error
 
 

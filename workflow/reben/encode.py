@@ -1,7 +1,7 @@
 r"""Steps encode_sentinel2, encode_sentinel1 and encode_reference_maps: GeoTIFFs into an LMDB.
 
-In: folders of GeoTIFFs; for the shard of a tile's imagery, the table that says which. Out: an
-LMDB with one entry a patch, sorted by key; the value is a safetensors of its layers in
+In: folders of GeoTIFFs; for the shard of a tile's imagery, the table that lists them. Out: an
+LMDB with one entry per patch, sorted by key; the value is a safetensors of its layers in
 native resolution. Stand-alone, it turns the published download into the published LMDB::
 
     python -m reben.encode --s2 BigEarthNet-S2 --s1 BigEarthNet-S1 \
@@ -21,8 +21,7 @@ from itertools import islice, pairwise
 
 import numpy as np
 
-from reben.domain.bands import REFERENCE_MAP_M, RESOLUTION_M, S1_BANDS
-from reben.domain.grid import PATCH_SIDE_M
+from reben.domain.bands import PATCH_SIDE_M, REFERENCE_MAP_M, RESOLUTION_M, S1_BANDS
 from reben.domain.names import ENTRY_KINDS, REFERENCE_MAP, entry_key
 from reben.domain.tables import PATCHES, SENTINEL1, read_table
 from reben.runtime import cli
@@ -39,12 +38,12 @@ log = logging.getLogger(__name__)
 
 #: Pixel size of Sentinel-1 patches (BigEarthNet-S1).
 _S1_M = 10
-#: Patches that a thread reads at a time: enough that handing them over costs nothing.
+#: Patches that a thread reads at a time: enough that scheduling them costs nothing.
 _BATCH = 16
 
 
 class Encoder:
-    """Makes the values of one kind of patch; safe to use from threads.
+    """Makes the values of one kind of patch; thread-safe.
 
     Args:
         kind: ``s2``, ``s1`` or ``reference_maps``.
@@ -70,7 +69,7 @@ class Encoder:
         """The value of the patch in `folder`.
 
         Raises:
-            RasterError: a file of it is missing, damaged, of another size or type, or has
+            RasterError: one of its files is missing, damaged, has the wrong size or type, or has
                 pixels that its kind cannot have.
         """
         value = self.layout.new()
@@ -85,7 +84,7 @@ class Encoder:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The GeoTIFFs of one entry: its key, what reads them, and their folder in the store."""
+    """The GeoTIFFs of one entry: its key, their reader, and their folder in the store."""
 
     key: str
     encoder: Encoder
@@ -98,7 +97,7 @@ class Source:
 
 
 def sources_in_table(kind: str, root: str, table: str, patch_side_m: int) -> list[Source]:
-    """What a tile's table lists.
+    """The sources that a tile's table lists.
 
     Args:
         kind: ``s2`` (the valid patches of `tables.PATCHES`) or ``s1`` (all of
@@ -134,11 +133,11 @@ def encode(sources: Iterable[Source], out: str, threads: int) -> int:
     Args:
         sources: in any order.
         out: folder of the LMDB.
-        threads: read with so many, while the calling one writes; 1 reads and writes in turn.
+        threads: number of reading threads, while the calling one writes; 1 alternates.
 
     Raises:
-        RasterError: a file is missing or not what it should be.
-        StoreError: a key stands for two patches.
+        RasterError: a file is missing or not as expected.
+        StoreError: two patches have the same key.
     """
     ordered = sorted(sources, key=lambda source: source.key)
     for one, other in pairwise(ordered):
@@ -175,13 +174,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Encode a tile's shard, or folders of GeoTIFFs."""
     parser = cli.parser(__doc__)
     tile = parser.add_argument_group("shard of a tile")
-    tile.add_argument("--kind", choices=ENTRY_KINDS, help="of the entries")
+    tile.add_argument("--kind", choices=ENTRY_KINDS, help="kind of the entries")
     tile.add_argument("--root", help="folder of the patches")
     tile.add_argument(
         "--table",
         help="table of the patches (s2) or Sentinel-1 patches (s1)",
     )
-    alone = parser.add_argument_group("stand-alone, any of them")
+    alone = parser.add_argument_group("stand-alone, any of these")
     alone.add_argument("--s2", help="BigEarthNet-S2 folder")
     alone.add_argument("--s1", help="BigEarthNet-S1 folder")
     alone.add_argument("--reference-maps", help="Reference_Maps folder")
@@ -199,9 +198,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     folders = {"s2": args.s2, "s1": args.s1, "reference_maps": args.reference_maps}
     given = {kind: root for kind, root in folders.items() if root}
     if bool(given) == bool(args.kind) or bool(args.kind) != bool(args.root):
-        parser.error("give either --kind and --root, or some of --s2 --s1 --reference-maps")
+        parser.error("pass either --kind and --root, or some of --s2 --s1 --reference-maps")
     if (args.kind in ("s2", "s1")) != bool(args.table):
-        parser.error("--table goes with --kind s2 and s1, and only with them")
+        parser.error("--table is required with --kind s2 and s1, and not allowed otherwise")
     if args.metadata and not given:
         parser.error("--metadata goes with --s2, --s1 and --reference-maps")
     if args.table:

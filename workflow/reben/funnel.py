@@ -1,8 +1,8 @@
-"""Step count_funnel: what became of every product and patch.
+"""Step count_funnel: count what happened to every product and patch.
 
 In: quality verdicts and selection of all tiles, the metadata tables. Out:
-``quality.csv``, a row a product; ``funnel.csv``, a row a tile and a total: how many
-patches fell out at each step. The numbers of a row add up.
+``quality.csv``, one row per product; ``funnel.csv``, one row per tile and a total: how many
+patches were dropped at each step. The numbers in a row add up.
 """
 
 import logging
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from reben.domain.grid import PATCH_SIDE_M
+from reben.domain.bands import PATCH_SIDE_M
 from reben.domain.name_columns import tile_of_patch
 from reben.domain.reasons import DROP_REASONS, REJECTED_PRODUCT, SNOW_CLOUD_OR_SHADOW
 from reben.domain.tables import METADATA, SELECTION, read_table
@@ -22,7 +22,7 @@ from reben.runtime.files import write_text
 
 log = logging.getLogger(__name__)
 
-#: Without the product's own name: sen2cor puts the time of processing into it.
+#: Without the product's own name, which contains the time when sen2cor ran.
 _QUALITY = (
     "cloud_cover_percent",
     "nodata_percent",
@@ -33,7 +33,7 @@ _QUALITY = (
 
 
 def quality_table(verdicts: Sequence[Verdict]) -> pl.DataFrame:
-    """The verdicts as a table, with the failed indicators and every indicator's value."""
+    """The verdicts as a table, with failed indicators and the value of each indicator."""
     names = sorted({name for v in verdicts for name in v.indicators})
     rows = [
         {"tile": v.tile, "verdict": v.word}
@@ -51,16 +51,16 @@ def funnel_table(
     obscured: pl.DataFrame,
     patch_side_m: int,
 ) -> pl.DataFrame:
-    """How many patches fell out at each step, by tile, and in a last row ``total``.
+    """How many patches were dropped at each step, by tile, with a last row ``total``.
 
     Args:
-        verdicts: of all products.
+        verdicts: verdicts on all products.
         selection: `tables.SELECTION`.
         obscured: metadata of the patches with snow, cloud or shadow.
         patch_side_m: side of a patch, metres.
 
     Returns:
-        Columns ``tile, patches``, one for each reason, ``kept``, and of these
+        Columns ``tile, patches``, one for each reason, ``kept``, and, among these,
         ``snow, cloud or shadow`` and ``clear``.
     """
     reasons = selection.group_by("tile", "dropped_for").len()
@@ -87,7 +87,7 @@ def funnel_table(
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Count what became of every product and patch."""
+    """Count what happened to every product and patch."""
     parser = cli.parser(__doc__)
     parser.add_argument(
         "--quality", nargs="+", action=TilePaths, required=True, help="verdicts of all tiles (JSON)"
@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--selection", required=True)
     parser.add_argument("--obscured", required=True, help="metadata of patches with snow or cloud")
     parser.add_argument("--patch-side-m", type=int, default=PATCH_SIDE_M, help="metres")
-    parser.add_argument("--harmonise-offset", action="store_true", help="it was removed")
+    parser.add_argument("--harmonise-offset", action="store_true", help="the offset was removed")
     parser.add_argument("--out-quality", required=True, help="CSV")
     parser.add_argument("--out-funnel", required=True, help="CSV")
     args = parser.parse_args(argv)

@@ -1,6 +1,6 @@
-"""Step label_patches: the classes present in each reference map.
+"""Step label_patches: list the classes present in each reference map.
 
-In: pixel counts per patch and CORINE code of all tiles, a nomenclature. Out:
+In: pixel counts per patch and CORINE code of a tile, a nomenclature. Out:
 `tables.LABELS`. A patch's labels are the classes present in its reference map, sorted by
 name; it is kept if enough of its pixels carry a class of the nomenclature
 (BigEarthNet v2: at least 75 %).
@@ -18,7 +18,7 @@ from reben.runtime import cli
 
 log = logging.getLogger(__name__)
 
-#: Whether a patch with exactly the wanted labelled fraction is kept.
+#: Whether a patch with exactly the required labelled fraction is kept.
 THRESHOLDS = ("inclusive", "exclusive")
 
 
@@ -57,10 +57,10 @@ def label_patches(
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Label the patches of all tiles."""
+    """Label the patches of a tile, or of several."""
     parser = cli.parser(__doc__)
     parser.add_argument(
-        "--code-counts", nargs="+", action=TilePaths, required=True, help="tables of all tiles"
+        "--code-counts", nargs="+", action=TilePaths, required=True, help="table of each tile"
     )
     parser.add_argument("--nomenclature", required=True, help="CSV with code,class")
     parser.add_argument("--min-labelled-fraction", type=cli.share, default=0.75)
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.threshold,
     )
     write_table(args.out, labels, LABELS)
-    log.info("%d patches, %d labelled well enough", len(labels), labels["kept"].sum())
+    log.info("%d patches, %d with enough labelled pixels", len(labels), labels["kept"].sum())
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Step build_metadata: the metadata tables of the dataset and its class counts.
+"""Step build_metadata: write the metadata tables of the dataset and its class counts.
 
 In: selection, labels, split and flags of all tiles, optionally countries, alignment and
 Sentinel-1 pairs. Out: ``metadata.parquet``, the patches without snow, cloud or shadow;
 ``metadata_for_patches_with_snow_cloud_or_shadow.parquet``, the others; and
-``class_counts.csv``, table I of the BigEarthNet v2 paper: class by split, over the
-former.
+``class_counts.csv``, table I of the BigEarthNet v2 paper: class by split, for the first
+table.
 """
 
 import logging
@@ -45,8 +45,8 @@ def build_metadata(
 ) -> pl.DataFrame:
     """Rows of `tables.METADATA` for the patches that are kept, sorted by patch_id.
 
-    The name of the Sentinel-1 patch comes from the pairs where there are any, else from
-    the alignment. What is not given is null.
+    The name of the Sentinel-1 patch comes from the pairs if given, otherwise from the
+    alignment. Values that are not given are null.
     """
     empty = read_tables([], ALIGNMENT)
     aligned = empty if alignment is None else alignment
@@ -66,7 +66,7 @@ def build_metadata(
 
 
 def divide(metadata: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Divide into patches without snow, cloud or shadow and patches with; unknown is without."""
+    """Split into patches without and with snow, cloud or shadow; unknown counts as without."""
     obscured = pl.any_horizontal("contains_seasonal_snow", "contains_cloud_or_shadow")
     with_any = metadata.select(o=obscured.fill_null(False))["o"]
     return metadata.filter(~with_any), metadata.filter(with_any)
@@ -80,7 +80,7 @@ def count_classes(metadata: pl.DataFrame, classes: Sequence[str]) -> pl.DataFram
         classes: the nomenclature's classes, in its order.
 
     Returns:
-        Columns ``class, train, validation, test, total``, a row a class.
+        Columns ``class, train, validation, test, total``, one row per class.
     """
     rows = metadata.select("split", pl.col("labels").alias("class")).explode(
         "class", empty_as_null=False

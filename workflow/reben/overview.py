@@ -1,7 +1,7 @@
-"""Step draw_overview: the dataset in one picture.
+"""Step draw_overview: draw the dataset in one picture.
 
 In: a finished build. Out: a PNG of every tile with its patches coloured by split, the
-dropped ones by reason, and a few patches in true colour beside their reference maps.
+dropped ones by reason, and a few patches in true colour next to their reference maps.
 """
 
 import logging
@@ -45,7 +45,7 @@ _INK, _FAINT = "#222222", "#6a6a6a"
 
 
 class Page:
-    """A figure laid out from top to bottom, in inches, like a page of print."""
+    """A figure laid out from top to bottom, in inches, like a printed page."""
 
     def __init__(self, height: float) -> None:
         self.height = height
@@ -83,7 +83,7 @@ class Page:
 
 
 def tile_picture(patches: pl.DataFrame, count: int) -> Picture:
-    """A tile with one pixel a patch (count, count, 3), coloured by what became of it."""
+    """A tile with one pixel per patch (count, count, 3), coloured by its fate."""
     picture = np.empty((count, count, 3), np.uint8)
     picture[:] = rgb_of(DROPPED_COLOURS[REJECTED_PRODUCT])
     state = patches.select(pl.coalesce("dropped_for", "split"), "col", "row")
@@ -93,7 +93,7 @@ def tile_picture(patches: pl.DataFrame, count: int) -> Picture:
 
 
 def gallery(build: FinishedBuild) -> list[str]:
-    """Patches to show: of the dataset without snow or cloud, and one that is partly labelled."""
+    """Patches to show: some of the dataset without snow or cloud, and one partly labelled."""
     frame = build.patches
     kept = frame.filter(~pl.col("obscured")).select("patch_id", "tile", "labels")
     partly = (
@@ -105,11 +105,11 @@ def gallery(build: FinishedBuild) -> list[str]:
 
 
 def draw_overview(build: FinishedBuild, classes: dict[int, str]) -> Figure:
-    """The whole picture.
+    """The complete picture.
 
     Args:
-        build: a finished build whose patches are still there.
-        classes: class by CORINE code; other codes are called unlabelled.
+        build: a finished build that still has its patches.
+        classes: class by CORINE code; other codes are shown as unlabelled.
     """
     columns = max(4, min(12, int(np.ceil(np.sqrt(1.6 * len(build.tiles))))))
     cell = (_WIDTH - 2 * _MARGIN) / columns
@@ -135,7 +135,7 @@ def draw_overview(build: FinishedBuild, classes: dict[int, str]) -> Figure:
         0.72,
         f"{total['kept']:,} of {total['patches']:,} patches are in the dataset, from {accepted} of "
         f"{len(build.verdicts)} product{'s' if len(build.verdicts) > 1 else ''}"
-        + (f"; {obscured:,} of them with {SNOW_CLOUD_OR_SHADOW}" if obscured else ""),
+        + (f"; {obscured:,} of them have {SNOW_CLOUD_OR_SHADOW}" if obscured else ""),
         10.5,
         color=_FAINT,
     )
@@ -203,7 +203,7 @@ def _draw_tile(
 
 
 def _draw_states(page: Page, y: float, build: FinishedBuild) -> None:
-    """The legend of splits and reasons, with counts; what does not occur is left out."""
+    """The legend of splits and reasons, with counts; those that do not occur are left out."""
     total = build.funnel[-1]
     splits = dict(build.metadata["split"].value_counts().rows())
     kept = [(name, colour, splits.get(name, 0)) for name, colour in SPLIT_COLOURS.items()]

@@ -1,11 +1,11 @@
-"""Step make_patches: cut a product into patches, one GeoTIFF a patch and band.
+"""Step make_patches: cut a product into patches, one GeoTIFF per patch and band.
 
 In: an L2A product. Out: ``<out>/<patch>/<patch>_<band>.tif`` of
-the valid patches, and a table with one row for every whole patch (`tables.PATCHES`).
+the valid patches, and a table with one row per whole patch (`tables.PATCHES`).
 
 The twelve native bands stream from top to bottom in strips of a few patch rows:
-decoding the next strip overlaps with writing the last. A patch is valid when no pixel
-of any band is nodata (BigEarthNet v2); one that merely touches an invalid region is.
+decoding the next strip overlaps with writing the previous one. A patch is valid if no pixel
+of any band is nodata (BigEarthNet v2); merely touching an invalid region is allowed.
 """
 
 import logging
@@ -19,8 +19,8 @@ import polars as pl
 import rasterio
 from numpy.typing import NDArray
 
-from reben.domain.bands import NODATA, RESOLUTION_M, S2_BANDS
-from reben.domain.grid import PATCH_SIDE_M, TileGrid
+from reben.domain.bands import NODATA, PATCH_SIDE_M, RESOLUTION_M, S2_BANDS
+from reben.domain.grid import TileGrid
 from reben.domain.names import patch_id
 from reben.domain.patch_arrays import blocks
 from reben.domain.tables import PATCHES, write_table
@@ -47,11 +47,11 @@ Strip = dict[str, NDArray[np.generic]]
 
 @dataclass(frozen=True)
 class TilePatches:
-    """What a pass over a product found out about its patches; arrays are (row, col).
+    """Findings of one pass over a product's patches; arrays are (row, col).
 
     Attributes:
-        nodata: by band, whether the patch has a nodata pixel.
-        scl_fractions: by snow, cloud, shadow, the share of its SCL pixels; None without SCL.
+        nodata: whether the patch has a nodata pixel, by band.
+        scl_fractions: fraction of SCL pixels that are snow, cloud, shadow; None without SCL.
     """
 
     nodata: dict[str, NDArray[np.bool_]]
@@ -67,7 +67,7 @@ class TilePatches:
 def harmonise(strip: NDArray[np.uint16], offset: int) -> NDArray[np.uint16]:
     """Remove a negative BOA_ADD_OFFSET, clipped at 1 so that no valid pixel becomes nodata.
 
-    Nodata pixels become 1 as well; patches that hold any are invalid and never written.
+    Nodata pixels become 1 as well; patches with any are invalid and never written.
     """
     return np.maximum(strip, np.uint16(1 - offset)) - np.uint16(-offset)
 
@@ -85,15 +85,15 @@ def cut_product(
 
     Args:
         product: an L2A product.
-        grid: where its patches lie.
+        grid: grid of its patches.
         tile: prefix of the patches' names.
-        writer: takes the GeoTIFFs.
+        writer: writes the GeoTIFFs.
         harmonise_offset: remove the reflectance offset of baseline 04.00 and later.
-        threads: decode and write with so many.
+        threads: number of threads that decode and write.
 
     Raises:
         ProductError: a native band is missing.
-        RasterError: an image is damaged or not of this product.
+        RasterError: an image is damaged or not from this product.
         ToolError: GDAL has no driver for JPEG 2000.
     """
     require_jpeg2000()
@@ -129,15 +129,15 @@ def _strips(
     pool: ThreadPoolExecutor,
     written: list[Future[None]],
 ) -> Iterator[tuple[int, Strip]]:
-    """Decode strip after strip; each comes as {layer: (rows, cols, px, px)} with its first row.
+    """Decode strip by strip; yield {layer: (rows, cols, px, px)} and the first row of each.
 
-    The next strip is being decoded while the caller works on this one, and only then:
-    two strips are in memory at a time.
+    Only the next strip is decoded while the caller works on this one, so two strips are in
+    memory at a time.
     """
     pixels = {layer: grid.patch_px(RESOLUTION_M.get(layer, 20)) for layer in readers}
-    # About one internal tile of the finest band a strip, so that little is kept over.
+    # About one internal tile of the finest band per strip, so that little is carried over.
     rows = max(1, readers["B02"].block_px // pixels["B02"])
-    # The finest bands first: the longest tasks start first, so that no thread waits long.
+    # Finest bands first: if the longest tasks start first, no thread waits long.
     order = sorted(readers, key=lambda layer: -pixels[layer])
 
     def decode(layer: str, count: int) -> NDArray[np.generic]:
@@ -159,7 +159,7 @@ def _strips(
 
 
 class _Cutter:
-    """Judges and writes the patches of each strip."""
+    """Validates and writes the patches of each strip."""
 
     def __init__(self, grid: TileGrid, tile: str, writer: Writer, offsets: dict[str, int]) -> None:
         if any(offset > 0 for offset in offsets.values()):
@@ -178,7 +178,7 @@ class _Cutter:
         """Find nodata and scene classes in a strip."""
         rows = slice(first_row, first_row + len(strip[S2_BANDS[0]]))
         for band in S2_BANDS:
-            # Rows first: a minimum along memory, many times faster than over 4-D blocks.
+            # Rows first: a minimum along memory is many times faster than over 4-D blocks.
             lowest = strip[band].min(axis=2).min(axis=2)
             self.nodata[band][rows] = lowest == NODATA
         self.valid[rows] = ~np.any([self.nodata[band][rows] for band in S2_BANDS], axis=0)
@@ -253,7 +253,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Cut one product."""
     parser = cli.parser(__doc__)
     parser.add_argument("--product", required=True, help="L2A .SAFE folder")
-    parser.add_argument("--tile", required=True, help="prefix of the patches' names")
+    parser.add_argument("--tile", required=True, help="prefix of patch names")
     parser.add_argument(
         "--required", nargs="*", default=[], help="quality indicators that must be PASSED"
     )
@@ -270,12 +270,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     tile: str = args.tile
     with atomic_directory(args.out) as folder, patch_writer(folder, args.container) as writer:
         product = L2AProduct.open(args.product)
+        note("indicators", product.indicators())
         note("verdict", reasons := judge(product, args.required))
         if not reasons:
             grid = product.grid(args.patch_side_m)
             if any(product.offsets().values()) and not args.harmonise_offset:
                 log.warning(
-                    "%s: carries BOA_ADD_OFFSET, kept as patches.harmonise_offset says", tile
+                    "%s: has BOA_ADD_OFFSET, kept because patches.harmonise_offset is off", tile
                 )
             found = cut_product(
                 product,

@@ -1,12 +1,12 @@
-"""Solve the conda environments and pin every package of them, with its address and checksum.
+"""Solve the conda environments and pin each of their packages with its address and checksum.
 
 In: environment files, ``envs/*.yaml``, and a channel: ``conda-forge`` as it is now, or folders
-with records kept of it (``linux-64/repodata.json``, ``noarch/repodata.json``). Out: beside each
-file ``….linux-64.pin.txt``, which Snakemake installs from by itself.
+with saved records of it (``linux-64/repodata.json``, ``noarch/repodata.json``). Out: next to each
+file ``….linux-64.pin.txt``, which Snakemake uses automatically.
 
 A package without an address cannot be pinned. An environment that needs one gets
-``….linux-64.incomplete.txt`` instead, a name that Snakemake does not look for: from a pin file
-with a package missing it would install without a complaint, and fail in a job.
+``….linux-64.incomplete.txt`` instead, a name that Snakemake ignores: a pin file with a missing
+package would install without an error, and then fail in a job.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from reben.runtime.files import atomic_file
 
 PLATFORM: Final = "linux-64"
 PIN, INCOMPLETE = f".{PLATFORM}.pin.txt", f".{PLATFORM}.incomplete.txt"
-#: What conda calls virtual packages, by generation of systems: an old cluster and a new machine.
+#: What conda calls virtual packages, for two generations: an old cluster and a new machine.
 SYSTEMS = {
     "old": {"__linux": "4.18", "__glibc": "2.28", "__archspec": "1=x86_64"},
     "new": {"__linux": "6.8", "__glibc": "2.39", "__archspec": "1=x86_64_v4"},
@@ -44,11 +44,11 @@ class Package:
     """One package of a solved environment.
 
     Attributes:
-        name: as conda writes it.
-        version: exact.
-        url: where it is to be had.
-        md5: of its file, hexadecimal digits; empty where no record has it.
-        built: UTC; None where no record has it.
+        name: name on conda.
+        version: exact version.
+        url: address of its file.
+        md5: MD5 of its file, hexadecimal digits; empty if no record has it.
+        built: time of the build, UTC; None if no record has it.
     """
 
     name: str
@@ -59,12 +59,12 @@ class Package:
 
     @property
     def has_address(self) -> bool:
-        """Whether it can be fetched, and checked, by anyone."""
+        """Whether anyone can fetch and check it."""
         return bool(_WHOLE_ADDRESS.fullmatch(self.url) and self.md5)
 
 
 def read_specs(environment: Path) -> list[str]:
-    """What an environment file asks for, ``name==version`` each."""
+    """The requirements of an environment file, each ``name==version``."""
     return list(yaml.safe_load(environment.read_text("utf-8"))["dependencies"])
 
 
@@ -74,17 +74,17 @@ def solve(
     """Solve environments, each on its own.
 
     Args:
-        wanted: by name, what each environment asks for.
+        wanted: requirements of each environment, by name.
         channels: names, addresses or folders.
         system: key of `SYSTEMS`.
 
     Returns:
-        By name its packages, each behind those that it needs.
+        The packages of each environment, by name; each package after its dependencies.
 
     Raises:
-        ToolError: an environment does not solve, or a channel cannot be read.
+        ToolError: an environment cannot be solved, or a channel cannot be read.
     """
-    # In a process of its own: at the end of Python, rattler's threads abort it now and then.
+    # In a separate process: rattler's threads occasionally abort Python at exit.
     context = multiprocessing.get_context("forkserver")
     with ProcessPoolExecutor(1, context) as pool:
         return pool.submit(_solve, dict(wanted), list(channels), system).result()
@@ -111,16 +111,16 @@ async def _solve_all(
                 gateway=gateway,
                 platforms=[PLATFORM, "noarch"],
                 virtual_packages=virtual,
-                # What a folder of stand-ins adds to a folder of records is found there too.
+                # Packages that a folder of stand-ins adds to a folder of records are found too.
                 channel_priority=rattler.ChannelPriority.Disabled,
             )
-        except Exception as error:  # of several unrelated types; each says what is wrong
+        except Exception as error:  # several unrelated types; each message says what is wrong
             raise ToolError(
                 f"environment {name}: expected to solve from {', '.join(channels)}, found: "
                 f"{str(error).strip()}"
             ) from None
         by_name = {record.name.normalized: record for record in records}
-        # Sorting gives back records without their addresses.
+        # Sorting returns records without their addresses.
         order = rattler.PackageRecord.sort_topologically(list(records))
         found[name] = [_package(by_name[record.name.normalized]) for record in order]
     return found
@@ -149,12 +149,12 @@ def _channel(name: str) -> rattler.Channel:
 
 
 def pin_text(environment: str, packages: Sequence[Package], source: str) -> str:
-    """The content of a pin file, or of the file that stands in for it.
+    """The content of a pin file, or of the file that replaces it.
 
     Args:
         environment: name of the environment file.
         packages: in the order in which they are to be linked.
-        source: where the records are from, in words.
+        source: description of where the records are from.
     """
     missing = [package for package in packages if not package.has_address]
     newest = max(package.built for package in packages if package.built)
@@ -194,7 +194,7 @@ def write_pins(environment: Path, packages: Sequence[Package], source: str) -> P
 
 
 def source_of(channels: Sequence[str]) -> str:
-    """Where records come from, in words: no path of this machine belongs in a file."""
+    """Description of the records' source, without paths of this machine."""
     folders = [channel for channel in channels if Path(channel).is_dir()]
     if folders:
         return "kept records of conda-forge"

@@ -1,7 +1,7 @@
 """Find products in the CDSE catalogue and write the product table.
 
-In: names, or an area, time and cloud cover. Out: a table with id, size, checksum and S3
-path of every product. Needs no credentials.
+In: names, or an area, time and cloud cover. Out: a table with the id, size, checksum and S3
+path of each product. Needs no credentials.
 
 Of several processings of the same observation the newest is taken: highest baseline, then latest
 processing time, then latest publication; the log names the others. Where two receiving stations
@@ -38,7 +38,7 @@ def find_by_name(catalogue: Catalogue, names: Sequence[str]) -> list[Entry]:
     """The product of every name; several where they show parts of a tile.
 
     Raises:
-        ProductError: a name is no product name.
+        ProductError: a name is not a product name.
         DownloadError: the catalogue does not have some of them; all are listed.
     """
     for name in names:
@@ -53,7 +53,7 @@ def find_by_name(catalogue: Catalogue, names: Sequence[str]) -> list[Entry]:
     if missing:
         raise DownloadError(
             f"the catalogue has no product of {len(missing)} of {len(names)} names: "
-            f"{', '.join(missing)}. Check the spelling; reprocessed products have another "
+            f"{', '.join(missing)}. Check the spelling; reprocessed products have a new "
             "baseline and processing time, so try the name without its last part, or a search"
         )
     return found
@@ -82,7 +82,7 @@ def newest_parts(matches: Sequence[Entry]) -> list[Entry]:
     for newest, *others in parts:
         if others:
             log.warning(
-                "%s: %d matches; the newest processing is taken, not %s",
+                "%s: %d matches; using the newest processing, not %s",
                 newest.name,
                 1 + len(others),
                 ", ".join(f"{entry.name} ({entry.id})" for entry in reversed(others)),
@@ -135,7 +135,7 @@ def read_names(path: Path) -> list[str]:
     """Product names from the first column of a text, CSV or TSV file, header or not.
 
     Raises:
-        ConfigError: the file is unreadable, holds no product name, or something else.
+        ConfigError: the file is unreadable, has no product name, or contains something else.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -154,23 +154,23 @@ def read_names(path: Path) -> list[str]:
             raise ConfigError(f"{path}, line {number}: {error}") from error
         names.append(name)
     if not names:
-        raise ConfigError(f"{path}: expected one product name a line, found none")
+        raise ConfigError(f"{path}: expected one product name per line, found none")
     return names
 
 
 def search_areas(bbox: Sequence[float] | None, wkt: str | None) -> list[str]:
-    """The area as polygons in longitude and latitude; the catalogue takes one at a time.
+    """The area as polygons in longitude and latitude; the catalogue accepts one at a time.
 
     Args:
-        bbox: west, south, east, north in degrees. West beyond east crosses the antimeridian.
-        wkt: a polygon or several, in place of `bbox`.
+        bbox: west, south, east, north in degrees. West above east crosses the antimeridian.
+        wkt: one or several polygons, instead of `bbox`.
 
     Raises:
-        ConfigError: it is no polygon, or lies beyond 180° or 90°.
+        ConfigError: it is not a polygon, or exceeds 180° or 90°.
     """
     if bbox is not None:
         west, south, east, north = bbox
-        # Narrow, or else the two have just been swapped.
+        # Only if narrow; otherwise the two were probably swapped.
         crosses = west > east and 360 - west + east < 180
         if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south < north <= 90) or not (
             west < east or crosses
@@ -184,7 +184,7 @@ def search_areas(bbox: Sequence[float] | None, wkt: str | None) -> list[str]:
     try:
         area = shapely.from_wkt(wkt or "")
     except ShapelyError as error:
-        raise ConfigError(f"--wkt is {wkt!r}, no WKT geometry ({error})") from error
+        raise ConfigError(f"--wkt is {wkt!r}, not a WKT geometry ({error})") from error
     if (
         area is None
         or area.geom_type not in ("Polygon", "MultiPolygon")
@@ -203,9 +203,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="product name; its last part, the processing time, may be left out",
     )
-    parser.add_argument("--names", dest="file", type=Path, help="file with a name a line")
+    parser.add_argument("--names", dest="file", type=Path, help="file with one name per line")
     parser.add_argument("--bbox", nargs=4, type=float, metavar=("W", "S", "E", "N"))
-    parser.add_argument("--wkt", help="polygons in longitude and latitude, in place of --bbox")
+    parser.add_argument("--wkt", help="polygons in longitude and latitude, instead of --bbox")
     parser.add_argument("--start", type=date.fromisoformat, help="first day, YYYY-MM-DD")
     parser.add_argument("--end", type=date.fromisoformat, help="last day, YYYY-MM-DD")
     parser.add_argument("--max-cloud-cover", type=float, default=100, help="percent")
@@ -240,7 +240,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             found = newest_of_each({entry.id: entry for entry in entries}.values())
     if not found:
         raise DownloadError(
-            "the search found no product; widen the area, the dates or --max-cloud-cover"
+            "the search found no product; widen the area or dates, or raise --max-cloud-cover"
         )
     offline = [entry.name for entry in found if not entry.online]
     if offline:

@@ -1,9 +1,9 @@
-"""Step check_quality: the verdict on a product, from its own metadata.
+"""Step check_quality: judge a product by its own metadata.
 
 In: an L2A product folder. Out: a JSON with the verdict and what the metadata says.
-A product is rejected unless every required indicator is PASSED (BigEarthNet v2 asks
-for GENERAL, GEOMETRIC, RADIOMETRIC and SENSOR quality). A rejected product is data,
-not an error: later steps make empty outputs from it.
+A product is rejected unless every required indicator is PASSED (BigEarthNet v2 requires
+GENERAL, GEOMETRIC, RADIOMETRIC and SENSOR quality). A rejected product is data, not an
+error: later steps write empty outputs for it.
 """
 
 import logging
@@ -27,7 +27,7 @@ def judge(product: L2AProduct, required: Sequence[str]) -> list[str]:
     """The required indicators that are not PASSED, as ``NAME=VALUE``.
 
     Raises:
-        ProductError: a required indicator is absent.
+        ProductError: a required indicator is missing.
     """
     indicators = product.indicators()
     absent = [name for name in required if name not in indicators]
@@ -44,11 +44,11 @@ def check_quality(product: L2AProduct, tile: str, required: Sequence[str]) -> Ve
 
     Args:
         product: the product folder.
-        tile: the tile that the product is meant to be.
+        tile: the tile that the product should be.
         required: indicators that must be PASSED.
 
     Raises:
-        ProductError: a node is absent, or the product is another tile than `tile`.
+        ProductError: a node is missing, or the product is not `tile`.
     """
     name = ProductName.parse(product.name)
     if name.tile != tile:
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Judge one product."""
     parser = cli.parser(__doc__)
     parser.add_argument("--product", required=True, help="L2A .SAFE folder")
-    parser.add_argument("--tile", required=True, help="tile that it must be")
+    parser.add_argument("--tile", required=True, help="expected tile")
     parser.add_argument("--required", nargs="*", default=[], help="indicators that must be PASSED")
     parser.add_argument("--out", required=True, help="JSON")
     args = parser.parse_args(argv)

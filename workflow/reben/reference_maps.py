@@ -1,12 +1,12 @@
-"""Step make_reference_maps: land cover at 10 m for every valid patch.
+"""Step make_reference_maps: rasterise land cover at 10 m for every valid patch.
 
 In: the tile's CORINE polygons in its zone (`reben.land_cover.corine_polygons`) and its table of
 patches.
-Out: ``<out>/<patch>/<patch>_reference_map.tif`` and the pixels of every code in every
-patch (`tables.CODE_COUNTS`), so that another nomenclature or threshold needs no
-rasterising. A pixel takes the code of the polygon that holds its centre; where there is
-none, 999. The whole tile is rasterised at once, which gives the same pixels as patch by
-patch and many times faster.
+Out: ``<out>/<patch>/<patch>_reference_map.tif`` and the pixel counts of each code in each
+patch (`tables.CODE_COUNTS`), so that a new nomenclature or threshold needs no rasterising.
+A pixel gets the code of the polygon that contains its centre, or 999 if there is none. The
+whole tile is rasterised at once: the result is the same as patch by patch, and many times
+faster.
 """
 
 import logging
@@ -45,12 +45,12 @@ def make_reference_maps(
     """Write the maps of the valid patches and count their codes.
 
     Args:
-        tile: prefix of the patches' names.
-        grid: where the patches lie.
-        valid: (row, col) which to write.
-        raster: the tile as `rasterise` gives it.
-        writer: takes the GeoTIFFs.
-        threads: compress with so many.
+        tile: prefix of patch names.
+        grid: grid of the patches.
+        valid: (row, col) whether to write the patch.
+        raster: the tile as `rasterise` returns it.
+        writer: writes the GeoTIFFs.
+        threads: number of threads that compress.
 
     Returns:
         Rows of `tables.CODE_COUNTS`, sorted by patch and code.
@@ -59,7 +59,7 @@ def make_reference_maps(
     form = template(Profile(grid.epsg, px, REFERENCE_MAP_M, nodata=0, deflate=True))
     maps = blocks(raster[: grid.count * px], px, grid.count)
     occurs = np.zeros(NO_POLYGON + 1, bool)
-    for strip in maps:  # at once, the index alone would take a gigabyte
+    for strip in maps:  # all at once, the index alone would take a gigabyte
         occurs[strip] = True
     codes = np.flatnonzero(occurs).astype(np.uint16)
 

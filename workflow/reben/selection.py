@@ -1,8 +1,8 @@
-"""Step select_patches: which patches make the dataset, and why the others do not.
+"""Step select_patches: decide which patches are in the dataset, and why the others are not.
 
 In: the patches and labels of all tiles, optionally the alignment with v1 and the
-Sentinel-1 pairs. Out: `tables.SELECTION`, every patch with the first reason, in the
-order of `reasons.DROP_REASONS`, for which it is dropped; null where it is kept.
+Sentinel-1 pairs. Out: `tables.SELECTION`, every patch with the first reason to drop it, in
+the order of `reasons.DROP_REASONS`; null if it is kept.
 """
 
 import logging
@@ -38,8 +38,8 @@ def select_patches(
     Args:
         patches: `tables.PATCHES`.
         labels: `tables.LABELS`.
-        alignment: `tables.ALIGNMENT`; without it no patch is dropped for it.
-        sentinel1: `tables.SENTINEL1`; likewise.
+        alignment: `tables.ALIGNMENT`; None drops no patch for lack of a v1 row.
+        sentinel1: `tables.SENTINEL1`; None drops no patch for lack of a pair.
     """
 
     def listed(frame: pl.DataFrame | None) -> pl.Expr:

@@ -1,10 +1,9 @@
-"""Step run_sen2cor: make an L2A product of an L1C product with ESA's sen2cor.
+"""Step run_sen2cor: process an L1C product to L2A with ESA's sen2cor.
 
-In: a folder that holds one L1C ``.SAFE``. Out: the L2A ``.SAFE`` under the tile's name,
-so that the processing time in sen2cor's own name reaches nothing downstream. sen2cor
-works in a fresh folder on the node's scratch disk; only a product that proves whole is
-copied beside the output, once, and renamed to it. However this process ends, sen2cor ends
-with it.
+In: a folder with one L1C ``.SAFE``. Out: the L2A ``.SAFE`` under the tile's name, so that
+the processing time in sen2cor's own name does not affect later steps. sen2cor works in a
+new folder on the node's scratch disk; only a product that proves complete is copied, once,
+next to the output and renamed to it. However this process ends, sen2cor ends with it.
 """
 
 import hashlib
@@ -40,10 +39,10 @@ _ROWS = 1024
 #: Scratch that sen2cor needs, as a multiple of its input: 5 GB for 800 MB.
 _SCRATCH_FACTOR = 6
 _KILLED = (
-    ". Something killed it, as the system does when memory runs out: allow fewer tiles at once "
+    ". It was killed, probably because memory ran out: allow fewer tiles at once "
     "with `--resources mem_mb=`, or give the rule more `mem_mb`"
 )
-#: Of the job's time, what sen2cor may take: the rest is to say so before the scheduler ends it.
+#: Fraction of the job's time for sen2cor: the rest is for reporting before the scheduler ends it.
 _SHARE_OF_TIME = 0.95
 
 
@@ -59,17 +58,17 @@ def run_sen2cor(
     """Process a product and put the result at `out` in one rename.
 
     Args:
-        l1c: folder that holds one L1C ``.SAFE``.
-        out: ``.SAFE`` folder of the tile; what stands there is replaced.
+        l1c: folder with one L1C ``.SAFE``.
+        out: ``.SAFE`` folder of the tile; an existing one is replaced.
         command: ``L2A_Process`` or its path.
-        gipp: sen2cor's own configuration, or None for the one it was installed with.
-        limit_min: time of the job, minutes; sen2cor is stopped before it is over.
+        gipp: sen2cor's parameter file, or None for the one it was installed with.
+        limit_min: time limit of the job, minutes; sen2cor is stopped before that.
         threads: cores that it may use.
-        scratch_root: where sen2cor works; None: beside `out`.
+        scratch_root: where sen2cor works; None: next to `out`.
 
     Raises:
-        ProductError: the input is no L1C product, or the output is not whole.
-        SpaceError: a disk has no room.
+        ProductError: the input is not an L1C product, or the output is incomplete.
+        SpaceError: a disk is too full.
         ToolError: sen2cor failed or hung.
     """
     source = _only_product(l1c, "L1C")
@@ -99,11 +98,11 @@ def _size(folder: Path) -> int:
 
 
 def check_product(safe: Path, tile: str) -> None:
-    """Check that sen2cor's product is whole, reading every pixel of every native band.
+    """Check that sen2cor's product is complete by reading every pixel of every native band.
 
     Raises:
         ProductError: an image is missing, or the product is not that of `tile`.
-        RasterError: an image is damaged or of another place or size.
+        RasterError: an image is damaged or has the wrong place or size.
     """
     product = L2AProduct.open(safe)
     for name in (product.name, safe.name):
@@ -133,7 +132,7 @@ def _read_through(reader: StripReader, rows: int) -> None:
 
 
 def _only_product(folder: Path, level: str) -> Path:
-    """The one product of a level in a folder.
+    """The only product of a level in a folder.
 
     Raises:
         ProductError: there is none, or there are several.
@@ -143,15 +142,15 @@ def _only_product(folder: Path, level: str) -> Path:
         names = ", ".join(p.name for p in found) or "none"
         raise ProductError(
             f"{folder}: expected one {level} product, found {names}"
-            + (". sen2cor ended without making one; see its lines above" * (level == "L2A"))
+            + (". sen2cor ended without making one; see its output above" * (level == "L2A"))
         )
     return found[0]
 
 
 @contextmanager
 def _scratch(out: Path, root: Path) -> Iterator[Path]:
-    """A new folder in `root`, gone afterwards, as are those of killed tries at the same `out`."""
-    # On a scratch disk that many builds share, the tile alone does not say whose it is.
+    """A new folder in `root`, removed afterwards, as are those of killed tries at `out`."""
+    # Many builds may share a scratch disk, so the name needs more than the tile.
     place = hashlib.sha256(os.fsencode(out.resolve())).hexdigest()[:12]
     prefix = f".part-{out.name}-{place}-"
     for left in root.glob(f"{prefix}*"):
@@ -164,10 +163,10 @@ def _scratch(out: Path, root: Path) -> Iterator[Path]:
 
 
 def _process(arguments: list[str], scratch: Path, limit_min: float, threads: int) -> None:
-    """Run sen2cor, passing its lines on as they come.
+    """Run sen2cor, passing on its output line by line.
 
     Raises:
-        ToolError: it cannot be started, ends with an error or runs over the limit.
+        ToolError: it cannot be started, ends with an error or exceeds the limit.
     """
     log.info("running %s", shlex.join(arguments))
     last = ""
@@ -183,18 +182,18 @@ def _process(arguments: list[str], scratch: Path, limit_min: float, threads: int
     except TimeoutError as error:
         raise ToolError(
             f"sen2cor: expected an end within {limit_min:g} min, stopped it then; the last line "
-            f"was {last!r}. Give the rule more `runtime`, or look whether the disk is full"
+            f"was {last!r}. Give the rule more `runtime`, or check whether the disk is full"
         ) from error
     except OSError as error:
         raise ToolError(
             f"sen2cor: cannot start {arguments[0]!r} ({error}); check sen2cor.command"
         ) from error
     if status != 0:
-        # sen2cor hides a full disk behind whatever failed to be written.
+        # sen2cor does not report a full disk, only what it failed to write.
         free_gb = shutil.disk_usage(scratch).free / 1e9
         raise ToolError(
             f"sen2cor: expected exit status 0, found {status}; the last line was {last!r}. Its "
-            f"whole output is above; {free_gb:.1f} GB were free on its scratch disk"
+            f"full output is above; {free_gb:.1f} GB were free on its scratch disk"
             + _KILLED
             * (status in (-signal.SIGKILL, 128 + signal.SIGKILL))
         )
@@ -202,10 +201,10 @@ def _process(arguments: list[str], scratch: Path, limit_min: float, threads: int
 
 @contextmanager
 def _kept(job_log: Path | None) -> Iterator[None]:
-    """Keep the log of this try beside it, as ``….try-1.log``, unless the try succeeds.
+    """Keep the log of this try as ``….try-1.log`` next to it, unless the try succeeds.
 
-    Snakemake removes a job's log before its next try; the second name outlives that, and is
-    there even if this process is killed.
+    Snakemake removes a job's log before its next try; the second name survives that, even if
+    this process is killed.
     """
     if job_log is None:
         yield
@@ -215,7 +214,7 @@ def _kept(job_log: Path | None) -> Iterator[None]:
     try:
         os.link(job_log, kept)
     except OSError as error:
-        log.warning("%s: should this try fail, its log is gone at the next (%s)", job_log, error)
+        log.warning("%s: if this try fails, the next one removes its log (%s)", job_log, error)
     yield
     kept.unlink(missing_ok=True)
 
@@ -232,23 +231,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help=".SAFE folder of the tile")
     parser.add_argument("--command", required=True, help="L2A_Process or its path")
     parser.add_argument("--version", required=True, help="expected version, such as 2.11")
-    parser.add_argument("--gipp", default="", help="sen2cor's configuration file")
-    parser.add_argument("--limit-min", type=float, required=True, help="the job's time, minutes")
+    parser.add_argument("--gipp", default="", help="sen2cor's parameter file")
+    parser.add_argument("--limit-min", type=float, required=True, help="time limit, minutes")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--scratch", type=Path, help="where sen2cor works; else beside the output")
-    parser.add_argument("--log", type=Path, help="this try's log, to be kept if it fails")
+    parser.add_argument("--scratch", type=Path, help="where sen2cor works, or next to the output")
+    parser.add_argument("--log", type=Path, help="log of this try, kept if it fails")
     args = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, _terminate)
     gipp = Path(args.gipp) if args.gipp else None
     with _kept(args.log):
-        require_jpeg2000()  # to check the product with: now, not after sen2cor's 40 minutes
+        require_jpeg2000()  # needed to check the product: fail now, not after sen2cor's 40 minutes
         check_version(args.command, args.version)
         if gipp is not None and not gipp.is_file():
             raise ToolError(f"{gipp}: expected sen2cor's GIPP file, found none; check sen2cor.gipp")
         run_sen2cor(
             args.l1c, args.out, args.command, gipp, args.limit_min, args.threads, args.scratch
         )
-    log.info("%s: 12 bands and the scene classification are whole", args.out.name)
+    log.info("%s: 12 bands and the scene classification are complete", args.out.name)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Step check_sen2cor: check that the installed sen2cor is the one of the config.
+"""Step check_sen2cor: check that the installed sen2cor is the version in the config.
 
 In: the command and the expected version. Out: a small JSON with the version found. The
-workflow runs this once, before the first tile; `reben.sen2cor` asks again for every tile,
-in case another is installed meanwhile.
+workflow runs this once, before the first tile; `reben.sen2cor` checks again for every tile,
+in case another version is installed meanwhile.
 """
 
 import logging
@@ -18,23 +18,23 @@ from reben.runtime.processes import run_program
 
 log = logging.getLogger(__name__)
 
-#: As the help has it: "Sentinel-2 Level 2A Processor (Sen2Cor). Version: 2.8.0, created: …".
+#: As in the help: "Sentinel-2 Level 2A Processor (Sen2Cor). Version: 2.8.0, created: …".
 _VERSION = re.compile(r"Sen2Cor\)?\.?\s+Version:\s*(\d+(?:\.\d+)*)", re.IGNORECASE)
 _HELP_LIMIT_S = 300
 
 
 def check_version(command: str, expected: str) -> str:
-    """The version of sen2cor, if it is the expected one.
+    """Return the version of sen2cor if it is the expected one.
 
     Args:
         command: ``L2A_Process`` or its path.
-        expected: version to its leading parts: ``2.11`` takes 2.11.0 and 02.11.00.
+        expected: version or its leading parts: ``2.11`` accepts 2.11.0 and 02.11.00.
 
     Returns:
-        The version found, parts without leading zeros.
+        The version found, without leading zeros in its parts.
 
     Raises:
-        ToolError: the command is not there, does not say its version, or has another.
+        ToolError: the command does not exist, does not report its version, or has another one.
     """
     lines: list[str] = []
     try:
@@ -42,13 +42,13 @@ def check_version(command: str, expected: str) -> str:
     except OSError as error:
         raise ToolError(
             f"sen2cor: expected to run {command!r} --help, but {error}. Install sen2cor "
-            f"{expected} from step.esa.int and give its L2A_Process as sen2cor.command"
+            f"{expected} from step.esa.int and set sen2cor.command to its L2A_Process"
         ) from error
-    # Wrapped lines of the help may break inside the sentence.
+    # The help may wrap lines inside this sentence.
     match = _VERSION.search(" ".join(" ".join(lines).split()))
     if match is None:
         raise ToolError(
-            f"sen2cor: {command!r} --help does not say its version (exit status "
+            f"sen2cor: {command!r} --help does not report its version (exit status "
             f"{status}); expected sen2cor {expected}. Check sen2cor.command"
         )
     found = _parts(match[1])
@@ -57,16 +57,16 @@ def check_version(command: str, expected: str) -> str:
     if found[: len(wanted)] != wanted:
         raise ToolError(
             f"sen2cor: expected version {expected}, found {version} at {command!r}. Install the "
-            "expected one, or set sen2cor.version: every tile is then processed anew"
+            "expected one, or set sen2cor.version: every tile is then processed again"
         )
     return version
 
 
 def environment(threads: int = 1) -> dict[str, str]:
-    """The environment for sen2cor: without what is meant for our Python and not for its own."""
-    # Nor are the credentials of the download any business of it.
+    """The environment for sen2cor, without the variables meant for our Python."""
+    # It does not need the download credentials either.
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "CDSE_"))}
-    # Unbuffered, or its progress would show in blocks of hours.
+    # Unbuffered, otherwise its progress would show hours late.
     return {**kept, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
 
 

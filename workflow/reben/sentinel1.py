@@ -1,10 +1,10 @@
-"""Steps index_sentinel1 and pair_sentinel1: the Sentinel-1 patch of each patch.
+"""Steps index_sentinel1 and pair_sentinel1: find the Sentinel-1 patch of each patch.
 
 In: a folder of BigEarthNet-S1 patches, ``<root>/<scene>/<patch>/`` as published or
 ``<root>/<patch>/`` as in v1. Out of ``index``: their names and places, once. Out of
 ``pair``: `tables.SENTINEL1` of one tile, every pair opened and checked for size, type,
-CRS, place and pixels. With an alignment the v1 row says which one it is; without, the one
-nearest in time, if it is near enough, the first by name among equals.
+CRS, place and pixels. With an alignment, the v1 row determines the pair; without one, the patch
+nearest in time, if it is near enough, in a tie the first by name.
 """
 
 import logging
@@ -47,14 +47,14 @@ def index_sentinel1(root: str | os.PathLike[str]) -> pl.DataFrame:
     """Find all Sentinel-1 patches below a folder (`tables.SENTINEL1_INDEX`), sorted by name.
 
     Raises:
-        ProductError: there are none, or two folders have the same name.
+        ProductError: there are none, or two folders hold the same patch.
     """
     names = []
     for folder in sorted(PatchReader(root).folders()):
         try:
             names.append((Sentinel1Name.parse(folder.rpartition("/")[2]), folder))
         except ProductError:
-            log.warning("%s: %s is no Sentinel-1 patch, left out", root, folder)
+            log.warning("%s: %s is not a Sentinel-1 patch, skipped", root, folder)
     if not names:
         raise ProductError(
             f"{root}: expected folders of BigEarthNet-S1 patches such as "
@@ -72,7 +72,7 @@ def index_sentinel1(root: str | os.PathLike[str]) -> pl.DataFrame:
         }
     ).sort("s1_name", "folder")
     if len(twice := index.filter(index.select(_UNPADDED)["s1_name"].is_duplicated())):
-        raise ProductError(f"{root}: the same patch stands twice: {twice['folder'].to_list()[:2]}")
+        raise ProductError(f"{root}: the same patch occurs twice: {twice['folder'].to_list()[:2]}")
     return index
 
 
@@ -82,16 +82,16 @@ def choose(
     alignment: pl.DataFrame | None,
     max_gap_h: float = MAX_GAP_H,
 ) -> pl.DataFrame:
-    """The Sentinel-1 patch of each patch, where there is one.
+    """The Sentinel-1 patch of each patch that has one.
 
     Args:
         patches: `tables.PATCHES` of one tile.
         index: `tables.SENTINEL1_INDEX`.
-        alignment: `tables.ALIGNMENT`, or None to go by place and time.
+        alignment: `tables.ALIGNMENT`, or None to match by place and time.
         max_gap_h: hours that the two may be apart, where time decides.
 
     Returns:
-        Rows of `patches` with ``s1_name`` (the alignment's, else the folder's) and ``folder``,
+        Rows of `patches` with ``s1_name`` (from the alignment or the folder) and ``folder``,
         sorted by patch_id.
     """
     if alignment is not None:
@@ -161,7 +161,7 @@ def _check_all(
                 pass
     except RasterError as error:
         raise RasterError(
-            f"{error}. A Sentinel-1 patch that stays so must be taken out of sentinel1.root"
+            f"{error}. If it cannot be replaced, remove the patch from sentinel1.root"
         ) from error
 
 
@@ -174,7 +174,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for step in (index, pair):
         step.add_argument("--root", required=True, help="folder of BigEarthNet-S1 patches")
         step.add_argument("--out", required=True, help="table (Parquet)")
-    pair.add_argument("--index", required=True, help="what the step index wrote")
+    pair.add_argument("--index", required=True, help="output of the step index")
     pair.add_argument("--patches", required=True, help="patches of the tile (Parquet)")
     pair.add_argument("--alignment", help="alignment with v1 (Parquet)")
     pair.add_argument(

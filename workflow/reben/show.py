@@ -1,7 +1,7 @@
-"""Look at one patch: `python -m reben.show PATCH_ID --results DIR [--out PATCH.png]`.
+"""Show one patch: `python -m reben.show PATCH_ID --results DIR [--out PATCH.png]`.
 
 In: a finished build. Out: a table on the terminal and, with ``--out``, a PNG of the patch
-in true colour, its Sentinel-1 patch where there is one, and its reference map.
+in true colour, its Sentinel-1 patch if it has one, and its reference map.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def find_patch(build: FinishedBuild, patch: str) -> dict[str, Any]:
     """The row of a patch (`FinishedBuild.patches`).
 
     Raises:
-        ProductError: `patch` is no patch name.
+        ProductError: `patch` is not a patch name.
         TableError: the build has no such patch.
     """
     tile = tile_of(patch)
@@ -54,7 +54,7 @@ def find_patch(build: FinishedBuild, patch: str) -> dict[str, Any]:
 
 
 def describe(build: FinishedBuild, row: dict[str, Any]) -> Table:
-    """What the tables and the reference map say about a patch."""
+    """Facts about a patch from the tables and its reference map."""
     table = Table(box=box.SIMPLE_HEAD, title=row["patch_id"], title_justify="left")
     table.add_column("")
     table.add_column("")
@@ -82,7 +82,7 @@ def draw(build: FinishedBuild, row: dict[str, Any], sentinel1: Path | None) -> F
     """The pictures of a patch side by side, with the classes of its reference map.
 
     Raises:
-        RasterError: its images are not there.
+        RasterError: its images are missing.
     """
     patch = row["patch_id"]
     folder = build.layout.reference_map(patch)

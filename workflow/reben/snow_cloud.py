@@ -1,4 +1,4 @@
-"""Step flag_snow_cloud: seasonal snow, and cloud or shadow, of each patch.
+"""Step flag_snow_cloud: flag patches with seasonal snow, and with cloud or shadow.
 
 In: the patches of all tiles; optionally the alignment with v1, all v1 pairs, and two lists of
 v1 names (or patch_ids). Out: `tables.SNOW_CLOUD` of the valid patches. A flag comes from its list
@@ -31,13 +31,13 @@ CLOUD_OR_SHADOW = ["cloud_fraction", "shadow_fraction"]
 
 
 def read_names(path: str | os.PathLike[str], *, aligned: bool) -> list[str]:
-    """The names in a list, one a line, without a header; plain or ``.bz2``.
+    """The names in a list, one per line, without a header; plain or ``.bz2``.
 
     Empty lines and lines that start with ``#`` are passed over.
 
     Args:
         path: the list.
-        aligned: whether patches have v1 names; otherwise the list must be of patch_ids.
+        aligned: whether patches have v1 names; otherwise the list must contain patch_ids.
 
     Raises:
         TableError: the list cannot be read, is empty, or a line is no name of a patch.
@@ -66,8 +66,8 @@ def _expected(name: str, aligned: bool) -> str:
     """What is wrong with a line of a list."""
     if not aligned and is_v1_name(name):
         return (
-            f"expected patch_ids, found {name!r}; names of BigEarthNet v1 mean nothing without "
-            "alignment.pairs, which says whose they are"
+            f"expected patch_ids, found {name!r}; names of BigEarthNet v1 need alignment.pairs, "
+            "which maps them to patches"
         )
     v1 = ", or a name of BigEarthNet v1 such as S2A_MSIL2A_20170613T101031_7_40" if aligned else ""
     return (
@@ -135,12 +135,12 @@ def flag(
 
     Args:
         patches: with patch_id and s2v1_name; without `names` also rows of `tables.PATCHES`.
-        names: patches that have it, by v1 name or patch_id; None takes the SCL.
+        names: patches that have it, by v1 name or patch_id; None uses the SCL.
         fractions: shares of the patch that show it in the SCL (`tables.PATCHES`).
         minimum: share from which on they count, together.
 
     Returns:
-        True, False, or null where neither list nor SCL tells.
+        True, False, or null if there is neither list nor SCL.
     """
     if names is None:
         return reaches(patches, fractions, minimum)
@@ -163,7 +163,7 @@ def flag_snow_cloud(
         alignment: `tables.ALIGNMENT`, empty without v1.
         snow: names of patches with seasonal snow, or None.
         cloud: names of patches with cloud or shadow, or None.
-        scl_cover_fraction: share of SCL pixels from which on a flag is set.
+        scl_cover_fraction: fraction of SCL pixels from which a flag is set.
     """
     named = patches.join(alignment, on="patch_id", how="left", maintain_order="left")
     return named.select("patch_id").with_columns(

@@ -1,6 +1,6 @@
-"""Step assign_split: train, validation and test by the place of a patch in its tile.
+"""Step assign_split: assign train, validation and test by the place of a patch in its tile.
 
-In: the patches of all tiles. Out: `tables.SPLIT` of the valid ones. The outer frame of a
+In: the patches of a tile. Out: `tables.SPLIT` of the valid ones. The outer frame of a
 tile is for training, the inner frame for validation, the inner square for testing, so
 that test patches keep their distance from training patches, in overlapping tiles too.
 """
@@ -59,10 +59,10 @@ def assign_split(patches: pl.DataFrame, p: float, q: float) -> pl.DataFrame:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Split the patches of all tiles."""
+    """Split the patches of a tile, or of several."""
     parser = cli.parser(__doc__)
     parser.add_argument(
-        "--patches", nargs="+", action=TilePaths, required=True, help="tables of all tiles"
+        "--patches", nargs="+", action=TilePaths, required=True, help="table of each tile"
     )
     parser.add_argument("--p", type=float, default=0.25, help="area share of test")
     parser.add_argument("--q", type=float, default=0.25, help="area share of validation")

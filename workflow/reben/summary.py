@@ -1,7 +1,7 @@
-"""What a build made and where it is, or why it stopped, for a person.
+"""Summarise what a build made and where it is, or why it stopped.
 
 Printed when Snakemake is done, and by `python -m reben.summary --results DIR`.
-In: the results folder, or the logs of jobs that failed. Out: words on the terminal.
+In: the results folder, or the logs of failed jobs. Out: text on the terminal.
 """
 
 import os
@@ -21,7 +21,7 @@ from reben.runtime import cli
 
 #: Below the results folder.
 _BELOW = Layout("")
-#: What stands in the results folder, in the order in which a person wants it.
+#: Outputs in the results folder, most useful first.
 _FILES = {
     _BELOW.lmdb: "patches, by name",
     _BELOW.metadata: "labels, split, ...",
@@ -29,10 +29,10 @@ _FILES = {
     _BELOW.class_counts: "patches by class",
     _BELOW.funnel: "fate of the patches",
     _BELOW.quality: "fate of the products",
-    _BELOW.overview: "a picture of it",
+    _BELOW.overview: "picture of the dataset",
     _BELOW.card: "card, catalogue",
     _BELOW.report / "index.html": "pages to look at",
-    _BELOW.archives: "packed for others",
+    _BELOW.archives: "packed for sharing",
     _BELOW.manifest: "digests, provenance",
 }
 
@@ -42,13 +42,13 @@ def made(results: str | os.PathLike[str], since: float = 0) -> list[Table]:
 
     Args:
         results: folder of the build.
-        since: leave out what is older, in seconds of Unix time.
+        since: leave out older files, Unix time in seconds.
     """
     tables = []
     files = Table(box=box.SIMPLE_HEAD, title=f"In {results}", title_justify="left")
     files.add_column("", no_wrap=True)
     files.add_column("size", justify="right", no_wrap=True)
-    files.add_column("file", overflow="fold")  # the longest is last, so that it may wrap
+    files.add_column("file", overflow="fold")  # the longest column is last, so that it may wrap
     for name, holds in _FILES.items():
         path = Path(results, name)
         if path.exists() and path.stat().st_mtime >= since:
@@ -60,7 +60,7 @@ def made(results: str | os.PathLike[str], since: float = 0) -> list[Table]:
 
 
 def count_table(build: FinishedBuild) -> Table:
-    """What became of the patches of a build."""
+    """What happened to the patches of a build."""
     counts = Table(box=box.SIMPLE_HEAD, title="The dataset", title_justify="left", min_width=52)
     counts.add_column("")
     counts.add_column("patches", justify="right")
@@ -76,7 +76,7 @@ def count_table(build: FinishedBuild) -> Table:
         counts.add_row(f"  {name}", f"{splits.get(name, 0):,}")
     counts.add_row(f"  of these with {SNOW_CLOUD_OR_SHADOW}", f"{total[SNOW_CLOUD_OR_SHADOW]:,}")
     if unknown := build.metadata["contains_cloud_or_shadow"].null_count():
-        counts.add_row("  of these not known whether", f"{unknown:,}")
+        counts.add_row("  of these unknown", f"{unknown:,}")
     return counts
 
 

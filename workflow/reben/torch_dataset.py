@@ -1,4 +1,4 @@
-"""A finished dataset as a PyTorch data set; the only module that needs PyTorch."""
+"""A finished dataset as a PyTorch dataset; the only module that needs PyTorch."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from reben.dataset import BigEarthNet
 
 
 class TorchBigEarthNet(BigEarthNet, Dataset):  # type: ignore[misc]
-    """`BigEarthNet` with tensors for arrays; images are float32 unless `dtype` says otherwise.
+    """`BigEarthNet` with tensors instead of arrays; images are float32 unless `dtype` is given.
 
-    Labels are float32, as PyTorch's multi-label losses want them; reference maps int64. With
-    ``dtype=None`` reflectance stays uint16: half the bytes for workers to hand over.
+    Labels are float32, as PyTorch's multi-label losses require; reference maps int64. With
+    ``dtype=None`` reflectance stays uint16: half the bytes for workers to transfer.
     """
 
     def __init__(self, *args: Any, dtype: str | None = "float32", **kwargs: Any) -> None:

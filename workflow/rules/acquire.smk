@@ -3,11 +3,11 @@
 In: the product table; local zips and folders, or the service. Out: ``l1c/{tile}``, and
 ``l2a/{tile}.SAFE`` of L2A products that are not used in place.
 
-These rules carry no code version, and read the product table as they run instead of taking its
+These rules have no code version, and read the product table when they run instead of taking its
 cells as options: an edited module, a checksum filled in later or a longer table must not fetch
-gigabytes again and process for days what comes out the same. Another product, or a local file
-of other content, is fetched. Folders below ``l1c/`` are needed by sen2cor alone; once ``l2a/``
-has the tile, they may be deleted by hand and are not made again.
+gigabytes again and repeat days of processing for the same result. Another product, or a local
+file with other content, is fetched. Only sen2cor needs the folders below ``l1c/``; once ``l2a/``
+has the tile, you may delete them, and they are not made again.
 """
 
 CDSE_VARIABLES = (
@@ -19,11 +19,11 @@ CDSE_VARIABLES = (
 
 
 envvars:
-    # Only those that are set: a netrc file does as well.
+    # Only those that are set: a netrc file works too.
     *[name for name in CDSE_VARIABLES if name in os.environ],
 
 
-# Of each level, the tiles whose product is fetched or unpacked, as a regular expression.
+# For each level, the tiles whose product is fetched or unpacked, as a regular expression.
 FETCHED = {
     level: "|".join(
         re.escape(tile)
@@ -61,10 +61,10 @@ rule acquire:
         "../../envs/acquire.yaml"
     threads: 1
     resources:
-        # Downloads; the service allows 4 at once, and the profiles say so.
+        # Downloads; the service allows 4 at once, which the profiles set.
         cdse=lambda wildcards: int(PRODUCTS[wildcards.tile].source == "cdse"),
-        mem_mb=growing(1000),  # 66 MB seen over S3, 53 over HTTPS, 48 of a zip (650 MB)
-        runtime=240,  # minutes, at 100 kB/s and more; a job ended by it resumes
+        mem_mb=growing(1000),  # 66 MB measured over S3, 53 over HTTPS, 48 from a zip (650 MB)
+        runtime=240,  # minutes, enough at 100 kB/s; a job that exceeds it resumes
     params:
         step=step("acquire"),
     shell:

@@ -1,6 +1,6 @@
-"""The proof of what a build is; a target of its own, `snakemake ... audit`.
+"""A verifiable record of a build; a separate target, `snakemake ... audit`.
 
-In: all that was made, and the records of what it was made from. Out: ``audit/``.
+In: all outputs, and the records of what they were made from. Out: ``audit/``.
 """
 
 made_from(
@@ -15,12 +15,13 @@ made_from(
     environment="audit",
     per_tile=False,
     settings=lambda _: {"config": CONFIG_JSON, "snakemake": SNAKEMAKE_VERSION},
+    sources=lambda _: {"products": Source(Path(config["products"]))},
     after=["digest_tile", "build_metadata", "count_funnel", "build_lmdb"],
 )
 
 
 rule digest_tile:
-    """Digest all that was made of a tile."""
+    """Digest all outputs of a tile."""
     input:
         made=due("digest_tile"),
         settled=after_clip,
@@ -38,7 +39,7 @@ rule digest_tile:
         "../../envs/raster.yaml"
     threads: 2
     resources:
-        # 1.5 GB seen, full-size tile: the shard, mapped. A cgroup would give it back.
+        # 1.5 GB measured, full-size tile: the mapped shard. A cgroup would reclaim it.
         mem_mb=growing(3000),
         runtime=growing(30),  # 100,000 files, 4 GB
     params:
@@ -73,7 +74,7 @@ rule audit:
         "../../envs/audit.yaml"
     threads: 1
     resources:
-        mem_mb=2000,  # 1.2 GB seen, full-size tile: the LMDB, mapped
+        mem_mb=2000,  # 1.2 GB measured, full-size tile: the mapped LMDB
         runtime=growing(120),  # reads the LMDB twice
     params:
         step=step("audit"),

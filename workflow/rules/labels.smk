@@ -1,4 +1,4 @@
-"""Land cover: CORINE's polygons to reference maps, and these to labels.
+"""Land cover: from CORINE polygons to reference maps, and from these to labels.
 
 In: CORINE, the verdicts and patches of the tiles, a nomenclature. Out: ``corine/``,
 ``reference_maps/{tile}``, ``tables/code_counts/{tile}.parquet``, ``tables/labels/{tile}.parquet``.
@@ -16,9 +16,9 @@ made_from(
         "layer": config["corine"]["layer"],
         "code_column": config["corine"]["code_column"],
     },
-    settings=lambda _: {"tiles": TILES},
     sources=lambda _: source("corine.path"),
     after=["check_quality"],
+    found=lost_clips,
 )
 made_from(
     "make_reference_maps",
@@ -42,10 +42,10 @@ made_from(
 
 
 checkpoint clip_corine:
-    """Give every tile its CORINE polygons; a tile whose polygons are unchanged keeps its file."""
+    """Clip the CORINE polygons of every tile; a tile with unchanged polygons keeps its file."""
 
-    # A checkpoint, because only its result tells which clips changed: the files are named
-    # after their content, and the manifest says which tile has which.
+    # A checkpoint, because only its result shows which clips changed: the files are named
+    # after their content, and the manifest assigns them to tiles.
     input:
         made=due("clip_corine"),
         quality=of_tiles(RESULTS.verdict),
@@ -58,8 +58,8 @@ checkpoint clip_corine:
         "../../envs/vector.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),  # 0.2 GB seen; coasts are larger
-        runtime=growing(60),  # 1-2 s a tile seen
+        mem_mb=growing(4000),  # 0.2 GB measured; coasts are larger
+        runtime=growing(60),  # 1-2 s per tile measured
     params:
         step=step("clip_corine"),
         corine=config["corine"]["path"],
@@ -70,7 +70,7 @@ checkpoint clip_corine:
 
 
 rule make_reference_maps:
-    """Rasterise a tile's polygons at 10 m and count the pixels of every code in every patch."""
+    """Rasterise a tile's polygons at 10 m and count the pixels of each code in each patch."""
     input:
         made=due("make_reference_maps"),
         clip=clip_of,
@@ -85,8 +85,8 @@ rule make_reference_maps:
         "../../envs/raster.yaml"
     threads: 2
     resources:
-        mem_mb=growing(2000),  # 0.75 GB seen, full-size tile
-        runtime=growing(15),  # 6-18 s seen
+        mem_mb=growing(2000),  # 0.75 GB measured, full-size tile
+        runtime=growing(15),  # 6-18 s measured
     params:
         step=step("make_reference_maps"),
     shell:

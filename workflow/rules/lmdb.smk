@@ -1,10 +1,10 @@
-"""GeoTIFFs to one LMDB, by way of a shard for each tile and kind of data.
+"""From GeoTIFFs to one LMDB, via a shard for each tile and kind of data.
 
 In: ``patches/{tile}``, ``reference_maps/{tile}``, the Sentinel-1 patches, and the tables that
 list them. Out: ``encoded/{kind}/{tile}.lmdb``, ``dataset/BigEarthNet.lmdb``.
 
-Imagery, Sentinel-1 and reference maps have shards of their own, with all valid patches: a new
-CORINE release or another threshold encodes no imagery again.
+Imagery, Sentinel-1 and reference maps have separate shards with all valid patches: a new
+CORINE release or another threshold does not encode imagery again.
 """
 
 ENCODERS = {
@@ -56,8 +56,8 @@ rule encode_sentinel2:
         "../../envs/raster.yaml"
     threads: 2
     resources:
-        mem_mb=growing(2000),  # 0.35 GB seen, full-size tile; Sentinel-1 0.26, maps 0.16
-        runtime=growing(15),  # 11 s seen; Sentinel-1 6 s, maps 2.5 s
+        mem_mb=growing(2000),  # 0.35 GB measured, full-size tile; Sentinel-1 0.26, maps 0.16
+        runtime=growing(15),  # 11 s measured; Sentinel-1 6 s, maps 2.5 s
     params:
         step=step("encode_sentinel2"),
         patches=lambda wildcards, input: options(root=input.root, table=input.table),
@@ -102,8 +102,8 @@ use rule encode_sentinel2 as encode_reference_maps with:
 rule build_lmdb:
     """Copy the kept patches from the shards into one LMDB."""
 
-    # It depends on what is kept, not on the metadata: another split, country or flag leaves
-    # the LMDB as it is.
+    # It depends on which patches are kept, not on the metadata: another split, country or flag
+    # does not change the LMDB.
     input:
         made=due("build_lmdb"),
         settled=after_clip,
@@ -119,8 +119,8 @@ rule build_lmdb:
         "../../envs/raster.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),  # 0.4 GB seen, full-size tile
-        runtime=growing(240),  # 10 s a tile seen
+        mem_mb=growing(4000),  # 0.4 GB measured, full-size tile
+        runtime=growing(240),  # 10 s per tile measured
     params:
         step=step("build_lmdb"),
         shards=options(

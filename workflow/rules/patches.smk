@@ -1,10 +1,10 @@
-"""Products to patches, a GeoTIFF for every patch and band.
+"""From products to patches, one GeoTIFF per patch and band.
 
 In: the L2A product of a tile. Out: ``patches/{tile}`` and ``tables/patches/{tile}.parquet``.
 """
 
-# The step judges by itself. So another quality rule cuts only those tiles again whose verdict
-# it changes.
+# The step evaluates the quality rule itself. So another rule cuts only tiles whose verdict
+# changes.
 os.environ.update(REBEN_REQUIRED=" ".join(REQUIRED))
 
 
@@ -23,7 +23,7 @@ made_from(
 
 
 rule make_patches:
-    """Cut a product into patches, one GeoTIFF a patch and band, and note which are valid."""
+    """Cut a product into patches, one GeoTIFF per patch and band, and note which are valid."""
     input:
         made=due("make_patches"),
         product=l2a_made_here,
@@ -37,8 +37,8 @@ rule make_patches:
         "../../envs/raster.yaml"
     threads: 4
     resources:
-        mem_mb=growing(2000),  # 0.7 GB seen, full-size tile
-        runtime=growing(30),  # 1-2.5 min seen on two cores
+        mem_mb=growing(2000),  # 0.7 GB measured, full-size tile
+        runtime=growing(30),  # 1-2.5 min measured on two cores
     params:
         step=step("make_patches"),
         product=lambda wildcards: l2a_path(wildcards.tile),

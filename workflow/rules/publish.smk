@@ -1,7 +1,7 @@
-"""The dataset for others: archives in the published layout, and catalogue entries.
+"""The dataset for publication: archives in the published layout, and catalogue entries.
 
 In: a finished build. Out: ``archives/``; ``dataset/collection.json``, ``items.parquet``,
-``croissant.json``, ``README.md``, ``metadata_footprints.parquet``. Targets of their own,
+``croissant.json``, ``README.md``, ``metadata_footprints.parquet``. Separate targets,
 `snakemake ... archive catalogue`: a build is complete without them.
 """
 
@@ -12,7 +12,7 @@ made_from(
     per_tile=False,
     after=[
         *("build_metadata", "make_patches", "make_reference_maps"),
-        # The images that are packed are those that were encoded.
+        # The packed images are those that were encoded.
         *given(SENTINEL1, ["pair_sentinel1", "encode_sentinel1"]),
     ],
 )
@@ -48,7 +48,7 @@ rule archive:
     threads: 8
     resources:
         mem_mb=growing(2000),
-        runtime=growing(720),  # 7 million files in the whole of v2
+        runtime=growing(720),  # 7 million files in all of v2
     params:
         step=step("archive"),
         results=results_root,

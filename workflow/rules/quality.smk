@@ -1,7 +1,7 @@
 """The verdict on every product, from its own metadata.
 
 In: the L2A product of a tile. Out: ``quality/{tile}.json``. A rejected product is data, not an
-error: later steps make empty outputs from it.
+error: later steps write empty outputs for it.
 """
 
 made_from(
@@ -27,8 +27,8 @@ rule check_quality:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),  # 60 MB seen: an XML file of 50 kB
-        runtime=growing(10),  # 1 s seen
+        mem_mb=growing(1000),  # 60 MB measured: an XML file of 50 kB
+        runtime=growing(10),  # 1 s measured
     params:
         step=step("check_quality"),
         product=lambda wildcards: l2a_path(wildcards.tile),

@@ -1,17 +1,17 @@
-"""The dataset to be looked at: a picture of it, and pages for a browser.
+"""Views of the dataset: a picture, and pages for a browser.
 
 In: the tables of a finished build, its GeoTIFFs, the audit. Out: ``dataset/overview.png``,
-``report/``. Targets of their own.
+``report/``. Separate targets.
 """
 
 from reben.runtime.code_version import data_version
 
-#: Rules that make the tables which every view of a finished build is drawn from.
+#: Rules that make the tables behind every view of a finished build.
 TABLE_RULES = [
     *("make_patches", "label_patches", "assign_split", "select_patches"),
     *("build_metadata", "count_funnel"),
 ]
-#: The last of these tables; those before them come with them.
+#: The final tables; earlier ones are made with them.
 BUILD_TABLES = [
     *(RESULTS.quality, RESULTS.funnel, RESULTS.class_counts, RESULTS.metadata),
     *(RESULTS.obscured, RESULTS.selection),
@@ -46,7 +46,7 @@ made_from(
 
 
 rule draw_overview:
-    """Draw all tiles with what became of their patches, and a few patches."""
+    """Draw all tiles with the fate of their patches, and a few patches."""
     input:
         made=due("draw_overview"),
         settled=after_clip,

@@ -1,12 +1,12 @@
-"""L1C to L2A with ESA's sen2cor, which the user installs.
+"""From L1C to L2A with ESA's sen2cor, which the user installs.
 
 In: ``l1c/{tile}``, sen2cor and its parameter file (GIPP). Out: ``l2a/{tile}.SAFE``.
 
-A tile takes 40 minutes, and is made again only if the outcome can differ: with another version
-of sen2cor, another GIPP or another product; not for edited code.
+A tile takes 40 minutes, and is processed again only if the result can differ: with another
+version of sen2cor, another GIPP or another product; not after edits to the code.
 """
 
-# Where it is decides nothing.
+# Their paths do not affect results.
 os.environ.update(
     REBEN_SEN2COR=config["sen2cor"]["command"],
     REBEN_GIPP=config["sen2cor"]["gipp"] or "",
@@ -33,9 +33,9 @@ made_from(
 
 
 rule check_sen2cor:
-    """Check that the sen2cor of the config is installed, before hours of downloads."""
+    """Check that the sen2cor version in the config is installed, before hours of downloads."""
 
-    # Nothing depends on it: every tile asks for the version once more by itself.
+    # Nothing depends on it: every tile checks the version again itself.
     input:
         made=due("check_sen2cor"),
     output:
@@ -48,7 +48,7 @@ rule check_sen2cor:
         "../../envs/sen2cor.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),  # 17 MB seen beside sen2cor, whose own start was not tried
+        mem_mb=growing(1000),  # 17 MB measured without sen2cor, whose own start was not tested
         runtime=10,
     params:
         step=step("check_sen2cor"),
@@ -73,8 +73,8 @@ rule run_sen2cor:
     threads: 1
     resources:
         mem_mb=growing(8000),  # ESA asks for 8 GB
-        disk_mb=6000,  # some 5 GB of scratch, beside the output
-        runtime=growing(120),  # 35-45 min a tile
+        disk_mb=6000,  # about 5 GB of scratch, in addition to the output
+        runtime=growing(120),  # 35-45 min per tile
     params:
         step=step("run_sen2cor"),
     shell:

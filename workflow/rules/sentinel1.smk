@@ -1,4 +1,4 @@
-"""Sentinel-1 patches: an index of what there is, and the one that belongs to each patch.
+"""Sentinel-1 patches: an index of all of them, and the pair of each patch.
 
 In: the folder of BigEarthNet-S1 patches, ``tables/patches/{tile}.parquet``, the alignment. Out:
 ``tables/sentinel1_index.parquet``, ``tables/sentinel1/{tile}.parquet``.
@@ -35,8 +35,8 @@ rule index_sentinel1:
         "../../envs/raster.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),  # 0.2 GB seen, one tile
-        runtime=growing(60),  # 2 s seen, one tile: 8,281 folders
+        mem_mb=growing(2000),  # 0.2 GB measured, one tile
+        runtime=growing(60),  # 2 s measured, one tile: 8,281 folders
     params:
         step=step("index_sentinel1"),
         root=config["sentinel1"]["root"],
@@ -60,8 +60,8 @@ rule pair_sentinel1:
         "../../envs/raster.yaml"
     threads: 2
     resources:
-        mem_mb=growing(1000),  # 0.3 GB seen, full-size tile
-        runtime=growing(15),  # 3 s seen
+        mem_mb=growing(1000),  # 0.3 GB measured, full-size tile
+        runtime=growing(15),  # 3 s measured
     params:
         step=step("pair_sentinel1"),
         root=config["sentinel1"]["root"],

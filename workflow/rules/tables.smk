@@ -1,14 +1,14 @@
-"""What is known of every patch of all tiles, and which of them make the dataset.
+"""Tables of the patches of all tiles, and which patches are in the dataset.
 
 In: the tables of the tiles, country outlines, the v1 pairs and lists. Out: ``tables/*.parquet``
 and, in ``dataset/``, the metadata tables, ``class_counts.csv``, ``funnel.csv``, ``quality.csv``.
 
-Seconds each, so they run where Snakemake runs.
+Each takes seconds, so they run where Snakemake runs.
 """
 
 ALIGN_PATCHES = given(ALIGNED, ["align_patches"])
 PAIR_SENTINEL1 = given(SENTINEL1, ["pair_sentinel1"])
-#: A patch must have a pair.
+#: Whether a patch must have a pair.
 NEEDS_PAIR = SENTINEL1 and config["sentinel1"]["missing"] == "drop"
 
 #: Lists say what is obscured.
@@ -104,7 +104,7 @@ rule assign_country:
 
 
 rule align_patches:
-    """Find the row of BigEarthNet v1 that each patch is."""
+    """Find the row of each patch in BigEarthNet v1."""
     input:
         made=due("align_patches"),
         patches=of_tiles(RESULTS.patch_table),
@@ -162,7 +162,7 @@ rule flag_snow_cloud:
 
 
 rule select_patches:
-    """Decide which patches make the dataset, and note why the others do not."""
+    """Decide which patches are in the dataset, and note why the others are not."""
     input:
         made=due("select_patches"),
         settled=after_clip,

@@ -1,1 +1,1 @@
-"""The audit: the proof of what a build is, as a manifest and a Workflow Run RO-Crate."""
+"""The audit: a verifiable record of a build, as a manifest and a Workflow Run RO-Crate."""

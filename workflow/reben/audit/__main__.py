@@ -1,11 +1,11 @@
-"""Step audit: the proof of what a build is, in ``results/audit/``.
+"""Step audit: write a verifiable record of a build to ``results/audit/``.
 
 In: the digests of all tiles (`reben.audit.digests`), the tables and the LMDB. Out:
 ``manifest.json`` (inputs, config, software, code, digests of every output),
-``patch_hashes.csv`` and ``reference_maps_hashes.csv`` with the SHA-256 of each beside it,
-as the published build has them, copies of the nomenclature and the Snakefile, a README,
+``patch_hashes.csv`` and ``reference_maps_hashes.csv``, each with its SHA-256 in a second file,
+as in the published build, copies of the nomenclature and the Snakefile, a README,
 and ``ro-crate-metadata.json``, which makes the folder a Workflow Run RO-Crate.
-`reben.verify` checks a build against them, wherever it lies.
+`reben.verify` checks a build against them, wherever it is stored.
 """
 
 import json
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Write the audit of a build."""
     parser = cli.parser(__doc__)
     parser.add_argument("--results", type=Path, required=True)
-    parser.add_argument("--config", type=json.loads, required=True, help="as resolved (JSON)")
+    parser.add_argument("--config", type=json.loads, required=True, help="resolved config (JSON)")
     parser.add_argument("--snakemake", required=True, help="its version")
     args = parser.parse_args(argv)
 

@@ -1,4 +1,4 @@
-"""The audit as a Workflow Run RO-Crate: who made what of what, for machines.
+"""The audit as a Workflow Run RO-Crate: machine-readable provenance.
 
 Source: Workflow Run Crate profile 0.5, https://w3id.org/ro/wfrun/workflow/0.5.
 """
@@ -28,26 +28,28 @@ _README = """# Audit of {name} {version}
 
 {summary}
 
-| file | holds |
+| file | content |
 |---|---|
 | `manifest.json` | inputs with checksums, config, software, code, digests of every output |
 | `patch_hashes.csv`, `reference_maps_hashes.csv` | SHA-256 of every GeoTIFF, by name |
 | `tiles/` | the same by tile |
-| `config.json`, `nomenclature.csv`, `Snakefile` | what the build was told |
+| `config.json`, `nomenclature.csv`, `Snakefile` | what defined the build |
 | `ro-crate-metadata.json` | all of it as a Workflow Run RO-Crate |
 
-`python -m reben.verify RESULTS` holds a build against it.
+`python -m reben.verify RESULTS` checks a build against it.
 """
+#: RO-Crate 1.1 has no word for a checksum; the vocabulary of Workflow Run Crate has.
+_TERMS = {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"}
 _LICENSE = "https://spdx.org/licenses/MIT"
 
 
 def write_crate(layout: Layout, manifest: dict[str, Any], snakefile: Path) -> None:
-    """Write ``ro-crate-metadata.json`` into the audit folder, and what it needs there.
+    """Write ``ro-crate-metadata.json`` and the files that it needs into the audit folder.
 
     Args:
-        layout: of the results, whose audit has the manifest, the nomenclature and the tables
-            of checksums.
-        manifest: what the manifest says.
+        layout: layout of the results, whose audit has the manifest, the nomenclature and the
+            tables of checksums.
+        manifest: content of the manifest.
         snakefile: the workflow; a copy goes into the crate.
     """
     shutil.copyfile(snakefile, layout.audit_snakefile)
@@ -56,18 +58,19 @@ def write_crate(layout: Layout, manifest: dict[str, Any], snakefile: Path) -> No
     ended = datetime.fromtimestamp(layout.manifest.stat().st_mtime, UTC)
 
     crate = ROCrate(gen_preview=False, version="1.1")
+    crate.metadata.extra_terms.update(_TERMS)
     root = crate.root_dataset
     crate.name = "Audit of a dataset built by reben"
     crate.description = (
         "What a BigEarthNet-style dataset was built from, with which settings and software, "
-        "and the checksums of all that was made."
+        "and the checksums of all outputs."
     )
     crate.license = crate.add(
         ContextEntity(crate, _LICENSE, {"@type": "CreativeWork", "name": "MIT"})
     )
     crate.datePublished = ended
     root["conformsTo"] = [_standard(crate, url, name) for url, name in _PROFILES.items()]
-    # One of the values is no list: so RO-Crate 1.1 wants it.
+    # A single value is not a list, as RO-Crate 1.1 requires.
     settings = _parameter(crate, "#settings", "settings", "config")
     checksums = _parameter(crate, "#checksums", "checksums", "checksums of the outputs")
     version = manifest["software"]["snakemake"]
@@ -96,8 +99,8 @@ def write_crate(layout: Layout, manifest: dict[str, Any], snakefile: Path) -> No
             properties["exampleOfWork"] = {"@id": parameter.id}
         return crate.add_file(path, path.name, properties=properties)
 
-    file(layout.audit_readme, "what this folder holds", "text/markdown")["about"] = root
-    config = file(layout.audit_config, "config as resolved", "application/json", settings)
+    file(layout.audit_readme, "content of this folder", "text/markdown")["about"] = root
+    config = file(layout.audit_config, "resolved config", "application/json", settings)
     classes = file(layout.audit_nomenclature, "the nomenclature: class by CORINE code", "text/csv")
     made = [file(layout.manifest, "manifest of the build", "application/json", checksums)]
     for stage in IMAGE_STAGES:
@@ -138,7 +141,7 @@ def _contents(path: Path, media: str) -> dict[str, str]:
 
 
 def _dataset(crate: ROCrate, dataset: dict[str, Any]) -> Any:
-    """The dataset that the crate is about; it lies outside. Said as STAC and Croissant say it."""
+    """The dataset that the crate describes, outside the crate; worded as in STAC and Croissant."""
     url = dataset["licence_url"]
     licence = _entity(crate, url, "CreativeWork", name=dataset["licence"])
     return _entity(
@@ -160,7 +163,7 @@ def _parameter(crate: ROCrate, key: str, name: str, description: str) -> Any:
 
 
 def _source(crate: ROCrate, key: str, entry: dict[str, Any]) -> Any:
-    """An input by its checksum: it lies outside the crate, and may lie anywhere."""
+    """An input, identified by its checksum: it is outside the crate and can be anywhere."""
     return _entity(
         crate, f"#input-{key}", "PropertyValue",
         name=key,

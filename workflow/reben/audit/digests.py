@@ -1,9 +1,9 @@
-"""Step digest_tile: the checksums of all that was made of a tile.
+"""Step digest_tile: compute the checksums of all outputs of a tile.
 
 In: a tile's folders of GeoTIFFs and its shards. Out: for patches and reference maps a
 table ``name,sha256``, sorted by name, in the format of the published build (its
 tiff-hasher: the name is the file's, without ``.tif``); and a JSON with the digests of
-these tables and of the shards, and that of the product which the patches were cut from.
+these tables, of the shards, and of the product that the patches were cut from.
 """
 
 import hashlib
@@ -27,16 +27,16 @@ log = logging.getLogger(__name__)
 
 HEADER = "name,sha256"
 _LINE = re.compile("[^,]+,[0-9a-f]{64}")
-#: Files that a thread hashes at a time: enough that handing them over costs nothing.
+#: Files that a thread hashes at a time: enough that scheduling them costs nothing.
 _BATCH = 256
 
 
 def digest_all(digests: Mapping[str, Callable[[], str]], threads: int = 1) -> dict[str, str]:
-    """Work out digests; by name, sorted by name.
+    """Compute digests; by name, sorted by name.
 
     Args:
-        digests: what gives each, by name.
-        threads: work with so many.
+        digests: function that computes each digest, by name.
+        threads: number of threads.
     """
 
     def work(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -55,7 +55,7 @@ def in_place(path: str) -> bool:
 
 
 def geotiffs(root: Path) -> dict[str, Callable[[], str]]:
-    """What gives the SHA-256 of each GeoTIFF in a tile's folder, by name without ``.tif``."""
+    """Functions that compute the SHA-256 of each GeoTIFF of a tile, by name without ``.tif``."""
     store = patch_reader(root)
     if isinstance(store, TarReader):
         return store.hashes()
@@ -64,15 +64,15 @@ def geotiffs(root: Path) -> dict[str, Callable[[], str]]:
 
 
 def to_csv(hashes: dict[str, str]) -> str:
-    """The table ``name,sha256`` with Unix line ends."""
+    """The table ``name,sha256`` with Unix line endings."""
     return "".join(f"{name},{value}\n" for name, value in [("name", "sha256"), *hashes.items()])
 
 
 def read_csv(path: Path) -> dict[str, str]:
-    """A table as `to_csv` makes it.
+    """Read a table as written by `to_csv`.
 
     Raises:
-        TableError: it is missing, has another header, or a line is malformed.
+        TableError: it is missing, has the wrong header, or a line is malformed.
     """
     try:
         header, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
@@ -86,7 +86,7 @@ def read_csv(path: Path) -> dict[str, str]:
 
 
 def digest_store(path: Path) -> dict[str, str]:
-    """The digest of an LMDB's entries, and that of its file."""
+    """The digest of an LMDB's entries, and the digest of its file."""
     return {"content": content_digest(path), "data.mdb": sha256_file(path / "data.mdb")}
 
 
@@ -100,8 +100,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--cut", type=Path, help="record of the patches, for the product's digest")
     parser.add_argument("--threads", type=cli.count, default=1)
     parser.add_argument("--out", type=Path, required=True, help="digests (JSON)")
-    parser.add_argument("--out-patches", type=Path, required=True, help="of patches (CSV)")
-    parser.add_argument("--out-reference-maps", type=Path, required=True, help="of maps (CSV)")
+    parser.add_argument("--out-patches", type=Path, required=True, help="checksums (CSV)")
+    parser.add_argument("--out-reference-maps", type=Path, required=True, help="checksums (CSV)")
     args = parser.parse_args(argv)
 
     digest: dict[str, Any] = {"tile": args.tile, "files": {}, "product": None}
@@ -114,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         write_text(table, text)
         digest[stage] = hashlib.sha256(text.encode()).hexdigest()
         digest["files"][stage] = len(hashes)
-    # The kind of a shard is the folder that it lies in: <kind>/<tile>.lmdb.
+    # The kind of a shard is the name of its folder: <kind>/<tile>.lmdb.
     digest["shards"] = {shard.parent.name: digest_store(shard) for shard in args.shards}
     if args.cut and (record := Record.read(args.cut)):
         digest["product"] = record.sources["product"]["sha256"]  # what the patches were cut from

@@ -1,4 +1,4 @@
-"""The digests of every class of outputs, for the manifest and for those who check it."""
+"""The digests of each class of outputs, for the manifest and for checks against it."""
 
 import hashlib
 import json
@@ -12,10 +12,10 @@ from reben.runtime.files import atomic_file, read_json, sha256_file, write_text
 
 
 def gather_hashes(layout: Layout, tiles: Sequence[str], stage: str) -> None:
-    """Join the checksums of all tiles into one table, with its SHA-256 beside it.
+    """Join the checksums of all tiles into one table, with its SHA-256 in a second file.
 
-    Names start with their tile and tiles have names of one length, so that in the order
-    of tiles all names are sorted.
+    Names start with their tile and all tile names have the same length, so joining in the
+    order of the tiles keeps all names sorted.
     """
     out = layout.hashes(stage)
     with atomic_file(out) as part, part.open("w", encoding="utf-8", newline="\n") as file:
@@ -23,15 +23,15 @@ def gather_hashes(layout: Layout, tiles: Sequence[str], stage: str) -> None:
         for tile in sorted(tiles):
             text = layout.tile_hashes(stage, tile).read_text(encoding="utf-8")
             file.write(text.removeprefix(f"{HEADER}\n"))
-    # Without a line end, as the published build has it.
+    # Without a final newline, as in the published build.
     write_text(layout.hashes_digest(stage), sha256_file(out))
 
 
 def table_paths(layout: Layout, config: dict[str, Any], tiles: Sequence[str]) -> list[str]:
     """The tables of a build with this configuration, below the results; sorted.
 
-    What else lies there is no part of it: catalogue entries, and tables of products that
-    were taken out.
+    Other files there do not belong to it: catalogue entries, and tables of products that
+    were removed.
     """
     has_sentinel1 = config["sentinel1"]["root"] is not None
     here = Layout("")
@@ -54,7 +54,7 @@ def table_paths(layout: Layout, config: dict[str, Any], tiles: Sequence[str]) ->
 
 
 def output_digests(layout: Layout, config: dict[str, Any], tiles: Sequence[str]) -> dict[str, Any]:
-    """The digests of every class of outputs: of each tile, and over all.
+    """The digests of every class of outputs, for each tile and overall.
 
     Returns:
         ``tiles`` by name, ``files`` (tables by path below the results), ``lmdb``, and
@@ -75,8 +75,8 @@ def global_digests(layout: Layout, parts: dict[str, Any]) -> dict[str, str]:
     """One digest for each class of outputs.
 
     Args:
-        layout: of the results, which hold the joined checksums.
-        parts: ``tiles``, ``files`` and ``lmdb`` as `output_digests` gives them.
+        layout: layout of the results, which have the joined checksums.
+        parts: ``tiles``, ``files`` and ``lmdb`` as `output_digests` returns them.
     """
     shards = {tile: entry["shards"] for tile, entry in parts["tiles"].items()}
     return {stage: sha256_file(layout.hashes(stage)) for stage in IMAGE_STAGES} | {

@@ -29,7 +29,7 @@ _USER_OF_URL = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 def public(value: Any) -> Any:
-    """A value of the config fit to be shown: URLs without user and password, short paths."""
+    """A config value that is safe to show: URLs without user and password, short paths."""
     if isinstance(value, dict):
         return {key: public(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -43,7 +43,7 @@ def public(value: Any) -> Any:
 
 
 def software() -> dict[str, Any]:
-    """The versions of all that decides about bytes, and the platform."""
+    """The versions of everything that can change output bytes, and the platform."""
     names = [(dist.metadata["Name"].lower(), dist) for dist in distributions()]
     return {
         "python": platform.python_version(),
@@ -62,18 +62,18 @@ def software() -> dict[str, Any]:
 
 
 def openjpeg_version(maps: Path = Path("/proc/self/maps")) -> str | None:
-    """The version of GDAL's OpenJPEG; None where that cannot be found out.
+    """The version of GDAL's OpenJPEG; None if unknown.
 
     Args:
-        maps: what this process has loaded, as Linux lists it.
+        maps: libraries that this process has loaded, as Linux lists them.
     """
-    # Where the driver is a plugin, its library comes with the first image only.
+    # If the driver is a plugin, its library is loaded with the first image.
     if not maps.exists() or not load_openjpeg():
         return None
     loaded = re.findall(r"/[^\n]*/libopenjp2[^/\n]*$", maps.read_text(), re.MULTILINE)
     if not loaded:
         return None
-    # Wheels bring one each: Pillow's may be there too, and is not GDAL's.
+    # Each wheel has its own: Pillow's may be loaded too, and is not GDAL's.
     beside = Path(rasterio.__file__).parents[1] / "rasterio.libs"
     library = min(loaded, key=lambda path: Path(path).parent != beside)
     ask = ctypes.CDLL(library).opj_version
@@ -105,7 +105,7 @@ def steps() -> list[str]:
 
 
 def code() -> dict[str, dict[str, str]]:
-    """The digest of every step's code and of every environment, as the rules carry them."""
+    """The digest of every step's code and of every environment, as used in the rules."""
     return {
         "steps": {step: code_version(step) for step in steps()},
         "environments": {
@@ -115,7 +115,7 @@ def code() -> dict[str, dict[str, str]]:
     }
 
 
-#: The rules that read an input to the end, by its key in the config.
+#: The rules that read all of an input, by its key in the config.
 _READERS = {
     "corine.path": ["clip_corine"],
     "labels.nomenclature": ["label_patches"],
@@ -131,11 +131,12 @@ _READERS = {
 def inputs(layout: Layout, config: dict[str, Any], verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """Every file that the config names, with the SHA-256 of what was read; every product's origin.
 
-    The digests are those that the steps have recorded as they read. An input that is another
-    since, or gone, is listed with ``changed_since``. What no step has read is digested now. The
-    products' digests are in those of the tiles.
+    The digests are those that the steps recorded while reading. An input that has changed since,
+    or is gone, is listed with ``changed_since``. Inputs that no step has read are digested now.
+    The products' digests are part of the tiles' digests.
     """
-    files = {k: _input(layout, k, Path(path)) for k, path in named_inputs(config).items()}
+    tiles = [verdict.tile for verdict in verdicts]
+    files = {k: _input(layout, k, Path(path), tiles) for k, path in named_inputs(config).items()}
     files["corine.path"]["release"] = config["corine"]["release"]
     judged = {verdict.tile: verdict for verdict in verdicts}
     products = {
@@ -147,7 +148,7 @@ def inputs(layout: Layout, config: dict[str, Any], verdicts: Sequence[Verdict]) 
             "id": product.id or None,
             "checksum": product.checksum or None,
             "verdict": judged[tile].word,
-            # Where its patches lie: by it and their names the splits can be told again.
+            # Where its patches are: with their names, this is enough to derive the splits.
             "grid": judged[tile].square.to_dict(),
         }
         for tile, product in read_products(_product_table(config)).items()
@@ -161,15 +162,18 @@ def _product_table(config: dict[str, Any]) -> str:
     return frozen if Path(frozen).is_file() else str(config["products"])
 
 
-def _input(layout: Layout, key: str, path: Path) -> dict[str, Any]:
-    read = inputs_read(layout.root, key, _READERS.get(key, []))
+def _input(layout: Layout, key: str, path: Path, tiles: Sequence[str]) -> dict[str, Any]:
+    read = inputs_read(layout.root, key, _READERS.get(key, []), tiles)
+    kind = "images"
+    if key == "sentinel1.root" and not read:  # nothing of it is in the LMDB
+        read, kind = inputs_read(layout.root, key, ["pair_sentinel1"], tiles), "headers"
     source = Source(path)
     if not read:
         digest = source.digest(source.files()) if source.exists() else None
         return {"path": public(str(path)), "sha256": digest, **_size(path)}
     if key == "sentinel1.root":  # a part of it for each tile
         same = all(
-            Source(path, "images", str(layout.sentinel1(tile))).is_as_read([entry])
+            Source(path, kind, str(layout.sentinel1(tile))).is_as_read([entry])
             for tile, entry in read.items()
         )
     else:

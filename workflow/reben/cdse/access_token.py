@@ -1,6 +1,6 @@
-"""Bearer tokens of CDSE's identity service, renewed before they end.
+"""Bearer tokens of CDSE's identity service, renewed before they expire.
 
-An access token lives 10 minutes and a refresh token 60, shorter than some downloads.
+An access token lasts 10 minutes and a refresh token 60, less than some downloads.
 """
 
 import logging
@@ -17,14 +17,14 @@ from reben.runtime.errors import DownloadError
 
 log = logging.getLogger(__name__)
 
-#: A token is renewed this long before its end.
+#: A token is renewed this long before it expires.
 _MARGIN_S = 30
-#: RFC 6750; anything else could smuggle headers and would be quoted in httpx's error.
+#: RFC 6750; anything else could inject headers and would be quoted in httpx's error.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 
 class TokenSource:
-    """A valid access token at any time."""
+    """An access token that is always valid."""
 
     def __init__(self, client: httpx.Client, service: Service, login: Login) -> None:
         self._client = client
@@ -35,11 +35,11 @@ class TokenSource:
         self._renew_at = 0.0
 
     def header(self) -> dict[str, str]:
-        """The Authorization header, with a new token where the old one is about to end.
+        """The Authorization header, with a new token if the old one is about to expire.
 
         Raises:
-            TransientError: the identity service is not to be had just now.
-            DownloadError: it refuses the account.
+            TransientError: the identity service is not available at the moment.
+            DownloadError: it rejects the account.
         """
         if self._access is None or time.monotonic() > self._renew_at:
             self._renew()
@@ -47,7 +47,7 @@ class TokenSource:
         return {"Authorization": f"Bearer {self._access.reveal()}"}
 
     def forget(self) -> None:
-        """Drop the access token: the server no longer takes it."""
+        """Drop the access token, which the server no longer accepts."""
         self._access = None
 
     def _renew(self) -> None:
@@ -56,7 +56,7 @@ class TokenSource:
             response = self._post(grant_type="refresh_token", refresh_token=refresh.reveal())
             if response.is_success:
                 return self._keep(response)
-            log.info("the refresh token has ended; logging in again")
+            log.info("the refresh token has expired; logging in again")
         response = self._post(
             grant_type="password",
             username=self._login.name.reveal(),

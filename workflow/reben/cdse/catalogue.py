@@ -1,4 +1,4 @@
-"""CDSE's OData catalogue: which products there are, their ids, sizes and checksums.
+"""CDSE's OData catalogue: products with their ids, sizes and checksums.
 
 Needs no credentials. Source: CDSE documentation, "OData"; recorded answers.
 """
@@ -19,7 +19,7 @@ from reben.runtime.errors import DownloadError
 
 log = logging.getLogger(__name__)
 
-#: Results a page; CDSE allows 1000.
+#: Results per page; CDSE allows 1000.
 _PAGE = 200
 #: Checksums that this project can compute, best first.
 _ALGORITHMS = ("BLAKE3", "MD5")
@@ -32,11 +32,11 @@ class Entry:
     Attributes:
         name: product name without ``.SAFE``.
         id: CDSE product id.
-        size: bytes of the archive; 0 where the catalogue does not say.
+        size: size of the archive in bytes; 0 if the catalogue does not state it.
         checksum: ``algorithm:hexdigest`` of the archive, or empty.
         s3_path: folder in the object store.
         published: time of publication, ISO 8601.
-        online: can be fetched now.
+        online: whether it can be fetched now.
         footprint: what it shows of the ground, as GeoJSON; None where the catalogue does not say.
     """
 
@@ -51,10 +51,10 @@ class Entry:
 
     @classmethod
     def parse(cls, value: dict[str, Any]) -> Self:
-        """An element of the catalogue's answer.
+        """Parse an element of the catalogue's answer.
 
         Raises:
-            DownloadError: it is not as the catalogue documents it.
+            DownloadError: it is not in the documented form.
         """
         try:
             sums = {
@@ -98,7 +98,7 @@ class Entry:
 
 
 class Catalogue:
-    """Questions to the catalogue, asked with patience."""
+    """Queries to the catalogue, with retries."""
 
     def __init__(self, client: httpx.Client, service: Service) -> None:
         self._client = client
@@ -106,23 +106,23 @@ class Catalogue:
         self._root = f"{service.catalogue}/Products"
 
     def by_id(self, product_id: str) -> Entry:
-        """The product of an id.
+        """The product with an id.
 
         Raises:
-            DownloadError: there is none, or the catalogue is out of order.
+            DownloadError: there is none, or the catalogue is not working.
         """
         return Entry.parse(self._get(f"{self._root}({product_id})", {}, product_id))
 
     def by_name(self, name: str) -> list[Entry]:
-        """All products of a name, with or without processing time and ``.SAFE``.
+        """All products with a name, given with or without processing time and ``.SAFE``.
 
         Raises:
-            ProductError: it is no product name.
-            DownloadError: the catalogue is out of order.
+            ProductError: it is not a product name.
+            DownloadError: the catalogue is not working.
         """
         parsed = ProductName.parse(name)
         name = name.removesuffix(".SAFE")
-        # A parsed name holds no quote, so it cannot end the string of the filter.
+        # A parsed name contains no quote, so it cannot end the string in the filter.
         question = f"Name eq '{name}.SAFE'" if parsed.processing else f"startswith(Name,'{name}_')"
         return list(self._pages(f"Collection/Name eq 'SENTINEL-2' and {question}", name))
 
@@ -136,7 +136,7 @@ class Catalogue:
             start: first day of sensing.
             end: last day of sensing.
             level: ``L1C`` or ``L2A``.
-            max_cloud_cover: percent of a product's own estimate.
+            max_cloud_cover: limit on the product's own estimate, percent.
 
         Raises:
             DownloadError: the catalogue is out of order.
@@ -172,14 +172,14 @@ class Catalogue:
             for entry in map(Entry.parse, values):
                 if is_product_name(entry.name):
                     yield entry
-                else:  # such as the S2A_OPER_PRD_… of 2015 and 2016, of many tiles each
-                    log.warning("%s: passed over, its name is in another form", entry.name)
+                else:  # such as the S2A_OPER_PRD_… of 2015 and 2016, with many tiles each
+                    log.warning("%s: skipped, its name has another form", entry.name)
             asked.add(url)
             link, parameters = answer.get("@odata.nextLink"), {}
             url = None if link is None else str(link)
             if url is not None and (url in asked or not url.startswith(f"{self._root}?")):
                 raise DownloadError(
-                    f"{self._root}: expected its next page there, found {url}; try again later"
+                    f"{self._root}: expected its next page here, found {url}; try again later"
                 )
 
     def _get(self, url: str, parameters: dict[str, str], what: str) -> dict[str, Any]:
@@ -189,9 +189,9 @@ class Catalogue:
             try:
                 answer = response.json()
             except ValueError:
-                raise TransientError("the catalogue's answer is no JSON") from None
+                raise TransientError("the catalogue's answer is not JSON") from None
             if not isinstance(answer, dict):
-                raise TransientError("the catalogue's answer is no JSON object")
+                raise TransientError("the catalogue's answer is not a JSON object")
             return answer
 
         return Patience(self._service).run(f"asking the catalogue for {what}", once)

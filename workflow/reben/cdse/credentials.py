@@ -1,7 +1,7 @@
-"""Who the user is at CDSE: from environment variables or a netrc file, nowhere else.
+"""The user's CDSE credentials, from environment variables or a netrc file only.
 
-A `Secret` never shows in a log line, traceback or ``repr``; its value is taken out in
-the one place that sends it.
+A `Secret` never appears in a log line, traceback or ``repr``; its value is read only where
+it is sent.
 """
 
 import netrc
@@ -15,7 +15,7 @@ from reben.runtime.errors import ConfigError
 
 
 class Secret:
-    """A text that does not show itself."""
+    """A text that is never displayed."""
 
     __slots__ = ("_text",)
 
@@ -45,11 +45,11 @@ def account(identity_url: str, environment: Mapping[str, str] = os.environ) -> L
     """The CDSE account, from CDSE_USERNAME and CDSE_PASSWORD, else from netrc.
 
     Args:
-        identity_url: address that the account is for; its host is looked up in netrc.
+        identity_url: address of the service; its host is looked up in netrc.
         environment: the environment variables.
 
     Raises:
-        ConfigError: there is none, or only half of one.
+        ConfigError: there is none, or only half of it.
     """
     host = urlsplit(identity_url).hostname or ""
     found = _from_environment("CDSE_USERNAME", "CDSE_PASSWORD", environment)
@@ -64,10 +64,10 @@ def account(identity_url: str, environment: Mapping[str, str] = os.environ) -> L
 
 
 def s3_keys(s3_url: str, environment: Mapping[str, str] = os.environ) -> Login | None:
-    """The keys of the object store, from CDSE_S3_ACCESS_KEY and CDSE_S3_SECRET_KEY, else netrc.
+    """The keys of the object store, from CDSE_S3_ACCESS_KEY and CDSE_S3_SECRET_KEY, or netrc.
 
     Returns:
-        None where there are none: archives are then fetched over HTTPS.
+        The keys, or None if there are none: archives are then fetched over HTTPS.
 
     Raises:
         ConfigError: only one of the two is set, or netrc is unreadable.
@@ -84,7 +84,7 @@ def _from_environment(name: str, secret: str, environment: Mapping[str, str]) ->
         missing = name if values[1] else secret
         raise ConfigError(f"{name} and {secret} belong together, but {missing} is not set")
     for variable, value in zip((name, secret), values, strict=True):
-        # Libraries quote a header that they refuse.
+        # Libraries quote headers that they reject.
         if any(ord(character) < 32 for character in value):
             raise ConfigError(f"{variable} holds a line break or another control character")
     return Login(Secret(values[0]), Secret(values[1]))
@@ -100,8 +100,8 @@ def _from_netrc(host: str, environment: Mapping[str, str]) -> Login | None:
         entry = netrc.netrc(str(path)).hosts.get(host)
     except (netrc.NetrcParseError, UnicodeDecodeError) as error:
         line = getattr(error, "lineno", None)
-        # The parser's own message quotes the token it stumbled over: maybe a password.
-        raise ConfigError(f"{path}: not in netrc form near line {line}") from None
+        # The parser's own message quotes the token where it failed, possibly a password.
+        raise ConfigError(f"{path}: not a valid netrc file near line {line}") from None
     if entry is None or not entry[0] or not entry[2]:
         return None
     return Login(Secret(entry[0]), Secret(entry[2]))

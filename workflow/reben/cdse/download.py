@@ -1,8 +1,8 @@
-"""One archive over HTTPS: resumed where it broke off, checked before it counts.
+"""Download an archive over HTTPS: resumed after interruptions, checked before use.
 
-In: an id, and what the catalogue says of it. Out: a whole file. What has arrived of it
-lies in ``{target}.part`` with a note ``{target}.json`` of which file it is a part of, so
-a killed job goes on where it was.
+In: an id, and what the catalogue says about it. Out: a complete file. Until then, the bytes
+received are in ``{target}.part``, with a note ``{target}.json`` of which file they belong to,
+so a killed job resumes where it stopped.
 """
 
 import logging
@@ -23,19 +23,19 @@ from reben.runtime.files import read_json, write_json
 
 log = logging.getLogger(__name__)
 
-#: Whole archives with wrong bytes, or refusals of a fresh token, before giving up.
+#: Complete archives with wrong bytes, or rejections of a new token, before giving up.
 _MAX_REFUSALS = 5
 _MAX_REDIRECTS = 5
-#: Where CDSE's own hosts are.
+#: Domain of CDSE's own hosts.
 _SITE = ".dataspace.copernicus.eu"
-#: What a service under maintenance answers with.
+#: Answer of a service under maintenance.
 _NO_ARCHIVE = ("text/", "application/json")
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
 @dataclass(frozen=True)
 class Downloader:
-    """Fetches archives one after the other with the same account."""
+    """Fetches archives one by one with the same account."""
 
     client: httpx.Client
     service: Service
@@ -49,18 +49,18 @@ class Downloader:
         expected: tuple[int, str],
         ask_again: Callable[[], tuple[int, str]],
     ) -> None:
-        """Fetch `url` to `target`; what an earlier try has left there is gone on with.
+        """Fetch `url` to `target`, resuming what an earlier try left there.
 
         Args:
             name: product name, for messages.
             url: address of the archive.
-            target: where the whole, checked file goes.
-            expected: its bytes, or 0 where unknown, and its ``algorithm:hexdigest``, or empty.
-            ask_again: the same as the catalogue has it now, for an archive that was made
-                anew since the product table was written.
+            target: path of the complete, checked file.
+            expected: its bytes, or 0 if unknown, and its ``algorithm:hexdigest``, or empty.
+            ask_again: the same from the catalogue now, for an archive that was regenerated
+                since the product table was written.
 
         Raises:
-            DownloadError: the service refuses, or keeps delivering other bytes.
+            DownloadError: the service refuses, or keeps delivering wrong bytes.
         """
         patience = Patience(self.service)
         part = _Part(target, url)
@@ -85,8 +85,8 @@ class Downloader:
                 now = ask_again()
                 if now != expected and check_file(part.path, *now) is None:
                     log.warning(
-                        "%s: the archive was made anew since the product table was written; "
-                        "taken with its present size and checksum (%s)",
+                        "%s: the archive was regenerated since the product table was written; "
+                        "accepted with its current size and checksum (%s)",
                         name,
                         now[1],
                     )
@@ -98,7 +98,7 @@ class Downloader:
                     raise DownloadError(
                         f"{name}: the archive came {damaged} times with other bytes than the "
                         f"catalogue states: {problem}. Nothing was kept. Try again later, or "
-                        "use S3 keys, where every file is checked by itself"
+                        "use S3 keys, with which each file is checked separately"
                     )
                 raise TransientError(f"the archive is damaged: {problem}")
             part.finish()
@@ -106,24 +106,24 @@ class Downloader:
         patience.run(f"fetching {name}", once)
 
     def _stream(self, url: str, part: "_Part", patience: Patience) -> None:
-        """Bring `part` to its end, or raise on the way there with what has arrived kept."""
+        """Complete `part`, or raise and keep the bytes received so far."""
         have = part.size()
         with self._open(url, part.request_headers(have)) as response:
             if response.status_code == 401:
                 self.tokens.forget()
-                raise _UnauthorisedError("the access token is no longer taken")
+                raise _UnauthorisedError("the access token is no longer accepted")
             if response.status_code == 416:
                 part.discard()
-                raise TransientError("the server has no such range; starting anew")
+                raise TransientError("the server does not have this range; starting over")
             check_status(response, f"fetching {url}")
             if response.headers.get("Content-Type", "").startswith(_NO_ARCHIVE):
-                raise TransientError("the service answers with a page instead of the archive")
+                raise TransientError("the service returned a web page instead of the archive")
             if response.status_code != 206:
                 have = 0
                 part.begin(response)
             elif not part.continues(response, have):
                 part.discard()
-                raise TransientError("the archive has changed on the server; starting anew")
+                raise TransientError("the archive has changed on the server; starting over")
             pace = Pace(self.service, patience)
             with part.path.open("r+b") as file:
                 file.seek(have)
@@ -134,7 +134,7 @@ class Downloader:
 
     @contextmanager
     def _open(self, url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
-        """Follow redirects; the token goes to CDSE's own hosts over HTTPS and no further."""
+        """Follow redirects; send the token only to CDSE's own hosts, over HTTPS."""
         home = httpx.URL(url)
         here = home
         for _ in range(_MAX_REDIRECTS):
@@ -160,14 +160,14 @@ class Downloader:
 
 
 class _UnauthorisedError(Exception):
-    """The server no longer takes the token."""
+    """The server no longer accepts the token."""
 
 
 def _trusted(here: httpx.URL, home: httpx.URL) -> bool:
-    """Whether `here` may see the token that was made for `home`.
+    """Whether `here` may see the token that was issued for `home`.
 
-    The same place, or, for CDSE itself, another of its hosts over HTTPS: the catalogue
-    and the zipper hand downloads on to each other.
+    The same host, or, for CDSE itself, another of its hosts over HTTPS: the catalogue
+    and the zipper redirect downloads to each other.
     """
     if (here.scheme, here.host, here.port) == (home.scheme, home.host, home.port):
         return True
@@ -175,36 +175,36 @@ def _trusted(here: httpx.URL, home: httpx.URL) -> bool:
 
 
 class _Part:
-    """What has arrived of a file, and of which version of it."""
+    """The part of a file received so far, and the version of the file."""
 
     def __init__(self, target: Path, url: str) -> None:
         self.path = target.with_name(f"{target.name}.part")
         self._note = target.with_name(f"{target.name}.json")
         self._target = target
         self._url = url
-        if target.is_file():  # finished, but never used: to be checked again as any other
+        if target.is_file():  # complete but never used: checked again like any other
             self._write_note("", target.stat().st_size)
             target.replace(self.path)
 
     def size(self) -> int:
-        """Bytes that have arrived of the noted version; all others are discarded."""
+        """Bytes received of the noted version; all others are discarded."""
         try:
             note = read_json(self._note)
             if note["url"] == self._url and self.path.is_file():
                 return self.path.stat().st_size
         except (TableError, OSError, KeyError, TypeError):
-            pass  # nothing has arrived yet, or what did is not known well enough
+            pass  # nothing received yet, or of an unknown version
         self.discard()
         return 0
 
     def is_complete(self) -> bool:
-        """Whether all bytes that the server announced have arrived."""
+        """Whether all bytes announced by the server have arrived."""
         have = self.size()
         return have > 0 and have == read_json(self._note)["size"]
 
     def request_headers(self, have: int) -> dict[str, str]:
-        """Ask for the rest, or for the whole if it has changed meanwhile."""
-        # Compressed transfer would make byte ranges meaningless.
+        """Request the rest, or everything if the file has changed meanwhile."""
+        # Byte ranges would be meaningless with compressed transfer.
         headers = {"Accept-Encoding": "identity"}
         if have:
             headers["Range"] = f"bytes={have}-"
@@ -213,7 +213,7 @@ class _Part:
         return headers
 
     def begin(self, response: httpx.Response) -> None:
-        """Start anew with the version that `response` brings."""
+        """Start over with the version in `response`."""
         self.discard()
         self._write_note(_strong_etag(response), int(response.headers.get("Content-Length", 0)))
         self.path.touch()
@@ -222,7 +222,7 @@ class _Part:
         write_json(self._note, {"url": self._url, "etag": etag, "size": size})
 
     def continues(self, response: httpx.Response, have: int) -> bool:
-        """Whether a 206 answer goes on exactly where the part ends, in the same version."""
+        """Whether a 206 answer continues exactly where the part ends, in the same version."""
         note = read_json(self._note)
         match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if match is None or int(match[1]) != have:
@@ -231,17 +231,17 @@ class _Part:
         return same_size and _strong_etag(response) in ("", note["etag"])
 
     def discard(self) -> None:
-        """Forget what has arrived."""
+        """Discard the part."""
         self.path.unlink(missing_ok=True)
         self._note.unlink(missing_ok=True)
 
     def finish(self) -> None:
-        """The part is the whole: give it the target's name."""
+        """Rename the complete part to the target."""
         self.path.replace(self._target)
         self._note.unlink(missing_ok=True)
 
 
 def _strong_etag(response: httpx.Response) -> str:
-    """The version of the bytes; a weak tag does not promise the same bytes (RFC 9110)."""
+    """The version of the bytes; a weak tag does not guarantee equal bytes (RFC 9110)."""
     etag: str = response.headers.get("ETag", "")
     return "" if etag.startswith("W/") else etag

@@ -1,7 +1,7 @@
 """Products from CDSE's S3 object store, file by file.
 
 The store holds the unpacked product, so there is no archive to check; the caller checks
-every file against the manifest. A file that has arrived whole is not fetched again.
+every file against the manifest. A complete file is not fetched again.
 """
 
 import os
@@ -21,22 +21,22 @@ from reben.cdse.service import Service
 from reben.runtime.errors import DownloadError, ProductError
 from reben.runtime.files import atomic_file
 
-#: What the service says about requests that will never succeed.
+#: Error codes of requests that will never succeed.
 _FINAL = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket", "403"}
 
 
 def fetch(name: str, s3_path: str, folder: Path, service: Service, keys: Login) -> None:
-    """Fetch a product's files into `folder`; those that are there are kept.
+    """Fetch a product's files into `folder`; existing files are kept.
 
     Args:
         name: product name, for messages.
-        s3_path: ``/bucket/key/of/product.SAFE`` as the catalogue has it.
+        s3_path: ``/bucket/key/of/product.SAFE`` from the catalogue.
         folder: becomes the ``.SAFE``.
-        service: where the store is.
+        service: addresses of CDSE.
         keys: access key and its secret.
 
     Raises:
-        DownloadError: the store refuses, or holds no such product.
+        DownloadError: the store refuses, or does not have the product.
         ProductError: an object's key points outside the product.
     """
     bucket, _, prefix = s3_path.strip("/").partition("/")
@@ -70,9 +70,9 @@ def fetch(name: str, s3_path: str, folder: Path, service: Service, keys: Login) 
             if code in _FINAL:
                 raise DownloadError(
                     f"{name}: {service.s3} refuses ({code}); check CDSE_S3_ACCESS_KEY and "
-                    "CDSE_S3_SECRET_KEY, which end after the time set in the CDSE dashboard"
+                    "CDSE_S3_SECRET_KEY, which expire after the time set in the CDSE dashboard"
                 ) from None
-            raise TransientError(f"the object store answers {code or 'with an error'}") from None
+            raise TransientError(f"the object store answered {code or 'with an error'}") from None
         except (botocore.exceptions.BotoCoreError, boto3.exceptions.Boto3Error) as error:
             raise TransientError(type(error).__name__) from None
         return len(objects)
@@ -80,17 +80,17 @@ def fetch(name: str, s3_path: str, folder: Path, service: Service, keys: Login) 
     if patience.run(f"fetching {name}", once) == 0:
         raise DownloadError(
             f"{name}: expected the product at {s3_path} of {service.s3}, found nothing there; "
-            "run `make products` for its present path"
+            "run `make products` for its current path"
         )
 
 
-#: One connection a job, so that the workflow's `cdse` resource counts them all; small blocks,
-#: so that a stream that drips is noticed.
+#: One connection per job, so that the workflow's `cdse` resource counts them all; small blocks,
+#: so that a slow stream is noticed.
 _ONE_STREAM = TransferConfig(use_threads=False, io_chunksize=1 << 14)
 
 
 def _client(service: Service, keys: Login) -> Any:
-    # What this machine's user has set for another cloud (AWS_PROFILE, ~/.aws) is none of ours.
+    # Ignore the user's settings for other clouds (AWS_PROFILE, ~/.aws).
     unset, nowhere = (None, None, None, None), (None, None, os.devnull, None)
     session = botocore.session.Session(
         session_vars={"profile": unset, "config_file": nowhere, "credentials_file": nowhere}
@@ -106,7 +106,7 @@ def _client(service: Service, keys: Login) -> Any:
             read_timeout=service.stall_s,
             retries={"max_attempts": 1, "mode": "standard"},
             s3={"addressing_style": "path"},
-            # CDSE's store does not know the newer default checksums.
+            # CDSE's store does not support the newer default checksums.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         ),

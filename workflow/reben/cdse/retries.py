@@ -1,8 +1,7 @@
-"""When a failed request is tried again, and when it is given up.
+"""Decide when to retry a failed request, and when to give up.
 
-Pauses grow from try to try and start small again with every megabyte that arrives, so a
-service that is down for a while costs patience and a service that breaks off often
-costs little.
+Pauses grow from try to try and become short again with every megabyte received, so it waits
+long for a service that is down and little for one that often breaks the connection.
 """
 
 import logging
@@ -25,22 +24,22 @@ _T = TypeVar("_T")
 
 #: Bytes a second below which a stream counts as stalled (a tile would take a day).
 _MIN_RATE = 10_000
-#: Bytes after which patience starts anew.
+#: Bytes after which patience is reset.
 _PROGRESS = 1 << 20
 #: Longest pause between two tries, seconds.
 _MAX_PAUSE_S = 300
 #: Longest pause that the server may ask for, seconds.
 _MAX_ASKED_S = 3600
-#: Answers below 500 that may be different on the next try; from 500 on all may. Logins and
-#: catalogues that send elsewhere for the moment (302 …) are under maintenance.
+#: Status codes below 500 that are worth a retry; from 500, all are. Logins and catalogues
+#: that redirect temporarily (302 …) are under maintenance.
 _TRANSIENT = {302, 303, 307, 408, 423, 425, 429}
 
 
 class TransientError(Exception):
-    """A failure that may be gone on the next try.
+    """A failure that may not recur on the next try.
 
     Attributes:
-        retry_after_s: the pause that the server asked for, or 0.
+        retry_after_s: pause that the server asked for, or 0.
     """
 
     def __init__(self, message: str, retry_after_s: float = 0) -> None:
@@ -49,24 +48,24 @@ class TransientError(Exception):
 
 
 class Patience:
-    """Growing pauses between tries, and an end to them."""
+    """Growing pauses between tries, with a limit."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self.progress()
 
     def progress(self) -> None:
-        """Note that something new has arrived: the next pause is the shortest again."""
+        """Note that new data has arrived: the next pause is the shortest again."""
         self._failures = 0
         self._since = time.monotonic()
 
     def run(self, what: str, once: Callable[[], _T]) -> _T:
-        """The result of `once`, tried until it raises nothing that may pass.
+        """Call `once` until it succeeds or fails permanently; return its result.
 
         Args:
-            what: what is being done, for the log and the error.
+            what: description of the action, for the log and the error.
             once: one try; raises `TransientError` or an httpx transport error to be
-                called again.
+                retried.
 
         Raises:
             DownloadError: patience has run out.
@@ -84,8 +83,8 @@ class Patience:
         except tenacity.RetryError as error:
             raise DownloadError(
                 f"{what}: given up after {self._service.patience_s / 60:.0f} min without any "
-                f"progress; the last answer was: {_reason(error.last_attempt)}. What has arrived "
-                "is kept: run the same command again once this machine reaches the service"
+                f"progress; the last answer was: {_reason(error.last_attempt)}. Received data "
+                "is kept: run the same command again once this machine can reach the service"
             ) from None
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
@@ -93,12 +92,12 @@ class Patience:
         asked = error.retry_after_s if isinstance(error, TransientError) else 0
         pause = self._service.pause_s * 2.0 ** min(self._failures, 20)
         self._failures += 1
-        # Jitter, so that jobs that failed together do not come back together.
+        # Jitter, so that jobs that failed together do not retry together.
         return max(asked, min(_MAX_PAUSE_S, pause) * random.uniform(0.5, 1))  # noqa: S311
 
 
 class Pace:
-    """Whether a stream is worth waiting for."""
+    """Monitors whether a stream is fast enough."""
 
     def __init__(self, service: Service, patience: Patience) -> None:
         self._stall_s = service.stall_s
@@ -106,10 +105,10 @@ class Pace:
         self._started, self._arrived, self._fresh = time.monotonic(), 0, 0
 
     def note(self, count: int) -> None:
-        """Note that `count` bytes have arrived.
+        """Count `count` received bytes.
 
         Raises:
-            TransientError: they come so slowly that a new try is better.
+            TransientError: they arrive so slowly that a new try is better.
         """
         self._arrived += count
         self._fresh += count
@@ -130,13 +129,13 @@ def _reason(outcome: tenacity.Future | None) -> str:
 
 
 def check_status(response: httpx.Response, what: str) -> None:
-    """Let answers of 2xx pass and sort the others.
+    """Accept answers of 2xx and raise for all others.
 
-    The body is never quoted: it may repeat what was sent.
+    The body is never quoted: it may repeat the request.
 
     Raises:
-        TransientError: the answer may be another on the next try (429, 5xx …).
-        DownloadError: it will not (404, 403 …).
+        TransientError: the answer may differ on the next try (429, 5xx …).
+        DownloadError: the error is permanent (404, 403 …).
     """
     if response.is_success:
         return
@@ -147,7 +146,7 @@ def check_status(response: httpx.Response, what: str) -> None:
     found = f"{response.status_code} {phrase} from {response.request.url.host}"
     if response.status_code in _TRANSIENT or response.is_server_error:
         raise TransientError(found, _retry_after_s(response))
-    raise DownloadError(f"{what}: expected an answer of 200 OK, found {found}. {_advice(response)}")
+    raise DownloadError(f"{what}: expected the answer 200 OK, found {found}. {_advice(response)}")
 
 
 def _retry_after_s(response: httpx.Response) -> float:
@@ -166,6 +165,6 @@ def _retry_after_s(response: httpx.Response) -> float:
 def _advice(response: httpx.Response) -> str:
     return {
         401: "Check your CDSE user name and password",
-        403: "Your CDSE account may not fetch this; check it at dataspace.copernicus.eu",
+        403: "Your CDSE account is not allowed to fetch this; check it at dataspace.copernicus.eu",
         404: "CDSE does not have it (any more): run `make products` for the current id",
     }.get(response.status_code, "Check the address and the product table")

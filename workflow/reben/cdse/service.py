@@ -1,6 +1,6 @@
-"""Where the Copernicus Data Space (CDSE) is, and how long to be patient with it.
+"""Addresses of the Copernicus Data Space (CDSE), and how long to wait for it.
 
-The addresses are CDSE's own unless the environment names others (a mirror, or the
+The addresses are CDSE's own unless the environment sets others (a mirror, or the
 stand-in of the tests).
 """
 
@@ -15,7 +15,7 @@ from reben.runtime.errors import ConfigError
 
 @dataclass(frozen=True)
 class Service:
-    """Addresses and limits; the variable that sets each is named behind it.
+    """Addresses and limits, each with the environment variable that sets it.
 
     Attributes:
         catalogue: OData service root (REBEN_CDSE_CATALOGUE).
@@ -23,7 +23,7 @@ class Service:
         identity: root of the OpenID endpoints (REBEN_CDSE_IDENTITY).
         s3: object store (REBEN_CDSE_S3).
         pause_s: first pause before a retry, doubled each time (REBEN_CDSE_PAUSE_S).
-        stall_s: a stream that brings too little (`reben.cdse.download`) over this time is cut
+        stall_s: a stream that is too slow (`reben.cdse.retries`) over this time is cut
             (REBEN_CDSE_STALL_S).
         patience_s: give up after this time without a new byte (REBEN_CDSE_PATIENCE_S).
     """
@@ -43,7 +43,7 @@ class Service:
         """The service as the environment sets it.
 
         Raises:
-            ConfigError: an address is none, or a time is no positive number.
+            ConfigError: an address is invalid, or a time is not a positive number.
         """
         return cls(
             catalogue=_address("CATALOGUE", cls.catalogue),
@@ -56,9 +56,9 @@ class Service:
         )
 
     def client(self) -> httpx.Client:
-        """An HTTP client that follows no redirect by itself and waits `stall_s` at most.
+        """An HTTP client that does not follow redirects and waits at most `stall_s`.
 
-        It goes through the proxy that the environment names (``HTTPS_PROXY``).
+        It uses the proxy set in the environment (``HTTPS_PROXY``).
 
         Raises:
             ConfigError: the environment's proxy or certificates cannot be used.
@@ -66,11 +66,11 @@ class Service:
         try:
             return httpx.Client(timeout=self.stall_s, follow_redirects=False)
         except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
-            # The proxy's address may hold its password, so it is not quoted.
+            # The proxy's address may contain a password, so it is not quoted.
             raise ConfigError(
                 "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, SSL_CERT_FILE or SSL_CERT_DIR cannot be "
-                f"used ({type(error).__name__}); expected a proxy as http://HOST:PORT, and "
-                "certificates that are there"
+                f"used ({type(error).__name__}); expected a proxy like http://HOST:PORT, and "
+                "certificates that exist"
             ) from None
 
 
@@ -81,7 +81,7 @@ def _address(name: str, default: str) -> str:
     except httpx.InvalidURL:
         url = httpx.URL()
     if url.scheme not in ("http", "https") or not url.host:
-        raise ConfigError(f"REBEN_CDSE_{name} is {text!r}; expected an address as {default}")
+        raise ConfigError(f"REBEN_CDSE_{name} is {text!r}; expected an address like {default}")
     return text
 
 

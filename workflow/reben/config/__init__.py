@@ -1,1 +1,1 @@
-"""What the user asks for: the configuration and the product table, checked."""
+"""The user's input: the configuration and the product table, checked."""

@@ -1,7 +1,7 @@
-"""The configuration, checked when the workflow is read, before the first job.
+"""Check the configuration when the workflow is read, before the first job.
 
-Keys and values that its JSON Schema does not allow, contradictions between keys, and inputs
-that are not there. What is wrong is said for people: by key, and all of it at once.
+Finds keys and values that its JSON Schema does not allow, contradictions between keys, and
+missing inputs. Reports all problems at once, by key.
 """
 
 import difflib
@@ -15,22 +15,19 @@ from typing import Any
 import jsonschema
 
 from reben.config.product_table import Product, read_products
-from reben.domain.bands import S1_BANDS
+from reben.domain.bands import PATCH_SIDE_M, S1_BANDS
 from reben.domain.split_geometry import frame_widths
 from reben.land_cover.nomenclature import read_nomenclature
 from reben.runtime.errors import ConfigError
 from reben.storage.geotiff_tags import read_tags
 from reben.storage.patch_files import PatchReader
 
-#: Side of the patches of BigEarthNet v1, metres.
-_V1_SIDE_M = 1200
-
 
 def check_keys(config: dict[str, Any], schema: str | os.PathLike[str]) -> None:
     """Check the configuration against its JSON Schema.
 
     Raises:
-        ConfigError: a key is unknown, or a value is not what it must be; names all of them.
+        ConfigError: keys are unknown or values invalid; the message lists all of them.
     """
     validator = jsonschema.Draft202012Validator(json.loads(Path(schema).read_text("utf-8")))
     flaws = [line for error in validator.iter_errors(config) for line in _flaws(error)]
@@ -40,7 +37,7 @@ def check_keys(config: dict[str, Any], schema: str | os.PathLike[str]) -> None:
 
 
 def _flaws(error: jsonschema.ValidationError) -> Iterator[str]:
-    """What one violation of the schema is, in words."""
+    """One violation of the schema as readable text."""
     where = ".".join(map(str, error.absolute_path))
     if error.validator == "additionalProperties":
         known = error.schema["properties"]
@@ -60,7 +57,7 @@ def _flaws(error: jsonschema.ValidationError) -> Iterator[str]:
 
 
 def find_shipped(config: dict[str, Any], home: Path) -> None:
-    """Point at tables that the workflow ships, where it runs in another folder than its own.
+    """Resolve tables that the workflow ships, if it runs in a folder other than its own.
 
     Args:
         config: changed in place.
@@ -78,7 +75,7 @@ def check_settings(
 
     Args:
         config: as validated by ``workflow/schemas/config.schema.json``.
-        table: the product table, where it is not the one of the configuration.
+        table: the product table, if it is not the one in the configuration.
 
     Returns:
         The products by tile.
@@ -90,11 +87,11 @@ def check_settings(
     if config["patches"]["side_m"] % 60:
         raise ConfigError(
             f"patches.side_m is {config['patches']['side_m']}; expected a multiple of 60, so that "
-            "a patch is whole pixels in every band"
+            "a patch is a whole number of pixels in every band"
         )
-    if config["alignment"]["pairs"] and config["patches"]["side_m"] != _V1_SIDE_M:
+    if config["alignment"]["pairs"] and config["patches"]["side_m"] != PATCH_SIDE_M:
         raise ConfigError(
-            f"patches.side_m is {config['patches']['side_m']}; expected {_V1_SIDE_M} with "
+            f"patches.side_m is {config['patches']['side_m']}; expected {PATCH_SIDE_M} with "
             "alignment.pairs, for BigEarthNet v1 counts its columns and rows in such patches"
         )
     _check_sentinel1(config)
@@ -148,14 +145,14 @@ def named_inputs(config: dict[str, Any]) -> dict[str, str]:
 
 
 def absent_inputs(config: dict[str, Any], products: dict[str, Product]) -> dict[str, str]:
-    """The inputs that the configuration names and that are not there: path by key or row."""
+    """The missing inputs among those that the configuration names: path by key or row."""
     return {k: path for k, path in all_inputs(config, products).items() if not Path(path).exists()}
 
 
 def absence(inputs: dict[str, str]) -> str:
-    """What to say of inputs that are not there."""
+    """The message for missing inputs."""
     listed = "".join(f"\n  {key}: {path}" for key, path in inputs.items())
-    return f"these inputs are not there, seen from {Path.cwd()}:{listed}"
+    return f"these inputs do not exist, seen from {Path.cwd()}:{listed}"
 
 
 def all_inputs(config: dict[str, Any], products: dict[str, Product]) -> dict[str, str]:

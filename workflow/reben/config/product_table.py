@@ -1,8 +1,8 @@
 """The table of products that a dataset is built from.
 
 Tab-separated text with a header; columns and their meaning are in
-``workflow/schemas/products.schema.json``. An empty cell is an absent value; lines that
-start with ``#`` and empty lines are passed over.
+``workflow/schemas/products.schema.json``. An empty cell is an absent value; empty lines and
+lines that start with ``#`` are skipped.
 """
 
 import json
@@ -20,7 +20,7 @@ from reben.runtime.errors import ConfigError, ProductError
 from reben.runtime.files import write_text
 
 _HINTS = {
-    "product": "; expected a whole name, such as "
+    "product": "; expected a complete name, such as "
     "S2A_MSIL1C_20170613T101031_N0205_R022_T33UUP_20170613T101608",
     "row": " (an empty cell, or cells that are not separated by tabs)",
 }
@@ -37,7 +37,7 @@ class Product:
         source: ``local`` or ``cdse``.
         path: folder or zip (source local), relative to where the workflow runs.
         id: CDSE product id (source cdse).
-        size: bytes of the archive, as digits.
+        size: size of the archive in bytes, as digits.
         checksum: ``algorithm:hexdigest`` of the archive.
         s3_path: folder in the CDSE object store.
     """
@@ -63,7 +63,7 @@ class Product:
 
     @property
     def is_used_in_place(self) -> bool:
-        """Whether it is an L2A folder on this machine, which nothing needs to fetch or make."""
+        """Whether it is an L2A folder on this machine, so that nothing is fetched or made."""
         return self.level == "L2A" and self.source == "local" and not _is_zip(self.path)
 
 
@@ -86,7 +86,7 @@ def read_products(path: str | os.PathLike[str]) -> dict[str, Product]:
     except FileNotFoundError as error:
         raise ConfigError(
             f"there is no product table {path}, seen from {Path.cwd()}. `products` in the config "
-            "(snakemake --configfile mine.yaml) names it; config/README.md says what it holds"
+            "(snakemake --configfile mine.yaml) names it; config/README.md describes its columns"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: the product table cannot be read ({error})") from error
@@ -120,7 +120,7 @@ def read_products(path: str | os.PathLike[str]) -> dict[str, Product]:
             )
         products[product.tile] = product
     if not products:
-        raise ConfigError(f"{path}: no products; expected one product a line below the header")
+        raise ConfigError(f"{path}: no products; expected one product per line below the header")
     return dict(sorted(products.items()))
 
 
@@ -131,7 +131,7 @@ def _is_zip(path: str) -> bool:
 def _product(row: dict[str, str], where: str) -> Product:
     """The product of a row."""
     row = {column: cell for column, cell in row.items() if cell}
-    # A wrong cell is told before an absent one, which may only follow from it.
+    # Report a wrong cell before an absent one, which may only follow from it.
     if flaws := sorted(_validator().iter_errors(row), key=lambda flaw: not flaw.path):
         column = "/".join(map(str, flaws[0].path)) or "row"
         hint = _HINTS.get(column, "; config/README.md explains the table")

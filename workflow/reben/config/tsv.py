@@ -1,7 +1,7 @@
-"""Tab-separated tables as people write them by hand: the product table.
+"""Read hand-written tab-separated tables: the product table.
 
-In: a file. Out: its lines as cells. What the cells mean is for `reben.config.product_table`;
-steps that need only the names of products read them here, without its schema.
+In: a file. Out: its lines as cells. `reben.config.product_table` interprets the cells; steps
+that need only the names of products read them here, without its schema.
 """
 
 import os
@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 def read_cells(path: str | os.PathLike[str]) -> list[tuple[int, list[str]]]:
-    """The lines of a tab-separated table with their numbers, as people write them by hand.
+    """The lines of a hand-written tab-separated table, with their numbers.
 
-    Empty lines and those that start with ``#`` are passed over. Split, not parsed as CSV: a
-    stray quotation mark must not swallow the lines behind it.
+    Empty lines and those that start with ``#`` are skipped. Lines are split, not parsed as CSV: a
+    stray quotation mark must not swallow the lines after it.
     """
     lines = enumerate(Path(path).read_text(encoding="utf-8-sig").split("\n"), start=1)
     return [

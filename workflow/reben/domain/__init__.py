@@ -1,1 +1,1 @@
-"""What a BigEarthNet is: names, bands, patch grid, split geometry, columns of the tables."""
+"""Definitions of a BigEarthNet: names, bands, patch grid, split geometry, table columns."""

@@ -1,4 +1,4 @@
-"""The bands of a patch and their native resolutions.
+"""The bands of a patch and their native resolutions, and the size of a patch.
 
 Source: Sentinel-2 User Handbook, table 1; BigEarthNet v2 for the choice (L2A has no B10).
 """
@@ -27,5 +27,7 @@ NODATA = 0
 BAND_IDS = (
     "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12",
 )  # fmt: skip
+#: Side of the patches of BigEarthNet, metres.
+PATCH_SIDE_M = 1200
 #: Resolution of the reference maps in metres.
 REFERENCE_MAP_M = 10

@@ -1,8 +1,8 @@
-"""Where a tile and its patches lie on the ground.
+"""The position of a tile and its patches on the ground.
 
 A tile is a square in a WGS 84 / UTM zone. Its patches are cut from the upper left
-corner; what is left at the right and lower edge, less than a patch, is dropped.
-Everything is in metres and derived from the raster, so small tiles work alike.
+corner; the rest at the right and lower edge, less than a patch, is dropped.
+Everything is in metres and derived from the raster, so small tiles work the same way.
 """
 
 from dataclasses import dataclass
@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reben.domain.bands import PATCH_SIDE_M
 from reben.domain.names import patch_id
 from reben.runtime.errors import ConfigError
-
-#: Side of the patches of BigEarthNet, metres.
-PATCH_SIDE_M = 1200
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class TileSquare:
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "TileSquare":
-        """The place as `to_dict` gives it."""
+        """The place as returned by `to_dict`."""
         return TileSquare(value["epsg"], value["x_min"], value["y_max"], value["side_m"])
 
     def to_dict(self) -> dict[str, int]:
@@ -49,10 +47,10 @@ class TileSquare:
         }
 
     def grid(self, patch_side_m: int) -> "TileGrid":
-        """The tile with patches of this side in metres.
+        """The tile with patches of this side, metres.
 
         Raises:
-            ConfigError: no such patch fits it, or it is not whole pixels in every band.
+            ConfigError: no such patch fits it, or its side is no number of pixels in every band.
         """
         return TileGrid(self.epsg, self.x_min, self.y_max, self.tile_side_m, patch_side_m)
 
@@ -86,7 +84,7 @@ class TileGrid(TileSquare):
         if self.patch_side_m <= 0 or self.patch_side_m % 60:
             raise ConfigError(
                 f"patches.side_m is {self.patch_side_m}; expected a positive multiple of 60 m, "
-                "so that a patch is whole pixels in every band"
+                "so that a patch is a whole number of pixels in every band"
             )
         if self.tile_side_m < self.patch_side_m:
             raise ConfigError(
@@ -109,7 +107,7 @@ class TileGrid(TileSquare):
 
     def columns_and_rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Columns and rows of all patches in the order of their names: (count²,) each."""
-        # From 100 on a number is longer than others and stands among them.
+        # From 100, numbers have more digits and sort among the others.
         cols = sorted(range(self.count), key=lambda col: f"{col:02d}_")
         rows = sorted(range(self.count), key=lambda row: f"{row:02d}")
         return np.repeat(cols, self.count), np.tile(rows, self.count)

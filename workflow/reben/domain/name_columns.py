@@ -1,6 +1,6 @@
-"""What names say, for columns of names: the expressions beside `reben.domain.names`.
+"""Parse columns of names: polars expressions that complement `reben.domain.names`.
 
-In: the name of a column of patch_ids or tiles. Out: polars expressions of what they say.
+In: the name of a column of patch_ids or tiles. Out: polars expressions for their parts.
 """
 
 import polars as pl
@@ -15,12 +15,12 @@ _TILE = (
 
 
 def tile_of_patch(column: str = "patch_id") -> pl.Expr:
-    """The tile of each patch (String); null where it is no patch name."""
+    """The tile of each patch (String); null if it is not a patch name."""
     return pl.col(column).str.extract(_PATCH, 1)
 
 
 def place_of_patch(column: str = "patch_id") -> pl.Expr:
-    """Column and row of each patch as its name has them, ``70_40`` (String)."""
+    """Column and row of each patch as in its name, ``70_40`` (String)."""
     return pl.col(column).str.extract(_PATCH, 2)
 
 

@@ -1,7 +1,7 @@
-"""The names of products, tiles, patches, files and entries, and what a name says.
+"""The names of products, tiles, patches, files and entries, and their parts.
 
-In: a name, or what makes one. Out: the name, or what it says: this module is the only one
-that puts names together or takes them apart (for columns of names: `reben.domain.name_columns`).
+In: a name, or its parts. Out: the parts, or the name. Only this module composes or parses
+names (for columns of names: `reben.domain.name_columns`).
 Source: Sentinel-2 Products Specification Document, section 3.4 (compact naming);
 BigEarthNet v2 and v1 for patches.
 
@@ -27,7 +27,7 @@ from reben.runtime.errors import ProductError
 #: A tile, as a pattern without groups: the constraint of Snakemake's ``{tile}``.
 TILE_PATTERN = r"S2[A-D]_MSIL2A_\d{8}T\d{6}_N\d{4}_R\d{3}_T\d{2}[A-Z]{3}"
 
-#: Baseline that sen2cor writes into the names of products made outside ESA's own chain.
+#: Baseline that sen2cor writes into the names of products made outside ESA's own processing.
 SEN2COR_BASELINE = "N9999"
 
 _PRODUCT = re.compile(
@@ -35,7 +35,7 @@ _PRODUCT = re.compile(
     r"_(?P<baseline>N\d{4})_(?P<orbit>R\d{3})_T(?P<mgrs>\d{2}[A-Z]{3})"
     r"(?:_(?P<processing>\d{8}T\d{6}))?(?:\.SAFE)?"
 )
-#: A patch, as a pattern; column and row have two digits or, from 100 on, more.
+#: A patch, as a pattern; column and row have two digits or, from 100, more.
 PATCH_PATTERN = rf"(?P<tile>{TILE_PATTERN})_(?P<place>(?P<col>\d{{2,}})_(?P<row>\d{{2,}}))"
 _PATCH = re.compile(PATCH_PATTERN)
 _FILE = re.compile(rf"(?P<patch>{PATCH_PATTERN})_(?P<layer>[A-Za-z]\w*)")
@@ -53,12 +53,12 @@ def parse_time(text: str) -> datetime:
     """A compact time of a product name (``20170613T101031``), in UTC.
 
     Raises:
-        ProductError: the digits are no date or time of day.
+        ProductError: the digits are not a date and time.
     """
     try:
         return datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
     except ValueError as error:
-        raise ProductError(f"{text!r} is no time of the form YYYYMMDDThhmmss") from error
+        raise ProductError(f"{text!r} is not a time of the form YYYYMMDDThhmmss") from error
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ class ProductName:
         mission: ``S2A`` to ``S2D``.
         level: ``L1C`` or ``L2A``.
         sensing: start of the datatake, compact UTC.
-        baseline: processing baseline, ``N0205``; ``N9999`` where sen2cor ran by hand.
+        baseline: processing baseline, ``N0205``; ``N9999`` if the user ran sen2cor.
         orbit: relative orbit, ``R022``.
         mgrs: tile of the military grid, ``33UUP``.
-        processing: product discriminator, or None where the name ends before it.
+        processing: product discriminator, or None if the name ends before it.
     """
 
     mission: str
@@ -88,12 +88,12 @@ class ProductName:
         """Parse a product name, with or without ``.SAFE``.
 
         Raises:
-            ProductError: it is no Sentinel-2 L1C or L2A product name.
+            ProductError: it is not a Sentinel-2 L1C or L2A product name.
         """
         match = _PRODUCT.fullmatch(name)
         if match is None:
             raise ProductError(
-                f"{name!r} is no Sentinel-2 L1C or L2A product name; expected the form "
+                f"{name!r} is not a Sentinel-2 L1C or L2A product name; expected the form "
                 "S2A_MSIL1C_20170613T101031_N0205_R022_T33UUP_20170613T101608"
             )
         parsed = cls(**match.groupdict())
@@ -102,7 +102,7 @@ class ProductName:
 
     @property
     def tile(self) -> str:
-        """The tile that this product becomes: an L1C product is sen2cor's N9999."""
+        """The tile that this product becomes; an L1C product gets sen2cor's N9999."""
         baseline = SEN2COR_BASELINE if self.level == "L1C" else self.baseline
         return "_".join(
             (self.mission, "MSIL2A", self.sensing, baseline, self.orbit, f"T{self.mgrs}")
@@ -136,16 +136,16 @@ class PatchName:
         """Parse a patch name.
 
         Raises:
-            ProductError: it is no patch name.
+            ProductError: it is not a patch name.
         """
         match = _PATCH.fullmatch(name)
         if match is None:
-            raise ProductError(f"{name!r} is no patch name; expected {{tile}}_{{col}}_{{row}}")
+            raise ProductError(f"{name!r} is not a patch name; expected {{tile}}_{{col}}_{{row}}")
         return cls(match["tile"], int(match["col"]), int(match["row"]))
 
     @property
     def place(self) -> str:
-        """Column and row as the name has them, ``70_40``."""
+        """Column and row as in the name, ``70_40``."""
         return f"{self.col:02d}_{self.row:02d}"
 
     def __str__(self) -> str:
@@ -153,7 +153,7 @@ class PatchName:
 
 
 def patch_id(tile: str, col: int, row: int) -> str:
-    """The name of a patch: column first, both with two digits or, from 100 on, more."""
+    """The name of a patch: column first, both with two digits or, from 100, more."""
     return str(PatchName(tile, col, row))
 
 
@@ -161,7 +161,7 @@ def tile_of(patch: str) -> str:
     """The tile of a patch.
 
     Raises:
-        ProductError: it is no patch name.
+        ProductError: it is not a patch name.
     """
     return PatchName.parse(patch).tile
 
@@ -177,11 +177,11 @@ def is_v1_name(name: str) -> bool:
 
 
 def is_patch_folder(name: str) -> bool:
-    """Whether a folder's name is that of a patch of Sentinel-1 or 2, not of a tile or scene."""
+    """Whether a folder is named after a Sentinel-1 or 2 patch, not after a tile or scene."""
     return _PATCH_FOLDER.fullmatch(name) is not None
 
 
-#: The layer of a patch's reference map, beside those that are bands.
+#: The layer of a patch's reference map; all others are bands.
 REFERENCE_MAP = "reference_map"
 
 
@@ -199,7 +199,7 @@ class FileName:
 
     @classmethod
     def match(cls, stem: str) -> Self | None:
-        """Parse the name of a Sentinel-2 GeoTIFF or reference map; None if it is none.
+        """Parse the name of a Sentinel-2 GeoTIFF or reference map; None if it is neither.
 
         Args:
             stem: the name without ``.tif``.
@@ -211,7 +211,7 @@ class FileName:
         return file_stem(self.patch, self.layer)
 
 
-#: Kinds of entries of the LMDB: of Sentinel-2, Sentinel-1 and land cover.
+#: Kinds of LMDB entries: Sentinel-2, Sentinel-1 and land cover.
 ENTRY_KINDS = ("s2", "s1", "reference_maps")
 
 
@@ -225,7 +225,7 @@ class Sentinel1Name:
     """A parsed BigEarthNet-S1 patch name.
 
     Attributes:
-        name: as it was written; the indices are padded in some copies and not in others.
+        name: name as written; the indices are padded in some copies only.
         scene: the product part, ``S1A_IW_GRDH_1SDV_20170613T165043``.
         sensing: start of acquisition, compact UTC.
         mgrs: tile of the military grid of the Sentinel-2 patch, ``33UUP``.
@@ -245,12 +245,12 @@ class Sentinel1Name:
         """Parse a Sentinel-1 patch name, padded or not.
 
         Raises:
-            ProductError: it is no Sentinel-1 patch name.
+            ProductError: it is not a Sentinel-1 patch name.
         """
         match = _SENTINEL1.fullmatch(name)
         if match is None:
             raise ProductError(
-                f"{name!r} is no BigEarthNet-S1 patch name; expected the form "
+                f"{name!r} is not a BigEarthNet-S1 patch name; expected the form "
                 "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_70_40"
             )
         return cls(

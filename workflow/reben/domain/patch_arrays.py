@@ -1,7 +1,7 @@
-"""A tile's patches as arrays: between the table of its patches, its grid and its pixels.
+"""A tile's patches as arrays: conversions between its patch table, grid and pixels.
 
-In: rows of `tables.PATCHES` of one tile, or the pixels of whole patch rows. Out: the tile's grid,
-which patches are valid by row and column, and the pixels patch by patch.
+In: rows of `tables.PATCHES` of one tile, or the pixels of some rows of patches. Out: the tile's
+grid, which patches are valid by row and column, and the pixels patch by patch.
 """
 
 import numpy as np
@@ -20,24 +20,24 @@ def grid_of(patches: pl.DataFrame) -> TileGrid:
     """
     place = patches.select("epsg", "tile_x_min", "tile_y_max", "tile_side_m").unique()
     if len(place) != 1:
-        raise TableError(f"expected the patches of one tile, found those of {len(place)}")
+        raise TableError(f"expected the patches of one tile, found those of {len(place)} tiles")
     epsg, x_min, y_max, tile_side_m = place.row(0)
     patch_side_m: int = patches["x_max"][0] - patches["x_min"][0]
     return TileGrid(epsg, x_min, y_max, tile_side_m, patch_side_m)
 
 
 def valid_array(patches: pl.DataFrame, grid: TileGrid) -> NDArray[np.bool_]:
-    """(row, col) which patches of a tile's table are valid."""
+    """Which patches of a tile's table are valid, (row, col)."""
     valid = np.zeros((grid.count, grid.count), bool)
     valid[patches["row"].to_numpy(), patches["col"].to_numpy()] = patches["valid"].to_numpy()
     return valid
 
 
 def blocks(strip: NDArray[np.generic], patch_px: int, count: int) -> NDArray[np.generic]:
-    """View a strip of whole patch rows as patches.
+    """View some rows of patches as patches.
 
     Args:
-        strip: (patch_px * n, width) pixels; what lies right of the last whole patch is left out.
+        strip: (patch_px * n, width) pixels; what lies right of the last patch is left out.
         patch_px: pixels along a patch's side.
         count: patches along the tile's side.
 
@@ -45,5 +45,5 @@ def blocks(strip: NDArray[np.generic], patch_px: int, count: int) -> NDArray[np.
         (n, count, patch_px, patch_px), without a copy.
     """
     n = len(strip) // patch_px
-    whole = strip[:, : count * patch_px]
-    return whole.reshape(n, patch_px, count, patch_px).transpose(0, 2, 1, 3)
+    cut = strip[:, : count * patch_px]
+    return cut.reshape(n, patch_px, count, patch_px).transpose(0, 2, 1, 3)

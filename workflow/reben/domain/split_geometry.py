@@ -1,9 +1,9 @@
-"""The frames of a tile that the split tells apart.
+"""The frames of a tile that define the split.
 
 With p and q the area shares of the inner square and the inner frame, the outer frame is
 (1 - √(p+q))/2 of the tile's side wide and the inner one (√(p+q) - √p)/2. The BigEarthNet
 v2 paper (section III) prints the two the other way round; the published table follows
-these.
+these formulas.
 """
 
 from math import sqrt
@@ -17,7 +17,7 @@ def frame_widths(p: float, q: float) -> tuple[float, float]:
     """Widths of the outer and the inner frame as shares of the tile's side.
 
     Raises:
-        ConfigError: p and q are no area shares that leave something for the outer frame.
+        ConfigError: p and q are not area shares that leave room for the outer frame.
     """
     if not (p > 0 and q >= 0 and p + q < 1):
         raise ConfigError(

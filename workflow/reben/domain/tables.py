@@ -1,4 +1,4 @@
-"""The tables that steps hand to each other: their columns, and reading and writing them.
+"""The tables that steps exchange: their columns, reading and writing.
 
 All are Parquet, sorted by patch_id, compressed with zstd; the same rows give the same
 bytes. The types of `METADATA` are those of the published BigEarthNet v2 tables.
@@ -16,7 +16,7 @@ from reben.runtime.files import atomic_file
 
 _STRING = pa.large_string()
 
-#: One row for every whole patch of a tile; see `reben.patches`.
+#: One row for every patch of a tile; see `reben.patches`.
 PATCHES = pa.schema(
     {
         "patch_id": _STRING,
@@ -55,7 +55,7 @@ SPLIT = pa.schema({"patch_id": _STRING, "split": _STRING})
 COUNTRIES = pa.schema({"patch_id": _STRING, "country": _STRING})
 #: The row of BigEarthNet v1 that a patch is aligned with; see `reben.alignment`.
 ALIGNMENT = pa.schema({"patch_id": _STRING, "s1_name": _STRING, "s2v1_name": _STRING})
-#: Sentinel-1 patches that were found and checked, with their folder below the root.
+#: Checked Sentinel-1 patches, with their folder below the root.
 SENTINEL1 = pa.schema({"patch_id": _STRING, "s1_name": _STRING, "folder": _STRING})
 #: All Sentinel-1 patches below the root, by name.
 SENTINEL1_INDEX = pa.schema(
@@ -68,7 +68,7 @@ SENTINEL1_INDEX = pa.schema(
         "sensing": pa.timestamp("us", "UTC"),
     }
 )
-#: Every patch, with why it is dropped or null; see `reben.selection`.
+#: Every patch, with the reason why it is dropped or null; see `reben.selection`.
 SELECTION = pa.schema({"patch_id": _STRING, "tile": _STRING, "dropped_for": _STRING})
 #: Seasonal snow, and cloud or shadow; see `reben.snow_cloud`.
 SNOW_CLOUD = pa.schema(
@@ -96,7 +96,7 @@ Path = str | os.PathLike[str]
 
 
 def write_table(path: Path, frame: pl.DataFrame, schema: pa.Schema) -> None:
-    """Write the columns of `schema`, in its order and types.
+    """Write the columns of `schema`, with its order and types.
 
     Raises:
         TableError: a column is missing or does not fit its type.
@@ -138,7 +138,7 @@ def read_table(path: Path, schema: pa.Schema) -> pl.DataFrame:
 
 
 def read_tables(paths: Iterable[Path], schema: pa.Schema, *, sort: bool = True) -> pl.DataFrame:
-    """Read the tables of several tiles as one, sorted by patch_id unless told otherwise."""
+    """Read the tables of several tiles as one, sorted by patch_id unless `sort` is False."""
     frames = [read_table(path, schema) for path in paths]
     if not frames:
         return pl.DataFrame(pl.from_arrow(schema.empty_table()))

@@ -1,7 +1,7 @@
 """The verdict on a product: whether it is accepted, why not, and what its metadata says.
 
-In and out: the JSON that `reben.quality` writes for each tile. Whoever asks what became of a
-product, or where its tile lies, reads it here and not from the product.
+In and out: the JSON that `reben.quality` writes for each tile. The fate of a product and the
+position of its tile are read from here, not from the product.
 """
 
 import os
@@ -18,22 +18,22 @@ REJECTED = "rejected"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found about one product.
+    """The findings about one product.
 
     Attributes:
-        tile: the tile that the product is.
+        tile: the tile that the product becomes.
         product: name of the product, without ``.SAFE``.
         accepted: whether patches are cut from it.
         reasons: required indicators that are not PASSED, as ``NAME=VALUE``.
         indicators: all quality indicators, by name.
-        cloud_cover_percent: share of the tile, percent.
-        nodata_percent: share of the tile, percent.
-        processing_baseline: as ``02.05``.
-        relative_orbit: its number.
-        sensing_time: UTC, as the metadata writes it.
-        boa_add_offset: reflectance offset by band, 0 where there is none.
+        cloud_cover_percent: cloud cover of the tile, percent.
+        nodata_percent: nodata in the tile, percent.
+        processing_baseline: such as ``02.05``.
+        relative_orbit: number of the relative orbit.
+        sensing_time: UTC, as in the metadata.
+        boa_add_offset: reflectance offset by band, 0 if there is none.
         footprint_lon_lat: ring of the sensed ground, degrees.
-        square: where the tile lies.
+        square: position of the tile.
     """
 
     tile: str
@@ -56,7 +56,7 @@ class Verdict:
         return ACCEPTED if self.accepted else REJECTED
 
     def grid(self, patch_side_m: int) -> TileGrid:
-        """The patches of the tile, of this side in metres.
+        """The patches of the tile, with this side in metres.
 
         Raises:
             ConfigError: no patch of this side fits the tile.
@@ -65,18 +65,18 @@ class Verdict:
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Self:
-        """The verdict as `to_dict` gives it.
+        """The verdict from the output of `to_dict`.
 
         Raises:
-            KeyError: something is missing in it.
-            TypeError: it holds something else, too.
+            KeyError: a key is missing.
+            TypeError: there are other keys, too.
         """
         rest = dict(value)
         accepted = rest.pop("verdict") == ACCEPTED
         return cls(accepted=accepted, square=TileSquare.from_dict(rest.pop("grid")), **rest)
 
     def to_dict(self) -> dict[str, Any]:
-        """What the JSON holds: ``verdict`` is `word`, ``grid`` the place of the tile."""
+        """The content of the JSON: ``verdict`` is `word`, ``grid`` the place of the tile."""
         rest = {key: value for key, value in asdict(self).items() if key != "square"}
         del rest["accepted"]
         return {**rest, "verdict": self.word, "grid": self.square.to_dict()}
@@ -86,7 +86,7 @@ class Verdict:
         """Read the verdict on one product.
 
         Raises:
-            TableError: the file is missing, or no verdict.
+            TableError: the file is missing or is not a verdict.
         """
         try:
             return cls.from_dict(read_json(path))

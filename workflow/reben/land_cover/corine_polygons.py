@@ -1,9 +1,9 @@
-"""CORINE polygons: from a layer of Europe to those of one tile in its own zone.
+"""CORINE polygons: from a layer of Europe to the polygons of one tile, in its own zone.
 
 In: a CORINE Land Cover GeoPackage, or any vector layer with level-3 codes. Out: the
-polygons of a tile, as a GeoParquet that depends on their codes and shapes alone.
+polygons of a tile, as a GeoParquet that depends only on their codes and shapes.
 
-Whole polygons are reprojected, then clipped with a margin: their edges inside the tile
+Complete polygons are reprojected, then clipped with a margin: their edges inside the tile
 are those of the reprojected originals.
 """
 
@@ -56,10 +56,10 @@ class PolygonLayer:
     def open(
         cls, path: str | os.PathLike[str], layer: str | None = None, code_column: str | None = None
     ) -> Self:
-        """Find the layer and column, where they are not given and only one fits.
+        """Find the layer and column, if they are not given and only one fits.
 
         Raises:
-            VectorError: unreadable, none or several fit, or the layer has no CRS.
+            VectorError: the file is unreadable, none or several fit, or the layer has no CRS.
         """
         found = VectorLayer.open(path, "corine.layer", layer, "a vector file such as a GeoPackage")
         fields = found.fields
@@ -78,8 +78,8 @@ class PolygonLayer:
         """The polygons that touch a tile, reprojected to its zone and clipped to it.
 
         Raises:
-            VectorError: none does, a code is unknown, a polygon cannot be repaired, or the file is
-                damaged.
+            VectorError: no polygon does, a code is unknown, a polygon cannot be repaired, or the
+                file is damaged.
         """
         to_tile = Transformer.from_crs(self.layer.crs, square.crs, always_xy=True)
         tile = shapely.box(*square.bounds)
@@ -91,20 +91,20 @@ class PolygonLayer:
         )
         codes = self._codes(near.values)
         codes, polygons, repaired = self._repair(codes, polygons, square)
-        overlaps = shapely.relate_pattern(polygons, tile, "T********")  # the insides meet
+        overlaps = shapely.relate_pattern(polygons, tile, "T********")  # the interiors intersect
         codes, polygons = codes[overlaps], polygons[overlaps]
         if not len(polygons):
             raise VectorError(
-                f"{self.layer.where}: no polygon lies in the tile at {square.bounds} "
-                f"({square.crs}); expected a layer that covers it. Correct corine.path, or take "
-                "the product out of the table"
+                f"{self.layer.where}: no polygon overlaps the tile at {square.bounds} "
+                f"({square.crs}); expected a layer that covers it. Correct corine.path, or remove "
+                "the product from the table"
             )
         inside = shapely.contains_properly(frame, polygons)
         polygons[~inside] = shapely.intersection(polygons[~inside], frame)
         for i in np.flatnonzero(shapely.get_type_id(polygons) == _COLLECTION):
             polygons[i] = _areas_of(polygons[i])
         encoded = np.array([shapely.to_wkb(p, byte_order=1) for p in polygons], dtype=object)
-        # By code and shape, not by the order in the file: the same polygons, the same digest.
+        # Sorted by code and shape, not as in the file: the same polygons give the same digest.
         order = sorted(range(len(encoded)), key=lambda i: (codes[i], encoded[i]))
         return Clip(square, codes[order], [encoded[i] for i in order], repaired)
 
@@ -128,21 +128,21 @@ class PolygonLayer:
         if unknown := sorted(set(texts) - known):
             raise VectorError(
                 f"{self.layer.where}, column {self.code_column}: expected CORINE "
-                f"level-3 codes, found {unknown[:5]}; set corine.code_column, or mend the layer"
+                f"level-3 codes, found {unknown[:5]}; set corine.code_column, or fix the layer"
             )
         return np.array(texts, dtype=np.int16)
 
     def _repair(
         self, codes: NDArray[np.int16], polygons: NDArray[Any], square: TileSquare
     ) -> tuple[NDArray[np.int16], NDArray[Any], int]:
-        """Repair what is invalid in the tile's zone and leave out what has no area.
+        """Repair invalid polygons in the tile's zone and leave out those without area.
 
-        In the zone, since a hole that touches its shell between two vertices may cross it
-        after reprojection. What has no area holds no pixel's centre.
+        In the zone, because a hole that touches its shell between two vertices may cross it
+        after reprojection. A polygon without area contains no pixel centre.
         """
         if not np.isfinite(shapely.get_coordinates(polygons)).all():
             raise VectorError(
-                f"{self.layer.where}: a polygon reaches too far from the tile at "
+                f"{self.layer.where}: a polygon extends too far from the tile at "
                 f"{square.bounds} to be projected to {square.crs}; cut the layer to the "
                 "surroundings of the tiles"
             )
@@ -166,7 +166,7 @@ class PolygonLayer:
 
 
 def _areas_of(collection: shapely.Geometry) -> shapely.Geometry:
-    """The polygons in a collection: its lines would be burnt into whichever pixels they touch."""
+    """The polygons in a collection: its lines would be burnt into all pixels that they touch."""
     parts = shapely.get_parts(shapely.get_parts(collection))
     return shapely.multipolygons(parts[shapely.get_dimensions(parts) == 2])
 
@@ -179,7 +179,7 @@ class Clip:
         square: the tile.
         codes: (n,) level-3 codes.
         wkb: n polygons in the tile's zone.
-        repaired: how many had been invalid.
+        repaired: how many were invalid.
     """
 
     square: TileSquare
@@ -189,7 +189,7 @@ class Clip:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], square: TileSquare) -> "Clip":
-        """A clip as `write` wrote it.
+        """Read a clip that `write` wrote.
 
         Raises:
             TableError: it is missing or unreadable.
@@ -198,7 +198,7 @@ class Clip:
         return cls(square, table["code"].to_numpy(), table["geometry"].to_list())
 
     def digest(self) -> str:
-        """16 hexadecimal digits over place, codes and shapes."""
+        """16 hexadecimal digits that identify place, codes and shapes."""
         content = hashlib.sha256(json.dumps(self.square.to_dict(), sort_keys=True).encode())
         content.update(self.codes.astype("<i2").tobytes())
         for shape in self.wkb:

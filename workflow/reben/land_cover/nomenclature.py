@@ -1,7 +1,7 @@
 """Nomenclatures: which class a CORINE level-3 code belongs to.
 
 A nomenclature is a CSV with the columns ``code`` and ``class``; codes that it does not
-list are unlabelled. Those that ship are in ``resources/nomenclature/``.
+list are unlabelled. ``resources/nomenclature/`` has several.
 """
 
 import csv
@@ -10,11 +10,11 @@ from pathlib import Path
 
 from reben.runtime.errors import ConfigError
 
-#: Pixel value where no CORINE polygon lies.
+#: Pixel value outside all CORINE polygons.
 NO_POLYGON = 999
 
 #: CORINE Land Cover level-3 classes (CLC nomenclature guidelines, 2019), and the
-#: codes that its releases use for land, water and area they do not classify.
+#: codes that its releases use for land, water and areas that are not classified.
 CORINE_CODES = frozenset({
     111, 112, 121, 122, 123, 124, 131, 132, 133, 141, 142,
     211, 212, 213, 221, 222, 223, 231, 241, 242, 243, 244,
@@ -28,8 +28,8 @@ def read_nomenclature(path: str | os.PathLike[str]) -> dict[int, str]:
     """Read a nomenclature file: class by code, in ascending order of codes.
 
     Raises:
-        ConfigError: unreadable, other columns, an unknown or repeated code, an empty class,
-            no class at all.
+        ConfigError: it is unreadable, has wrong columns, an unknown or repeated code or an
+            empty class, or no class at all.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
@@ -45,14 +45,14 @@ def read_nomenclature(path: str | os.PathLike[str]) -> dict[int, str]:
         code, name = (row["code"] or "").strip(), (row["class"] or "").strip()
         if "more" in row:
             raise ConfigError(
-                f"{path}, line {line}: expected two cells, found {2 + len(row['more'])}; put a "
-                'class that has a comma in it into quotation marks: 323,"Heath, scrub"'
+                f"{path}, line {line}: expected two cells, found {2 + len(row['more'])}; put "
+                'a class that contains a comma in quotation marks: 323,"Heath, scrub"'
             )
         if not code.isdecimal() or int(code) not in CORINE_CODES - {NO_POLYGON}:
-            raise ConfigError(f"{path}, line {line}: {code!r} is no CORINE level-3 code")
+            raise ConfigError(f"{path}, line {line}: {code!r} is not a CORINE level-3 code")
         if int(code) in classes or not name:
             raise ConfigError(f"{path}, line {line}: code {code} is repeated or has no class")
         classes[int(code)] = name
     if not classes:
-        raise ConfigError(f"{path}: expected a code and its class in each line, found no line")
+        raise ConfigError(f"{path}: expected a code and its class on each line, found no line")
     return dict(sorted(classes.items()))

@@ -1,8 +1,8 @@
 """Land cover polygons as pixels at 10 m, and how many pixels of each code a patch has.
 
 In: the codes and polygons of a tile in its zone (`reben.land_cover.corine_polygons`). Out: a
-raster of the tile, and counts by patch and code. A pixel takes the code of the polygon that
-holds its centre; where there is none, `NO_POLYGON`.
+raster of the tile, and counts by patch and code. A pixel gets the code of the polygon that
+contains its centre, or `NO_POLYGON` if there is none.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ from reben.land_cover.nomenclature import NO_POLYGON
 def rasterise(
     grid: TileGrid, codes: NDArray[np.int16], polygons: NDArray[Any]
 ) -> NDArray[np.uint16]:
-    """Burn polygons into the tile's 10 m grid by their pixel centres.
+    """Burn polygons into the tile's 10 m grid by pixel centre.
 
     Args:
         grid: the tile.

@@ -15,7 +15,7 @@ from typing import Any
 
 from reben.memory.record import MEMORY, Record, joint_digest, record_path
 from reben.memory.sources import Source
-from reben.runtime.code_version import code_version, environment_version
+from reben.runtime.code_version import code_version, environment_version, pins_version
 
 Values = Mapping[str, Any]
 
@@ -24,12 +24,13 @@ Values = Mapping[str, Any]
 _AGED = (1, 1)
 
 
-def frozen_products(results: str | os.PathLike[str]) -> Path:
-    """Where the product table of a running build is kept as it was when the build began."""
-    return Path(results, MEMORY, ".products.tsv")
+def frozen(results: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """Where the config and the product table of a build are kept as they were when it began."""
+    folder = Path(results, MEMORY)
+    return folder / ".config.json", folder / ".products.tsv"
 
 
-def _nothing(_: str) -> dict[str, Any]:
+def _nothing(*_: Any) -> dict[str, Any]:
     return {}
 
 
@@ -45,7 +46,7 @@ class Made:
         settings: what else does, without being an option of its own.
         sources: inputs from outside, by their key in the config (or ``product``).
         after: rules before it.
-        found: of what the step found out, what is known now; for a plan to compare.
+        found: of what the step found out, what it should be by now; given the tile and that.
         coded: whether another version of the code makes it again.
     """
 
@@ -56,7 +57,7 @@ class Made:
     settings: Callable[[str], Values] = _nothing
     sources: Callable[[str], Mapping[str, Source]] = _nothing
     after: Sequence[str] = ()
-    found: Callable[[str], Values] = _nothing
+    found: Callable[[str, Values], Values] = _nothing
     coded: bool = True
 
     @cached_property
@@ -71,11 +72,12 @@ class Made:
 
         Args:
             tile: of the job.
-            deployment: what provides the environment, where it is not this one.
+            deployment: what provides the environment, where it is not this one: its packages
+                are then those of the pin file.
         """
         values = {**self.options, **self.settings(tile), **self._version}
         if self.environment and deployment:
-            values["deployment"] = deployment
+            values["deployment"] = f"{deployment} {pins_version(self.environment)}".strip()
         plain: dict[str, Any] = json.loads(json.dumps(values, sort_keys=True))
         return plain
 
@@ -94,6 +96,8 @@ class Plan:
         self.rules: dict[str, Made] = {}
         self._records: dict[str, tuple[tuple[int, int], Record | None]] = {}
         self._digests: dict[tuple[Source, str], str] = {}
+        #: Whether records may be changed: while the results are locked for this process.
+        self.owns_results = False
 
     def record(self, rule: str, tile: str) -> str:
         """The path of a job's record."""
@@ -116,8 +120,8 @@ class Plan:
             return "other steps before it"
         for before in made.after:
             if record.after[before] != self._digest(before, tile, made.per_tile):
-                return f"{before} has run since"
-        found = made.found(tile)
+                return f"other jobs of {before}"
+        found = made.found(tile, record.found)
         if changed := _differing({k: record.found.get(k) for k in found}, dict(found)):
             return f"other {', '.join(changed)}"
         return self._changed_source(self.record(rule, tile), record, made.sources(tile))
@@ -135,11 +139,6 @@ class Plan:
         elif path.stat().st_mtime == _AGED[1]:
             os.utime(path)
 
-    def absent(self, rule: str, tile: str = "") -> list[str]:
-        """The inputs from outside that a job needs and that are not there, as ``key: path``."""
-        sources = self.rules[rule].sources(tile)
-        return [f"{name}: {s.path}" for name, s in sources.items() if not s.exists()]
-
     def arguments(self, rule: str, tile: str = "") -> list[str]:
         """What follows ``python -m`` for a job: the step, its record, its options."""
         made = self.rules[rule]
@@ -151,7 +150,7 @@ class Plan:
         for before in made.after:
             of_tile = made.per_tile and self.rules[before].per_tile
             path = self.record(before, tile) if of_tile else self.records(before)
-            words += ["--record-after", before, path]
+            words += ["--record-after", path]
         for name, source in made.sources(tile).items():
             words += ["--record-source", name, source.kind, os.fspath(source.path), source.detail]
         return words + option_words(made.options)
@@ -170,9 +169,12 @@ class Plan:
     def _digest(self, rule: str, tile: str, of_tile: bool) -> str | None:
         """The digest of the records before a job; None where one is missing."""
         tiles = [tile] if of_tile or not self.rules[rule].per_tile else self.tiles
-        records = [self._read(self.record(rule, t)) for t in tiles]
-        digests = [record.digest for record in records if record is not None]
-        return joint_digest(digests) if len(digests) == len(records) else None
+        digests = []
+        for path in (self.record(rule, t) for t in tiles):
+            if (record := self._read(path)) is None:
+                return None
+            digests.append((path, record.digest))
+        return joint_digest(digests)
 
     def _changed_source(
         self, path: str, record: Record, sources: Mapping[str, Source]
@@ -182,33 +184,32 @@ class Plan:
         same = dict(record.sources)
         for name, source in sources.items():
             known = record.sources[name]
-            files = source.files() if source.exists() else []
+            try:
+                files = source.files() if source.exists() else []
+                stamp = source.stamp(files)
+                if files and stamp != known["stamp"] and (source, stamp) not in self._digests:
+                    self._digests[source, stamp] = source.digest(files)
+            except OSError as error:  # its step will say so too, and fail
+                return f"{name} cannot be read: {error}"
             if not files:
                 # What was made from it is made. But a new path is a wish for something else.
                 ours = source.path.is_relative_to(self.results)
                 if ours or os.fspath(source.path) == known["path"]:
                     continue
                 return f"another {name}"
-            stamp = source.stamp(files)
             if stamp == known["stamp"]:
                 continue
-            if (key := (source, stamp)) not in self._digests:
-                self._digests[key] = source.digest(files)
-            if self._digests[key] != known["sha256"]:
+            if self._digests[source, stamp] != known["sha256"]:
                 return f"another {name}"
             same[name] = known | {"stamp": stamp, "path": os.fspath(source.path)}
-        if same != record.sources:
+        if same != record.sources and self.owns_results:
             self._restamp(path, record, same)
         return None
 
     def _restamp(self, path: str, record: Record, sources: dict[str, dict[str, str]]) -> None:
         """Note that the content is the same, so that the next plan need not read it again."""
-        renewed = Record(record.settings, record.after, sources, record.found)
         status = Path(path).stat()
-        try:
-            renewed.write(path)
-        except OSError:
-            return  # results that may only be read
+        Record(record.settings, record.after, sources, record.found).write(path)
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 

@@ -20,7 +20,7 @@ from reben.runtime.files import write_json
 MEMORY = ".reben"
 
 
-def record_path(results: str | Path, rule: str, tile: str | None = None) -> str:
+def record_path(results: str | os.PathLike[str], rule: str, tile: str | None = None) -> str:
     """The record of a rule's job: of a tile, or of the one job for all tiles."""
     return f"{results}/{MEMORY}/{rule}/.{tile or 'all'}.json"
 
@@ -72,7 +72,7 @@ class Record:
 
 
 def inputs_read(
-    results: str | os.PathLike[str], name: str, rules: Iterable[str]
+    results: str | os.PathLike[str], name: str, rules: Iterable[str], tiles: Iterable[str]
 ) -> dict[str, dict[str, str]]:
     """What the jobs of some rules have read of an input from outside.
 
@@ -80,18 +80,21 @@ def inputs_read(
         results: folder of the results.
         name: of the input, as in `Record.sources`.
         rules: which.
+        tiles: those of the build; records of others are left over.
 
     Returns:
         The entries of the records, by tile (``all`` for a job for all tiles), sorted.
     """
     found = {}
     for rule in rules:
-        for path in Path(results, MEMORY, rule).glob(".*.json"):
-            if (record := Record.read(path)) and name in record.sources:
-                found[path.name[1:].removesuffix(".json")] = record.sources[name]
+        for tile in ("all", *tiles):
+            record = Record.read(record_path(results, rule, tile))
+            if record and name in record.sources:
+                found[tile] = record.sources[name]
     return dict(sorted(found.items()))
 
 
-def joint_digest(digests: list[str]) -> str:
-    """One digest for the records of several jobs, in the order of their tiles."""
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
+def joint_digest(digests: Iterable[tuple[str, str]]) -> str:
+    """One digest for the records of several jobs, given as path (its name has the tile), digest."""
+    lines = "\n".join(f"{Path(path).name} {digest}" for path, digest in digests)
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]

@@ -22,6 +22,8 @@ from reben.storage.patch_files import file_name
 _SHAPEFILE = frozenset((".shp", ".shx", ".dbf", ".prj", ".cpg", ".sbn", ".sbx", ".qix"))
 #: Behind a GeoPackage's name: rows that are not in the file itself yet (SQLite).
 _JOURNALS = ("-wal", "-journal")
+#: What GDAL, QGIS and Snakemake leave in folders; no step reads it.
+_NOT_READ = (".aux.xml", ".snakemake_timestamp")
 #: More than the header of any GeoTIFF of a patch.
 _HEAD_BYTES = 1024
 _THREADS = 4
@@ -65,7 +67,8 @@ class Source:
         if self.kind == "pattern":
             found = self.path.glob(self.detail)
             return sorted(p.relative_to(self.path).as_posix() for p in found if p.is_file())
-        return sorted(files_below(self.path))
+        every = files_below(self.path, follow_links=True)
+        return sorted(name for name in every if not name.endswith(_NOT_READ))
 
     def _listed(self) -> list[str]:
         # Here, since the environments of steps that list nothing have no pyarrow.

@@ -1,7 +1,7 @@
-"""The colours of splits and of reasons why patches fall out, the same on every picture.
+"""The colours of splits and of reasons why patches are dropped, the same in every picture.
 
-Splits are told apart with any kind of colour vision (Okabe and Ito's set); what is
-dropped is grey to brown, darker the earlier it fell out.
+Splits can be distinguished with any kind of colour vision (Okabe and Ito's set); dropped
+patches are grey to brown, darker the earlier they were dropped.
 """
 
 from reben.domain.reasons import (
@@ -20,6 +20,6 @@ DROPPED_COLOURS = {
     NO_SENTINEL1: "#b5a79a",
     TOO_FEW_LABELLED: "#dcd5cc",
 }
-#: A patch of the dataset that holds snow, cloud or shadow has this in its middle.
+#: Centre of a patch of the dataset with snow, cloud or shadow.
 OBSCURED_COLOUR = "#ffffff"
 STATE_COLOURS = SPLIT_COLOURS | DROPPED_COLOURS

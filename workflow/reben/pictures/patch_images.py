@@ -23,15 +23,15 @@ from reben.storage.patch_tar import TAR
 #: CORINE's level-3 classes with their official colours (code, name, colour).
 CORINE_CLASSES = Path(__file__).parents[3] / "resources" / "nomenclature" / "corine.csv"
 
-#: Stretch of true colour: reflectance x 10,000 that is shown white, and the gamma. Land is
-#: mostly below 0.3; without the gamma forest and water would be black.
+#: Stretch of true colour: reflectance x 10,000 shown as white, and the gamma. Land is
+#: mostly below 0.3; without the gamma, forest and water would be black.
 WHITE = 3000
 GAMMA = 1.8
 #: Stretch of Sentinel-1, decibels: from black to white.
 VV_DB = (-20.0, 0.0)
 VH_DB = (-27.0, -5.0)
 
-#: Codes from here on are no land cover: unclassified land or water, no polygon.
+#: Codes from here on are not land cover: unclassified land or water, no polygon.
 _NO_LAND_COVER = 990
 
 Picture = NDArray[np.uint8]
@@ -54,12 +54,12 @@ def backscatter(folder: Path) -> Picture:
 
 
 def reference_map(folder: Path) -> Picture:
-    """The reference map in `folder`; where no polygon lies, grey stripes."""
+    """The reference map in `folder`, with grey stripes outside all polygons."""
     return paint_codes(read_layer(folder, "reference_map"))
 
 
 def paint_codes(codes: NDArray[np.uint16]) -> Picture:
-    """CORINE codes in the official colours; what is no land cover is striped."""
+    """CORINE codes in the official colours; everything else is striped."""
     table = np.full((1000, 3), 255, np.uint8)
     for code, (_, colour) in corine_classes().items():
         table[code] = rgb_of(colour)
@@ -88,7 +88,7 @@ def rgb_of(colour: str) -> tuple[int, int, int]:
 
 
 def read_layer(folder: Path, layer: str) -> NDArray[Any]:
-    """One GeoTIFF of the patch that `folder` is named after, which may be in a tar beside it.
+    """One GeoTIFF of the patch that `folder` is named after, possibly in a tar next to it.
 
     Raises:
         RasterError: it is missing or unreadable.
@@ -104,24 +104,24 @@ def read_layer(folder: Path, layer: str) -> NDArray[Any]:
 
 
 def has_images(folder: Path) -> bool:
-    """Whether the images of a patch are at hand, in its folder or in the tar of its tile."""
+    """Whether the images of a patch are available, in its folder or in the tar of its tile."""
     return folder.is_dir() or (folder.parent / TAR).exists()
 
 
 @lru_cache(maxsize=4)
 def _store(root: Path) -> PatchReader:
-    """What reads the patches below `root`; kept, since the index of a tar is large."""
+    """The reader of the patches below `root`; cached, since the index of a tar is large."""
     return patch_reader(root)
 
 
 def choose_patches(candidates: pl.DataFrame, count: int) -> list[str]:
-    """Pick patches that together show much: one that brings the most new classes, and so on.
+    """Pick patches greedily so that together they show as many classes as possible.
 
-    Tiles take turns, equals go by name, so the choice is the same every time.
+    Tiles take turns and ties are broken by name, so the choice is the same every time.
 
     Args:
         candidates: columns ``patch_id``, ``tile`` and ``labels``.
-        count: how many at most.
+        count: maximum number.
     """
     rows = {p: (t, set(names)) for p, t, names in candidates.rows()}
     chosen: list[str] = []

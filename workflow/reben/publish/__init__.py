@@ -1,1 +1,1 @@
-"""The dataset for others: archives in the published layout, catalogue entries, a card."""
+"""The dataset for publication: archives in the published layout, catalogue entries, a card."""

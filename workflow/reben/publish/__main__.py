@@ -2,7 +2,7 @@
 
 In: a finished build. Out, in the dataset folder: ``collection.json`` and ``items.parquet``
 (STAC), ``croissant.json``, ``README.md`` (the card) and ``metadata_footprints.parquet``
-(GeoParquet). All say the same licence, version and counts.
+(GeoParquet). All state the same licence, version and counts.
 """
 
 import logging
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", required=True, type=Path, help="folder of the files")
     args = parser.parse_args(argv)
 
-    # It logs its own memory and time at the level of what we have to say.
+    # It logs its own memory and time at our log level.
     logging.getLogger("stac_geoparquet").setLevel(logging.WARNING)
     build = read_build(args.results)
     layout = build.layout
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         published=args.published,
     )
     classes = list(dict.fromkeys(read_nomenclature(args.nomenclature).values()))
-    # Both are sorted by patch_id: a footprint belongs to the same row of either.
+    # Both are sorted by patch_id, so footprints belong to the same rows of both.
     patches = build.patches.filter(pl.col("dropped_for").is_null())
     polygons = footprints(patches)
     described = stac.collection(facts, polygons, classes)

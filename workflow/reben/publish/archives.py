@@ -1,10 +1,10 @@
-"""Step archive: the GeoTIFFs of the dataset as three archives, in the published layout.
+"""Step archive: pack the GeoTIFFs of the dataset into three archives in the published layout.
 
 In: the metadata tables and the folders of the patches. Out: a folder with
 ``BigEarthNet-S2.tar.zst``, ``BigEarthNet-S1.tar.zst`` and ``Reference_Maps.tar.zst``,
-those that are asked for, and ``SHA256SUMS``. Exactly the patches of the two tables, as
-``<archive>/<tile or scene>/<patch>/<patch>_<layer>.tif``; files go straight from their
-place into the archive. The same patches give the same bytes, with any number of threads.
+as requested, and ``SHA256SUMS``. They contain exactly the patches of the two tables, as
+``<archive>/<tile or scene>/<patch>/<patch>_<layer>.tif``; files are packed without a second
+copy. The same patches give the same bytes, with any number of threads.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ SENTINEL2_ARCHIVE = "BigEarthNet-S2"
 SENTINEL1_ARCHIVE = "BigEarthNet-S1"
 REFERENCE_MAP_ARCHIVE = "Reference_Maps"
 CHECKSUMS = "SHA256SUMS"
-#: Reflectance shrinks to about two thirds; higher levels cost much time for little.
+#: Reflectance shrinks to about two thirds; higher levels gain little for much more time.
 _LEVEL = 9
 
 #: A file of an archive: name inside, store, folder in the store, layer.
@@ -45,7 +45,7 @@ Member = tuple[str, PatchReader, str, str]
 
 
 class _Digesting(io.RawIOBase):
-    """Passes bytes on to a file, and digests them on the way."""
+    """Writes bytes to a file and digests them on the way."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -71,7 +71,7 @@ def members_by_tile(
 
 
 def members_by_scene(archive: str, root: Path, folders: dict[str, str]) -> Iterator[Member]:
-    """The files of Sentinel-1 patches, wherever below `root` they are (name: folder)."""
+    """The files of Sentinel-1 patches anywhere below `root` (name: folder)."""
     store = PatchReader(root)
     for name in sorted(folders):
         scene = Sentinel1Name.parse(name).scene
@@ -88,9 +88,9 @@ def write_archive(path: Path, members: Iterable[Member], threads: int) -> tuple[
     """Write an archive.
 
     Args:
-        path: of the archive, ``.tar.zst``.
-        members: in the order of the archive.
-        threads: that compress; at least 1, so that the bytes do not depend on them.
+        path: path of the archive, ``.tar.zst``.
+        members: its files, in order.
+        threads: compression threads; at least 1, so that the bytes do not depend on their number.
 
     Returns:
         Number of files, and SHA-256 of the archive.
@@ -110,7 +110,7 @@ def write_archive(path: Path, members: Iterable[Member], threads: int) -> tuple[
         ):
             for name, store, folder, layer in members:
                 data = store.read(folder, layer)
-                # Owner 0, no names, time 0: what a member holds is all that it says.
+                # Owner 0, no names, time 0: a member depends on its content alone.
                 header = tarfile.TarInfo(name)
                 header.size, header.mode = len(data), 0o644
                 tar.addfile(header, io.BytesIO(data))
@@ -123,10 +123,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--metadata", nargs="+", required=True, help="both metadata tables")
     parser.add_argument("--s2", type=Path, help="folder of the patches, by tile")
-    parser.add_argument("--reference-maps", type=Path, help="likewise")
+    parser.add_argument("--reference-maps", type=Path, help="folder of the reference maps, by tile")
     parser.add_argument("--s1", type=Path, help="folder of the Sentinel-1 patches")
     parser.add_argument(
-        "--pairs", nargs="*", action=TilePaths, default=[], help="their tables, of all tiles"
+        "--pairs", nargs="*", action=TilePaths, default=[], help="Sentinel-1 pairs of all tiles"
     )
     parser.add_argument("--threads", type=cli.count, default=1)
     parser.add_argument("--out", required=True, help="folder of the archives")
@@ -142,8 +142,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         names = metadata["s1_name"].drop_nulls().unique().to_list()
         if missing := sorted(set(names) - pairs.keys()):
             raise TableError(
-                f"{len(missing)} Sentinel-1 patches of the metadata are in none of the tables of "
-                f"pairs, the first is {missing[0]}; give the tables of all tiles"
+                f"{len(missing)} Sentinel-1 patches of the metadata are missing in the tables of "
+                f"pairs, e.g. {missing[0]}; pass the tables of all tiles"
             )
         archives[SENTINEL1_ARCHIVE] = members_by_scene(
             SENTINEL1_ARCHIVE, args.s1, {name: pairs[name] for name in names}

@@ -1,4 +1,4 @@
-"""The dataset card: what a person wants to know before using the dataset, in Markdown."""
+"""The dataset card: what to know before using the dataset, in Markdown."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from reben.domain.split_geometry import SPLITS
 from reben.results.facts import ATTRIBUTION, METHOD, Facts
 
-#: The text, with a place for every figure.
+#: The template of the card.
 _CARD = Path(__file__).with_name("card.md")
 
 
@@ -14,7 +14,7 @@ def write_card(facts: Facts, class_counts: list[dict[str, Any]]) -> str:
     """The card as Markdown.
 
     Args:
-        facts: of the dataset.
+        facts: facts about the dataset.
         class_counts: rows of ``class_counts.csv``.
     """
     figures = {"all": facts.patches} | facts.by_split | {"with Sentinel-1": facts.with_sentinel1}

@@ -1,4 +1,4 @@
-"""The dataset in Croissant, the format in which machine learning tools read of datasets.
+"""The dataset in Croissant, a metadata format for machine learning tools.
 
 Source: Croissant 1.0. Paths are relative to the dataset folder.
 """
@@ -10,7 +10,7 @@ import mlcroissant as mlc
 
 from reben.results.facts import ATTRIBUTION, METADATA_TABLES, METHOD, Facts
 
-#: What the columns of the metadata tables hold, and their types.
+#: The content and types of the columns of the metadata tables.
 _FIELDS = {
     "patch_id": (mlc.DataType.TEXT, "name of the patch: tile, column, row; key in the LMDB"),
     "labels": (mlc.DataType.TEXT, "classes present in the patch's reference map"),
@@ -60,12 +60,12 @@ def describe(facts: Facts) -> dict[str, Any]:
 
 
 def _field(table: str, column: str) -> mlc.Field:
-    kind, holds = _FIELDS[column]
+    data_type, holds = _FIELDS[column]
     return mlc.Field(
         id=f"{table}_rows/{column}",
         name=column,
         description=holds,
-        data_types=[kind],
+        data_types=[data_type],
         repeated=column == "labels" or None,
         source=mlc.Source(file_object=table, extract=mlc.Extract(column=column)),
     )

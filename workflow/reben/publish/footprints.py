@@ -1,4 +1,4 @@
-"""Where the patches are, in longitude and latitude, and the metadata with these footprints."""
+"""Footprints of patches in longitude and latitude, and the metadata with them."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def footprints(patches: pl.DataFrame) -> NDArray[np.object_]:
     for zone in np.unique(epsg):
         here = epsg == zone
         to_degrees = Transformer.from_crs(f"EPSG:{zone}", "EPSG:4326", always_xy=True)
-        # Counterclockwise, as GeoJSON asks; edges of 1.2 km are straight in degrees too.
+        # Counterclockwise, as GeoJSON requires; edges of 1.2 km are straight in degrees too.
         squares = shapely.box(*corners[here].T, ccw=True)
         turned = shapely.transform(squares, to_degrees.transform, interleaved=False)
         polygons[here] = [split_polygon(polygon) for polygon in turned]
@@ -40,15 +40,15 @@ def footprints(patches: pl.DataFrame) -> NDArray[np.object_]:
 
 
 def write_geoparquet(path: Path, metadata: pl.DataFrame, polygons: NDArray[np.object_]) -> None:
-    """Write the metadata with a footprint each, GeoParquet 1.1.
+    """Write the metadata with a footprint for each patch, GeoParquet 1.1.
 
     Args:
-        path: of the file.
-        metadata: rows of `tables.METADATA`, those of both tables.
+        path: path of the file.
+        metadata: rows of `tables.METADATA`, from both tables.
         polygons: footprint of each, degrees.
     """
     columns = metadata.select(METADATA.names).to_arrow().cast(METADATA)
-    # With types that know null: an unknown flag is not False, an absent name not "nan".
+    # With nullable types: an unknown flag is not False, an absent name is not "nan".
     frame = columns.to_pandas(types_mapper=_NULLABLE.get)
     with atomic_file(path) as part:
         geopandas.GeoDataFrame(frame, geometry=polygons, crs="EPSG:4326").to_parquet(

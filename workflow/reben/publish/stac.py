@@ -1,7 +1,7 @@
 """The dataset as a STAC collection, and its patches as items in one GeoParquet file.
 
 Source: STAC 1.1; extensions EO 1.1 and Projection 2.0; stac-geoparquet 1.1. Half a million
-items as JSON files would be no use to anybody.
+items as JSON files would be unusable.
 """
 
 from collections.abc import Iterator
@@ -24,12 +24,12 @@ from reben.results.facts import ATTRIBUTION, METADATA_TABLES, Facts, sensing_tim
 from reben.results.layout import LMDB, Layout
 from reben.runtime.files import atomic_file
 
-#: Where things are, seen from the dataset folder.
+#: Paths relative to the dataset folder.
 _LMDB = f"{LMDB}/data.mdb"
 _COLLECTION, _ITEMS = Layout("").collection.name, Layout("").items.name
 _PARQUET = "application/vnd.apache.parquet"
 _EXTENSIONS = [eo.SCHEMA_URI, projection.SCHEMA_URI]
-#: Items turned into Arrow at a time.
+#: Items converted to Arrow at a time.
 _BATCH = 20_000
 
 
@@ -37,9 +37,9 @@ def collection(facts: Facts, polygons: NDArray[np.object_], classes: list[str]) 
     """The collection as JSON; paths are relative to the dataset folder.
 
     Args:
-        facts: of the dataset.
+        facts: facts about the dataset.
         polygons: footprints of all patches, degrees.
-        classes: of the nomenclature.
+        classes: classes of the nomenclature.
     """
     made = pystac.Collection(
         id=facts.identifier,
@@ -59,7 +59,7 @@ def collection(facts: Facts, polygons: NDArray[np.object_], classes: list[str]) 
                 "split": list(SPLITS),
                 "labels": classes,
             },
-            maxcount=len(classes) + 1,  # of so many, pystac would leave out the list
+            maxcount=len(classes) + 1,  # at this length, pystac would leave out the list
         ),
         extra_fields={
             "version": facts.version,
@@ -93,7 +93,7 @@ def items(
     Args:
         patches: rows of `FinishedBuild.patches` that are in the dataset.
         polygons: their footprints, degrees.
-        identifier: of the collection.
+        identifier: id of the collection.
     """
     bounds = lon_lat.bounds(polygons)
     times = {tile: sensing_time(tile) for tile in patches["tile"].unique()}
@@ -126,7 +126,7 @@ def items(
             "collection": identifier,
             "geometry": _geometry(polygon),
             "bbox": box.tolist(),
-            # What is unknown is left out: STAC allows no null in its own fields.
+            # Unknown values are left out: STAC does not allow null in its own fields.
             "properties": {key: value for key, value in properties.items() if value is not None},
             "assets": {"lmdb": {"href": _LMDB, "roles": ["data"]}},
             "links": [{"rel": "collection", "href": _COLLECTION}],
@@ -145,12 +145,12 @@ def write_items(path: Path, found: Iterator[dict[str, Any]], described: dict[str
     """Write items as stac-geoparquet.
 
     Args:
-        path: of the file.
+        path: path of the file.
         found: the items.
         described: the collection.
     """
     with atomic_file(path) as part, TemporaryDirectory(dir=path.parent, prefix=".part-") as scratch:
-        # Batch by batch: half a million items as dicts would take more than 10 GB.
+        # In batches: half a million items as dicts would take more than 10 GB.
         batches = arrow.parse_stac_items_to_arrow(
             found, chunk_size=_BATCH, schema="ChunksToDisk", tmpdir=scratch
         )

@@ -1,1 +1,1 @@
-"""The report: a dataset to be looked at in a browser, one page for all and one a tile."""
+"""The report: a dataset in the browser, with one page overall and one per tile."""

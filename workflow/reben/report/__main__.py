@@ -1,8 +1,8 @@
-"""Step report: the dataset as pages for a browser.
+"""Step report: write the dataset as pages for a browser.
 
 In: a finished build, optionally country outlines, Sentinel-1 patches and the audit's
-manifest. Out: a folder with ``index.html`` and a page for each tile, each complete in
-itself: no request leaves them.
+manifest. Out: a folder with ``index.html`` and a page for each tile, each self-contained:
+they send no requests.
 """
 
 import logging
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--nomenclature", required=True, help="CSV: code, class")
     parser.add_argument("--name", default="The dataset", help="name of the dataset")
     parser.add_argument("--version", default="", help="version of the dataset")
-    parser.add_argument("--countries", help="outlines to draw below the tiles")
+    parser.add_argument("--countries", help="country outlines to draw below the tiles")
     parser.add_argument("--countries-layer", help="layer of the outlines, where there are several")
     parser.add_argument("--name-column", help="column of the country names")
     parser.add_argument("--sentinel1", type=Path, help="folder of the Sentinel-1 patches")

@@ -1,7 +1,7 @@
 """Charts as SVG, drawn with the page's own colours so that they follow light, dark and print.
 
 Every chart has a title for screen readers and a tooltip on every mark. Lengths are in
-pixels of the view box; the page scales the whole.
+pixels of the view box; the page scales the chart.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,12 +19,12 @@ from reben.report.distances import SplitDistances
 from reben.results.finished import FinishedBuild
 
 _WIDTH = 1100
-#: Width of the map by its height, at least.
+#: Minimum ratio of the map's width to its height.
 _MAP_RATIO = 1.8
 
 
 def heatmap(pairs: CoOccurrence) -> Markup:
-    """Shares of `pairs`: a square a pair, the darker the more often."""
+    """Shares of `pairs`: one square per pair, darker if more frequent."""
     cell, left, top = 26, 222, 168
     size = cell * len(pairs.classes)
     marks = []
@@ -42,26 +42,26 @@ def heatmap(pairs: CoOccurrence) -> Markup:
                 if row == column
                 else f"{share:.0%} of patches with {name} also have {other} ({count:,})"
             )
-            kind = "self" if row == column else "heat"
+            css_class = "self" if row == column else "heat"
             opacity = "" if row == column else f' fill-opacity="{share:.3f}"'
             marks.append(
-                f'<rect class="{kind}" x="{left + column * cell}" y="{y}" width="{cell - 1}"'
+                f'<rect class="{css_class}" x="{left + column * cell}" y="{y}" width="{cell - 1}"'
                 f' height="{cell - 1}"{opacity}><title>{escape(words)}</title></rect>'
             )
             if count and row != column:
                 percent = f"{100 * share:.0f}" if share >= 0.005 else "<1"
-                # On what is nearly full, the ink of the paper; in the dark a little earlier.
+                # On nearly full squares, text in the page's colour; in dark mode a little earlier.
                 on = " on" if share > 0.8 else " half" if share > 0.6 else ""
                 x, y_text = left + (column + 0.5) * cell - 0.5, y + cell / 2 + 3
-                marks.append(_text(x, y_text, percent, "middle", kind=f"share{on}"))
+                marks.append(_text(x, y_text, percent, "middle", css_class=f"share{on}"))
     width = left + size + 110
-    return _svg("Classes that stand together", width, top + size + 4, marks, least=0.9 * width)
+    return _svg("Classes that occur together", width, top + size + 4, marks, least=0.9 * width)
 
 
 def histogram(
     ways: Sequence[SplitDistances], way: SplitDistances, patch_side_m: int, bins: int = 30
 ) -> Markup:
-    """Distances of one way to split, on the axes that all ways share."""
+    """Distances of one way to split, on axes shared by all ways."""
     width, height, left, bottom = 360, 170, 8, 30
     every = np.concatenate([d for w in ways for d in w.to_train.values()])
     reach = max(float(every.max(initial=0)), 3.0 * patch_side_m)
@@ -69,7 +69,7 @@ def histogram(
     step = (width - 2 * left) / bins
     highest = max(_highest(w, edges) for w in ways)
     marks = [f'<line class="axis" x1="{left}" x2="{width - left}" y1="{height}" y2="{height}"/>']
-    # Side by side, in shares of the split: validation and test differ in number.
+    # Side by side, as shares of the split: validation and test differ in size.
     for place, (name, distances) in enumerate(way.to_train.items()):
         counts, _ = np.histogram(distances, edges)
         shares = counts / max(1, counts.sum())
@@ -112,21 +112,21 @@ def _beside_each_other(rings: list[NDArray[np.float64]]) -> list[NDArray[np.floa
 
 
 def _highest(way: SplitDistances, edges: NDArray[np.float64]) -> float:
-    """The tallest bar of a way, as a share of its split."""
+    """The highest bar of a way to split, as a share of the split."""
     counts = [np.histogram(distances, edges)[0] for distances in way.to_train.values()]
     return max([c.max() / c.sum() for c in counts if c.sum()], default=1.0)
 
 
 def tile_map(build: FinishedBuild, outlines: Iterable[shapely.Geometry]) -> Markup:
-    """All tiles over country outlines; a click leads to the page of the tile."""
-    # By its grid, as the patches are; the footprint of a product is what was sensed of it.
+    """All tiles over country outlines; each links to the page of the tile."""
+    # By its grid, like the patches; the footprint of a product covers only the sensed part.
     rings = _beside_each_other([_square(verdict.square) for verdict in build.verdicts])
     points = np.concatenate(rings)
     (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
     margin = max(0.12 * max(east - west, north - south), 0.6)
     west, east, south, north = west - margin, east + margin, south - margin, north + margin
     shrink = np.cos(np.radians((south + north) / 2))
-    # Land to the edges of a wide frame, also around a single tile.
+    # Land up to the edges of a wide frame, even around a single tile.
     if (lack := _MAP_RATIO * (north - south) / shrink - (east - west)) > 0:
         west, east = west - lack / 2, east + lack / 2
     scale = min(_WIDTH / ((east - west) * shrink), 620 / (north - south))
@@ -152,14 +152,14 @@ def tile_map(build: FinishedBuild, outlines: Iterable[shapely.Geometry]) -> Mark
     for verdict, ring in zip(build.verdicts, rings, strict=True):
         tile = verdict.tile
         words = f"{tile}: {kept[tile]:,} patches"
-        kind = "tile" if verdict.accepted else "tile rejected"
+        css_class = "tile" if verdict.accepted else "tile rejected"
         if not verdict.accepted:
             words = f"{tile}: rejected"
         marks.append(
-            f'<a href="{tile}.html"><path class="{kind}" d="{path(ring)}">'
+            f'<a href="{tile}.html"><path class="{css_class}" d="{path(ring)}">'
             f"<title>{words}</title></path></a>"
         )
-    # Its tiles are links, so it is no single image for those who listen.
+    # Its tiles are links, so for screen readers it is not a single image.
     return _svg("Tiles on the map", width, height, marks, role="group")
 
 
@@ -171,7 +171,7 @@ def _svg(
     role: str = "img",
     least: float = 0,
 ) -> Markup:
-    # Parts of it are escaped where they are made; the rest are numbers and words of ours.
+    # Its parts are escaped where they are made; the rest are numbers and our own words.
     return Markup(  # noqa: S704
         f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="{role}" aria-label="{escape(title)}"'
         f' style="min-width:{least:.0f}px;max-width:{width:.0f}px">{"".join(marks)}</svg>'
@@ -179,10 +179,10 @@ def _svg(
 
 
 def _text(
-    x: float, y: float, words: str, anchor: str = "start", transform: str = "", kind: str = ""
+    x: float, y: float, words: str, anchor: str = "start", transform: str = "", css_class: str = ""
 ) -> str:
     more = f' transform="{transform}"' if transform else ""
-    more += f' class="{kind}"' if kind else ""
+    more += f' class="{css_class}"' if css_class else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{more}>{escape(words)}</text>'
 
 

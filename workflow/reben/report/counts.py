@@ -1,4 +1,4 @@
-"""The figures of the report, each counted from the tables of a build."""
+"""The numbers in the report, each counted from the tables of a build."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from reben.results.finished import FinishedBuild
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar of a chart: what it says, how many patches, in which colour."""
+    """A bar of a chart: its name, number of patches and colour."""
 
     name: str
     count: int
@@ -22,7 +22,7 @@ class Bar:
 
 
 def funnel_bars(row: dict[str, int]) -> list[Bar]:
-    """What became of the patches of one row of ``funnel.csv``; reasons that occur, then kept."""
+    """What became of the patches of a row of ``funnel.csv``: reasons that occur, then kept."""
     dropped = [Bar(r, row[r], colour) for r, colour in DROPPED_COLOURS.items() if row[r]]
     return [*dropped, Bar("kept", row["kept"], "var(--accent)")]
 
@@ -34,7 +34,7 @@ def split_bars(metadata: pl.DataFrame) -> list[Bar]:
 
 
 def country_counts(metadata: pl.DataFrame) -> list[dict[str, int | str]]:
-    """Patches of each country by split, by name; none where countries were not assigned."""
+    """Patches of each country by split, sorted by name; empty if countries were not assigned."""
     by_split = [pl.col("split").eq(name).sum().alias(name) for name in SPLITS]
     known = metadata.filter(pl.col("country").is_not_null())
     return known.group_by("country").agg(*by_split, total=pl.len()).sort("country").to_dicts()
@@ -42,11 +42,11 @@ def country_counts(metadata: pl.DataFrame) -> list[dict[str, int | str]]:
 
 @dataclass(frozen=True)
 class CoOccurrence:
-    """How often classes stand together in a patch.
+    """How often classes occur together in a patch.
 
     Attributes:
         classes: those that occur, in the nomenclature's order.
-        together: patches with both classes, (classes, classes); on the diagonal, with the one.
+        together: patches with both classes, (classes, classes); diagonal: with that class.
     """
 
     classes: list[str]
@@ -54,7 +54,7 @@ class CoOccurrence:
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """Of the patches with the row's class, the share that has the column's too."""
+        """The share of patches with the row's class that also have the column's class."""
         return self.together / np.diag(self.together)[:, None]
 
 
@@ -70,14 +70,14 @@ def co_occurrence(metadata: pl.DataFrame, classes: list[str]) -> CoOccurrence:
     has = np.zeros((len(metadata), len(classes)), np.float32)
     columns = rows["labels"].replace_strict(place, return_dtype=pl.Int32).to_numpy()
     has[rows["patch"].to_numpy(), columns] = 1
-    # Exact up to 2^24 patches, and a hundred times faster than with integers.
+    # Exact up to 2^24 patches, and a hundred times faster than integers.
     together = (has.T @ has).astype(np.int64)
     used = np.flatnonzero(np.diag(together))
     return CoOccurrence([classes[i] for i in used], together[np.ix_(used, used)])
 
 
 def snow_cloud_unknown(build: FinishedBuild) -> int:
-    """Patches of which nothing said whether they hold snow or cloud."""
+    """Number of patches for which snow and cloud are unknown."""
     flags = build.metadata.select(
         pl.all_horizontal(
             pl.col("contains_seasonal_snow").is_null(), pl.col("contains_cloud_or_shadow").is_null()

@@ -1,7 +1,7 @@
-"""How far validation and test patches are from the nearest training patch.
+"""Distances of validation and test patches to the nearest training patch.
 
-Neighbouring patches look alike, so a test patch beside a training patch tests little.
-The split by place in the tile keeps them apart; here it is measured, beside two other
+Neighbouring patches are similar, so a test patch next to a training patch tests little.
+The split by place in the tile separates them; this module measures it and two other
 splits of the same patches with the same shares.
 """
 
@@ -19,7 +19,7 @@ from reben.domain.lon_lat import beside
 BLOCK_PATCHES = 10
 #: A training patch this near, centre to centre in sides of a patch, is next door.
 NEXT_DOOR = 1.5
-#: Training patches up to this far from a zone's edge may be nearest to its patches, degrees.
+#: Distance from a zone's edge up to which training patches may be nearest to its patches, degrees.
 _REACH_DEG = 4.0
 _SEED = 20180
 
@@ -31,8 +31,8 @@ class SplitDistances:
     """Distances of one way to split, centre to centre, metres.
 
     Attributes:
-        title: of the way.
-        note: how it splits.
+        title: name of the way to split.
+        note: short description of it.
         to_train: distances to the nearest training patch, by split.
     """
 
@@ -41,7 +41,7 @@ class SplitDistances:
     to_train: dict[str, Metres]
 
     def next_door(self, split: str, patch_side_m: int) -> float:
-        """Share of the patches of a split with a training patch next door; nan without any."""
+        """Share of the patches of a split with a training patch next door; nan if it is empty."""
         distances = self.to_train[split]
         return (
             float((distances <= NEXT_DOOR * patch_side_m).mean())
@@ -50,7 +50,7 @@ class SplitDistances:
         )
 
     def median(self, split: str) -> float:
-        """Median distance, metres; nan without any."""
+        """Median distance, metres; nan if the split is empty."""
         distances = self.to_train[split]
         return float(np.median(distances)) if len(distances) else float("nan")
 
@@ -59,7 +59,7 @@ def compare_splits(patches: pl.DataFrame) -> list[SplitDistances]:
     """Measure the split of a dataset, a grid split and a random one.
 
     Args:
-        patches: rows of `tables.PATCHES` with their ``split``, those of the dataset.
+        patches: rows of `tables.PATCHES` with ``split``, for the patches of the dataset.
     """
     split = patches["split"].to_numpy()
     places = Places.of(patches)
@@ -78,7 +78,7 @@ def compare_splits(patches: pl.DataFrame) -> list[SplitDistances]:
 
 
 def random_split(split: NDArray[np.object_]) -> NDArray[np.object_]:
-    """The same splits dealt out at random."""
+    """The same splits assigned at random."""
     return np.random.default_rng(_SEED).permutation(split)
 
 
@@ -89,13 +89,13 @@ def block_size(patches: pl.DataFrame) -> int:
 
 
 def grid_split(patches: pl.DataFrame, block: int) -> NDArray[np.object_]:
-    """Whole blocks of each tile to one split, at random, filling the same shares."""
+    """Assign complete blocks of each tile to splits at random, with the same shares."""
     keys = patches.select("tile", pl.col("col", "row") // block)
     names = keys.unique().sort("tile", "col", "row").with_row_index("block")
     rank = np.random.default_rng(_SEED).permutation(len(names))
     blocks = keys.join(names, on=["tile", "col", "row"], how="left", maintain_order="left")["block"]
     order = rank[blocks.to_numpy()]
-    # Deal the splits out block by block, as many patches each as the dataset has.
+    # Assign the splits block by block, until each has as many patches as in the dataset.
     dealt = np.sort(patches["split"].to_numpy())
     starts = np.searchsorted(np.sort(order), np.arange(len(names)))
     return np.asarray(dealt[starts[order]])
@@ -129,10 +129,10 @@ class Places:
         return cls(epsg, x_y, lon_lat)
 
     def to_train(self, split: NDArray[np.object_]) -> dict[str, Metres]:
-        """Distance to the nearest training patch, by split; none where there is no training.
+        """Distance to the nearest training patch, by split; empty without training patches.
 
-        Measured in the UTM zone of the patch, with the training patches of neighbouring
-        zones projected into it.
+        Measured in the UTM zone of the patch, with training patches of neighbouring zones
+        projected into it.
         """
         found: dict[str, list[Metres]] = {"validation": [], "test": []}
         for zone in np.unique(self.epsg):

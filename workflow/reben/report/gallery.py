@@ -1,4 +1,4 @@
-"""The patches that the report shows: their pictures, labels and what became of them."""
+"""The patches that the report shows, with pictures, labels and fate."""
 
 import base64
 import io
@@ -30,7 +30,7 @@ from reben.results.finished import FinishedBuild
 
 @dataclass(frozen=True)
 class View:
-    """One picture of a patch: what it shows, and the image as a data URI."""
+    """One picture of a patch: its title, and the image as a data URI."""
 
     title: str
     uri: str
@@ -41,14 +41,14 @@ class Card:
     """A patch of the gallery.
 
     Attributes:
-        names: its own, and that of its Sentinel-1 patch.
-        place: tile, column and row, for people.
+        names: name of the patch and of its Sentinel-1 patch.
+        place: tile, column and row as readable text.
         fate: its split, or why it was dropped.
-        colour: of the fate.
-        facts: lines about it.
+        colour: colour of the fate.
+        facts: short lines about it.
         views: its pictures.
-        classes: labels, each with the colours that its reference map shows them in.
-        unlabelled: the same of CORINE classes that the nomenclature leaves out.
+        classes: labels, each with its colours in the reference map.
+        unlabelled: the same for CORINE classes outside the nomenclature.
     """
 
     names: list[str]
@@ -67,7 +67,7 @@ class Gallery:
     Args:
         build: a finished build.
         classes: class by CORINE code.
-        sentinel1: folder of the Sentinel-1 patches, if the build has them.
+        sentinel1: folder of the Sentinel-1 patches, if the build has any.
     """
 
     def __init__(
@@ -81,12 +81,12 @@ class Gallery:
         self._folders = dict(found.select("patch_id", "folder").rows()) if sentinel1 else {}
 
     def cards(self, patches: pl.DataFrame, kept: int, dropped: int) -> list[Card]:
-        """Cards of some patches whose images are there.
+        """Cards of some patches whose images exist.
 
         Args:
             patches: rows of `FinishedBuild.patches`.
-            kept: how many of the dataset, without snow or cloud where possible.
-            dropped: how many that are partly labelled, the nearest to enough.
+            kept: how many from the dataset, without snow or cloud if possible.
+            dropped: how many partly labelled ones, those closest to the limit first.
         """
         in_dataset = patches.filter(pl.col("dropped_for").is_null())
         clear = in_dataset.filter(~pl.col("obscured"))
@@ -94,7 +94,7 @@ class Gallery:
         partly = patches.filter(
             pl.col("dropped_for") == TOO_FEW_LABELLED, pl.col("labelled_fraction") > 0
         ).sort("labelled_fraction", "patch_id", descending=[True, False])
-        # A gallery needs a few of each tile; half a million candidates would only take time.
+        # A gallery needs a few patches of each tile; half a million candidates would be slow.
         some = source.group_by("tile", maintain_order=True).head(400)
         chosen = choose_patches(some.select("patch_id", "tile", "labels"), kept)
         chosen += partly.head(dropped)["patch_id"].to_list()
@@ -124,7 +124,7 @@ class Gallery:
         facts = [f"{row['labelled_fraction']:.1%} labelled"]
         facts += [str(row["country"])] if row["country"] else []
         if row["obscured"]:
-            facts.append("holds snow, cloud or shadow")
+            facts.append("has snow, cloud or shadow")
         fate = str(row["dropped_for"] or row["split"])
         name = PatchName.parse(patch)
         mgrs = ProductName.parse(name.tile).mgrs
@@ -141,14 +141,14 @@ class Gallery:
 
 
 def map_of_patches(patches: pl.DataFrame, count: int, *, rejected: bool) -> str:
-    """A tile as a small PNG, a pixel a patch, coloured by what became of it; a data URI.
+    """A tile as a small PNG data URI, one pixel per patch, coloured by its fate.
 
     Patches with snow, cloud or shadow are half white.
 
     Args:
         patches: rows of `FinishedBuild.patches` of one tile.
         count: patches along a side.
-        rejected: the product is rejected, and has no patches.
+        rejected: whether the product is rejected and so has no patches.
     """
     names = list(STATE_COLOURS)
     index = np.zeros((count, count), np.uint8)
@@ -169,13 +169,13 @@ def map_of_patches(patches: pl.DataFrame, count: int, *, rejected: bool) -> str:
 
 
 def swatch_of_obscured() -> str:
-    """A split's colour as it is where a patch holds snow or cloud."""
+    """A split's colour for patches with snow or cloud."""
     red, green, blue = rgb_of(SPLIT_COLOURS["train"])
     return f"#{(red + 510) // 3:02x}{(green + 510) // 3:02x}{(blue + 510) // 3:02x}"
 
 
 def webp(picture: Picture) -> str:
-    """A picture with soft tones as a data URI."""
+    """A photo-like picture as a data URI."""
     return _uri(Image.fromarray(picture), "webp", quality=82, method=4)
 
 
@@ -187,12 +187,12 @@ def png(picture: Picture) -> str:
 
 
 def fates_of(cards: Iterable[Card]) -> list[str]:
-    """The fates that occur among cards, in the order of the legend."""
+    """The fates that occur on the cards, in legend order."""
     found = {card.fate for card in cards}
     return [fate for fate in STATE_COLOURS if fate in found]
 
 
-def _uri(image: Image.Image, kind: str, **options: object) -> str:
+def _uri(image: Image.Image, media: str, **options: object) -> str:
     data = io.BytesIO()
-    image.save(data, kind, **options)
-    return f"data:image/{kind};base64,{base64.b64encode(data.getvalue()).decode()}"
+    image.save(data, media, **options)
+    return f"data:image/{media};base64,{base64.b64encode(data.getvalue()).decode()}"

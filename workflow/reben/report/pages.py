@@ -20,14 +20,14 @@ from reben.report.gallery import Gallery, fates_of, map_of_patches, swatch_of_ob
 from reben.results.finished import FinishedBuild
 
 _TEMPLATES = Path(__file__).parent / "templates"
-#: Cards on the first page and on the page of a tile: of the dataset, and partly labelled.
+#: Cards on the first page and on a tile's page: from the dataset, and partly labelled.
 _INDEX_CARDS = (18, 6)
 _TILE_CARDS = (9, 3)
 
 
 @dataclass(frozen=True)
 class TileLink:
-    """A tile on the first page: its picture and where it leads."""
+    """A tile on the first page: its picture and link."""
 
     tile: str
     mgrs: str
@@ -41,11 +41,11 @@ class Writer:
 
     Args:
         build: a finished build.
-        name: of the dataset.
-        version: of the dataset, or empty.
+        name: name of the dataset.
+        version: version of the dataset, or empty.
         classes: the nomenclature's classes, in its order.
         gallery: makes the cards.
-        outlines: of countries, degrees; may be empty.
+        outlines: country outlines, degrees; may be empty.
         manifest: what the audit recorded, or None.
     """
 
@@ -82,7 +82,7 @@ class Writer:
             "colours": STATE_COLOURS,
             "obscured": SNOW_CLOUD_OR_SHADOW,
             "obscured_colour": swatch_of_obscured(),
-            # Our own files, not input from outside.
+            # Our own files, not external input.
             "style": Markup((_TEMPLATES / "style.css").read_text("utf-8")),  # noqa: S704
             "script": Markup((_TEMPLATES / "gallery.js").read_text("utf-8")),  # noqa: S704
         }
@@ -127,7 +127,7 @@ class Writer:
         """The page of one tile.
 
         Args:
-            verdict: on its product.
+            verdict: verdict on its product.
             patches: rows of `FinishedBuild.patches` of the tile.
         """
         build = self._build
@@ -171,7 +171,7 @@ def _fates(row: dict[str, Any], metadata: pl.DataFrame) -> set[str]:
 
 
 def share(number: float) -> str:
-    """A share in percent; what is little more than none or less than all is not rounded away."""
+    """A share in percent; values just above 0 or below 100 are not rounded to them."""
     if 0 < number < 0.0005:
         return "< 0.1%"
     if 0.9995 <= number < 1:

@@ -1,8 +1,8 @@
-"""What the audit's manifest says of where a build came from, for people."""
+"""The provenance of a build from the audit's manifest, as readable tables."""
 
 from typing import Any
 
-#: Rows of a table: what, what is said of it, and below that some more, or not.
+#: Rows of a table: name, value, and optionally a second line.
 Rows = list[tuple[str, ...]]
 
 _SOFTWARE = ("snakemake", "sen2cor", "python", "gdal", "proj", "geos", "openjpeg")
@@ -11,7 +11,7 @@ _SOFTWARE = ("snakemake", "sen2cor", "python", "gdal", "proj", "geos", "openjpeg
 def records(manifest: dict[str, Any]) -> list[tuple[str, Rows]]:
     """Tables by title; digests of single files and tiles, and Python packages, are left out."""
     software, git = manifest["software"], manifest["code"]["git"]
-    state = {True: "", False: ", with changes that were not committed", None: ""}[git["clean"]]
+    state = {True: "", False: ", with uncommitted changes", None: ""}[git["clean"]]
     files = manifest["inputs"]["files"]
     inputs: Rows = [
         (key, str(entry["path"]), f"SHA-256 {entry['sha256']}" if entry["sha256"] else "gone")
@@ -29,7 +29,7 @@ def records(manifest: dict[str, Any]) -> list[tuple[str, Rows]]:
 
 
 def flatten(value: Any, name: str = "") -> Rows:
-    """Settings as rows (``key.key``, value), without those that are not set."""
+    """Settings as rows (``key.key``, value), without unset ones."""
     if isinstance(value, dict):
         return [
             row

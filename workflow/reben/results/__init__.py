@@ -1,1 +1,1 @@
-"""The results folder: reading a finished build, and the files of all its tiles."""
+"""The results folder: its places, the files of all its tiles, and a finished build to read."""

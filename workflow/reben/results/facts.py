@@ -1,7 +1,7 @@
-"""What every description of the dataset says alike: name, version, licence, counts, files.
+"""Facts that all descriptions of the dataset share: name, version, licence, counts, files.
 
-In: a finished build, and what its config says of the dataset. Out: `Facts`, for the audit, the
-catalogue entries and the card.
+In: a finished build, and what its config says about the dataset. Out: `Facts`, for the audit,
+the catalogue entries and the card.
 """
 
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from reben.results.finished import FinishedBuild
 from reben.results.layout import CLEAR_TABLE, OBSCURED_TABLE
 from reben.runtime.files import sha256_file
 
-#: Where the text of a licence is, by its SPDX name.
+#: Address of the text of a licence, by SPDX name.
 LICENCE_URL = "https://spdx.org/licenses/{}.html"
-#: The method, to be cited with any dataset that is built this way.
+#: The method, to be cited with any dataset built this way.
 METHOD = (
     "K. N. Clasen, L. Hackel, T. Burgert, G. Sumbul, B. Demir, V. Markl: reBEN: Refined "
     "BigEarthNet Dataset for Remote Sensing Image Analysis. IGARSS 2025, arXiv:2407.03653"
 )
-#: What the inputs ask to be named.
+#: Attribution required by the inputs.
 ATTRIBUTION = (
     "Contains modified Copernicus Sentinel data. CORINE Land Cover: © European Union, "
     "Copernicus Land Monitoring Service, European Environment Agency"
@@ -34,22 +34,22 @@ METADATA_TABLES = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What is said of a dataset.
+    """What the descriptions state about a dataset.
 
     Attributes:
-        name: of the dataset.
-        version: of the dataset.
+        name: name of the dataset.
+        version: version of the dataset.
         licence: SPDX name.
         citation: how to cite the dataset, or None.
-        published: the day on which it was, or None.
-        patches: in both metadata tables.
-        clear: of them in the first table.
-        by_split: of them, by split.
-        with_sentinel1: of them with a Sentinel-1 patch.
-        tiles: with any patch.
-        countries: of the patches, sorted; empty where they were not assigned.
+        published: day of publication, or None.
+        patches: number of patches in both metadata tables.
+        clear: number of patches in the first table.
+        by_split: number of patches by split.
+        with_sentinel1: number of patches with a Sentinel-1 patch.
+        tiles: tiles with any patch.
+        countries: countries of the patches, sorted; empty if they were not assigned.
         first: start of sensing of the first product.
-        last: the same of the last one.
+        last: start of sensing of the last product.
         digests: SHA-256 of the metadata tables, by file name.
     """
 
@@ -70,7 +70,7 @@ class Facts:
 
     @property
     def licence_url(self) -> str:
-        """Where its text is."""
+        """Address of the licence text."""
         return LICENCE_URL.format(self.licence)
 
     @property
@@ -98,20 +98,20 @@ def gather_facts(
     citation: str | None = None,
     published: date | None = None,
 ) -> Facts:
-    """Count what the descriptions say.
+    """Collect the facts about a dataset.
 
     Args:
         build: a finished build.
-        name: of the dataset.
-        version: of the dataset.
+        name: name of the dataset.
+        version: version of the dataset.
         licence: SPDX name.
         citation: how to cite the dataset.
-        published: the day on which it was.
+        published: day of publication.
     """
     metadata = build.metadata
     splits = dict(metadata["split"].value_counts().rows())
     tiles = metadata.select(tile_of_patch()).to_series().unique().sort().to_list()
-    # Of all products, where no patch was kept.
+    # Of all products, if no patch was kept.
     times = sorted(sensing_time(tile) for tile in tiles or build.tiles)
     return Facts(
         name=name,
@@ -134,5 +134,5 @@ def gather_facts(
 
 
 def sensing_time(tile: str) -> datetime:
-    """Start of the datatake, from the name of the tile."""
+    """Start of the datatake, from the tile's name."""
     return parse_time(ProductName.parse(tile).sensing)

@@ -1,7 +1,7 @@
-"""A finished build, read as one: its verdicts, and what became of every patch.
+"""Read a finished build: its verdicts, and what became of every patch.
 
-In: the folder `results` of a build. What looks at a dataset (overview, summary, report,
-catalogue) starts here, so that all of them count the same rows.
+In: the folder `results` of a build. All views of a dataset (overview, summary, report,
+catalogue) start here, so that they count the same rows.
 """
 
 import csv
@@ -14,7 +14,8 @@ from typing import Any
 
 import polars as pl
 
-from reben.domain.grid import PATCH_SIDE_M, TileGrid
+from reben.domain.bands import PATCH_SIDE_M
+from reben.domain.grid import TileGrid
 from reben.domain.tables import (
     LABELS,
     METADATA,
@@ -51,10 +52,10 @@ class FinishedBuild:
 
     @cached_property
     def patches(self) -> pl.DataFrame:
-        """Every whole patch of the tiles that were cut, sorted by patch_id.
+        """Every patch of the tiles that were cut, sorted by patch_id.
 
-        `tables.PATCHES` with ``dropped_for`` (null where kept), ``split``, ``labels``,
-        ``labelled_fraction`` and, of those kept, ``country, s1_name, obscured``.
+        `tables.PATCHES` with ``dropped_for`` (null if kept), ``split``, ``labels``,
+        ``labelled_fraction`` and, for those kept, ``country, s1_name, obscured``.
         """
         layout = self.layout
         frame = read_tables(map(layout.patch_table, self.tiles), PATCHES)
@@ -70,13 +71,13 @@ class FinishedBuild:
 
     @cached_property
     def patch_side_m(self) -> int:
-        """Side of a patch, metres; that of BigEarthNet where nothing was cut."""
+        """Side of a patch, metres; that of BigEarthNet if nothing was cut."""
         sides = self.patches.select(pl.col("x_max") - pl.col("x_min")).to_series()
         return int(sides[0]) if len(sides) else PATCH_SIDE_M
 
     @cached_property
     def funnel(self) -> list[dict[str, Any]]:
-        """The rows of ``funnel.csv``: counts of every tile, the last ``total``."""
+        """The rows of ``funnel.csv``: counts of every tile, then ``total``."""
         return [
             {key: value if key == "tile" else int(value) for key, value in row.items()}
             for row in _csv_rows(self.layout.funnel)
@@ -95,14 +96,14 @@ class FinishedBuild:
         return verdict.grid(self.patch_side_m)
 
     def by_tile(self) -> Iterator[tuple[Verdict, pl.DataFrame]]:
-        """Each verdict with the patches of its tile; none where the product is rejected."""
+        """Each verdict with the patches of its tile; none if the product is rejected."""
         parts = self.patches.partition_by("tile", as_dict=True)
         for verdict in self.verdicts:
             yield verdict, parts.get((verdict.tile,), self.patches.clear())
 
 
 def read_build(root: str | os.PathLike[str]) -> FinishedBuild:
-    """Read what a build made.
+    """Read a finished build.
 
     Raises:
         TableError: a table is missing or malformed.
@@ -125,5 +126,5 @@ def _csv_rows(path: Path) -> list[dict[str, str]]:
     except FileNotFoundError as error:
         raise TableError(
             f"{path}: expected a table of a finished build, found none; run the workflow first, "
-            "and give its results folder"
+            "and pass its results folder"
         ) from error

@@ -1,10 +1,10 @@
-"""The places of results: where each output of a build lies below its results folder.
+"""The layout of results: the path of each output of a build below its results folder.
 
-In: the results folder, and where asked for a tile. Out: paths. The rules write to these places
-and the tools for people read from them; a step itself is given its paths as options. Instead
-of a tile, ``{tile}`` gives the pattern for a rule and ``*`` the word that stands for the
-files of all tiles (`reben.results.tile_paths`). No package but the standard library is imported:
-the Snakefile imports this module wherever it is read, on every node of a cluster.
+In: the results folder, and a tile where needed. Out: paths. The rules write to these paths and
+the command-line tools read from them; steps get their paths as options. Instead of a tile,
+``{tile}`` gives the pattern for a rule, and ``*`` the argument that stands for the files of
+all tiles (`reben.results.tile_paths`). Only the standard library is imported: the Snakefile
+imports this module wherever it is read, on every node of a cluster.
 """
 
 import os
@@ -16,12 +16,12 @@ from reben.domain.names import tile_of
 #: Folders of GeoTIFFs, by the stage that makes them; each has a folder for every tile.
 IMAGE_STAGES = ("patches", "reference_maps")
 
-#: Folders that the build makes below the results, in the order of the data.
+#: Folders of a build below the results, in the order of the data.
 STAGES = (
     *("l1c", "l2a", "sen2cor", "quality", "patches", "corine", "reference_maps", "tables"),
     *("encoded", "dataset", "audit", "report", "archives", "logs"),
 )
-#: Names in a dataset folder, which may lie anywhere: as published or handed on.
+#: Names in a dataset folder, which can be anywhere, e.g. published or shared.
 CLEAR_TABLE = "metadata.parquet"
 OBSCURED_TABLE = "metadata_for_patches_with_snow_cloud_or_shadow.parquet"
 LMDB = "BigEarthNet.lmdb"
@@ -52,7 +52,7 @@ class Layout:
 
     @property
     def sen2cor_version(self) -> Path:
-        """That the sen2cor of the config is installed (JSON)."""
+        """Version of the installed sen2cor, as checked (JSON)."""
         return self._at("sen2cor", "version.json")
 
     def verdict(self, tile: str) -> Path:
@@ -74,18 +74,18 @@ class Layout:
         return self.images("reference_maps", tile)
 
     def patch(self, name: str) -> Path:
-        """Folder of the bands of a patch, where they are kept as files.
+        """Folder of the bands of a patch, if they are stored as files.
 
         Raises:
-            ProductError: `name` is no patch name.
+            ProductError: `name` is not a patch name.
         """
         return self.patches(tile_of(name)) / name
 
     def reference_map(self, name: str) -> Path:
-        """Folder of the reference map of a patch, where it is kept as a file.
+        """Folder of the reference map of a patch, if it is stored as a file.
 
         Raises:
-            ProductError: `name` is no patch name.
+            ProductError: `name` is not a patch name.
         """
         return self.reference_maps(tile_of(name)) / name
 
@@ -93,11 +93,11 @@ class Layout:
 
     @property
     def clip_manifest(self) -> Path:
-        """Which clip of CORINE each tile has (JSON); the clips lie beside it."""
+        """The CORINE clip of each tile (JSON); the clips are next to it."""
         return self._at("corine", "manifest.json")
 
     def clip(self, name: str) -> Path:
-        """A clip of CORINE, by its name in the manifest (GeoParquet)."""
+        """A CORINE clip, by its name in the manifest (GeoParquet)."""
         return self._at("corine", name)
 
     # Tables of the steps, see `reben.domain.tables`.
@@ -107,7 +107,7 @@ class Layout:
         return self.tile_tables(name) / f"{tile}.parquet"
 
     def tile_tables(self, name: str) -> Path:
-        """Folder of the same tables of all tiles."""
+        """Folder of these tables for all tiles."""
         return self._at("tables", name)
 
     def table(self, name: str) -> Path:
@@ -131,7 +131,7 @@ class Layout:
         return self.tile_table("split", tile)
 
     def sentinel1(self, tile: str) -> Path:
-        """Sentinel-1 patches that belong to the patches of a tile."""
+        """Sentinel-1 patches paired with the patches of a tile."""
         return self.tile_table("sentinel1", tile)
 
     @property
@@ -146,7 +146,7 @@ class Layout:
 
     @property
     def alignment(self) -> Path:
-        """What BigEarthNet v1 calls each patch."""
+        """Name of each patch in BigEarthNet v1."""
         return self.table("alignment")
 
     @property
@@ -156,7 +156,7 @@ class Layout:
 
     @property
     def selection(self) -> Path:
-        """Which patches make the dataset, and why the others do not."""
+        """Which patches are in the dataset, and why the others are not."""
         return self.table("selection")
 
     # Shards.
@@ -165,11 +165,11 @@ class Layout:
         """LMDB of one tile, a folder; `kind` is one of `reben.domain.names.ENTRY_KINDS`."""
         return self._at("encoded", kind, f"{tile}.lmdb")
 
-    # The dataset folder, which is handed on.
+    # The dataset folder, for sharing.
 
     @property
     def dataset(self) -> Path:
-        """Folder of what is handed on."""
+        """Folder to share."""
         return self._at("dataset")
 
     @property
@@ -251,7 +251,7 @@ class Layout:
 
     @property
     def audit_config(self) -> Path:
-        """Copy of the config as resolved (JSON)."""
+        """Copy of the resolved config (JSON)."""
         return self.audit / "config.json"
 
     @property
@@ -261,7 +261,7 @@ class Layout:
 
     @property
     def audit_readme(self) -> Path:
-        """What the folder of the audit holds (Markdown)."""
+        """Description of the audit folder (Markdown)."""
         return self.audit / "README.md"
 
     @property
@@ -270,7 +270,7 @@ class Layout:
         return self.audit / "Snakefile"
 
     def tile_digest(self, tile: str) -> Path:
-        """Digests of all that was made of a tile (JSON)."""
+        """Digests of all outputs of a tile (JSON)."""
         return self.audit / "tiles" / f"{tile}.json"
 
     def tile_hashes(self, stage: str, tile: str) -> Path:
@@ -293,7 +293,7 @@ class Layout:
 
     @property
     def archives(self) -> Path:
-        """Folder of the archives for others."""
+        """Folder of the archives."""
         return self._at("archives")
 
     @property
@@ -302,5 +302,5 @@ class Layout:
         return self._at("logs")
 
     def log(self, rule: str, tile: str | None = None) -> Path:
-        """Log of a rule's job, of one tile where the rule has a job for each."""
+        """Log of a rule's job, by tile if the rule has one job per tile."""
         return self.logs / f"{rule}.log" if tile is None else self.logs / rule / f"{tile}.log"

@@ -1,6 +1,6 @@
-"""What to say of a dataset that mixes products with and without a reflectance offset.
+"""Warn of a dataset that mixes products with and without a reflectance offset.
 
-In: the verdicts on all products. Out: a sentence for the log and the audit, or none.
+In: the verdicts on all products. Out: a sentence for the log and the audit, or nothing.
 """
 
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ from reben.domain.verdict import Verdict
 
 
 def offset_warnings(verdicts: Sequence[Verdict], harmonised: bool) -> list[str]:
-    """What to say of a dataset that mixes products with and without a reflectance offset.
+    """Warn of a dataset that mixes products with and without a reflectance offset.
 
     Args:
-        verdicts: on all products.
+        verdicts: verdicts on all products.
         harmonised: whether the offset was removed (``patches.harmonise_offset``).
     """
     accepted = [v for v in verdicts if v.accepted]

@@ -1,7 +1,7 @@
-"""The files of all tiles, said in one word on a command line.
+"""The files of all tiles as one word of a command line.
 
-A command line has room for some hundred paths (Linux allows 128 KiB), a dataset may have
-thousands of tiles. So ``results/tables/patches/*.parquet`` stands for the tables of all of them.
+A command line has room for some hundred paths (Linux allows 128 KiB), but a dataset may have
+thousands of tiles. So ``results/tables/patches/*.parquet`` stands for the tables of all tiles.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from reben.runtime.errors import ConfigError
 
 
 class TilePaths(argparse.Action):
-    """An option with paths, of which one with a ``*`` in its last part stands for all tiles'."""
+    """An option for paths; one with a ``*`` in its last part stands for the files of all tiles."""
 
     def __call__(
         self,
@@ -25,20 +25,20 @@ class TilePaths(argparse.Action):
         values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
-        """Keep the list of paths."""
+        """Store the list of paths."""
         named = [values] if isinstance(values, str) else values or []
         setattr(namespace, self.dest, [path for value in named for path in tile_paths(value)])
 
 
 def tile_paths(value: str) -> list[Path]:
-    """The paths that a word stands for, sorted by tile.
+    """The paths that an argument stands for, sorted by tile.
 
-    The tiles are those of the product table that ``REBEN_PRODUCTS`` names, as the workflow
-    does; what an earlier, longer table left beside them is none of theirs. Without it, they
-    are those that are there.
+    The tiles are those of the product table in ``REBEN_PRODUCTS``, which the workflow sets;
+    files left by an earlier, longer table are ignored. If it is unset, all existing files
+    are used.
 
     Raises:
-        ConfigError: no file is there.
+        ConfigError: there is no file.
     """
     folder, name = os.path.split(value)
     before, star, after = name.partition("*")
@@ -52,7 +52,7 @@ def tile_paths(value: str) -> list[Path]:
 
 
 def _tiles(table: Path) -> list[str]:
-    """The tiles of a product table that was checked before (see `reben.config.product_table`)."""
+    """The tiles of a product table that was already checked (see `reben.config.product_table`)."""
     (_, header), *rows = read_cells(table)
     at = header.index("product")
     return sorted(ProductName.parse(cells[at]).tile for _, cells in rows)

@@ -1,7 +1,7 @@
-"""Checksums of files as the catalogue and the manifests of products write them.
+"""Check files against checksums as written in the catalogue and in product manifests.
 
-In: a file, and what it should be. Out: what is wrong with it. Apart from `reben.runtime.files`,
-since BLAKE3 is not in the standard library.
+In: a file, and its expected size and checksum. Out: what is wrong with it. Separate from
+`reben.runtime.files`, since BLAKE3 is not in the standard library.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ def check_file(path: Path, size: int, checksum: str) -> str | None:
 
     Args:
         path: the file.
-        size: expected bytes, or 0 where unknown.
+        size: expected bytes, or 0 if unknown.
         checksum: expected ``algorithm:hexdigest``, or empty; the algorithm is ``blake3`` or a
             name that `hashlib` knows.
     """
@@ -33,5 +33,5 @@ def check_file(path: Path, size: int, checksum: str) -> str | None:
 def _digest(path: Path, algorithm: str) -> str:
     if algorithm == "blake3":
         return file_digest(path, blake3.blake3)
-    # MD5 is what the catalogue has; it finds damage, and is not meant to find malice.
+    # The catalogue has MD5; it detects damage, and is not meant to detect tampering.
     return file_digest(path, lambda: hashlib.new(algorithm, usedforsecurity=False))

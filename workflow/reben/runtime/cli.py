@@ -1,4 +1,4 @@
-"""The frame around every step's command line: arguments, logging, exit status."""
+"""Shared command-line code of all steps: arguments, logging, exit status."""
 
 import argparse
 import errno
@@ -26,14 +26,14 @@ def parser(doc: str | None, **kwargs: object) -> argparse.ArgumentParser:
 
 
 def count(text: str) -> int:
-    """A whole number of at least 1, as the type of an argument."""
+    """Parse an argument as a whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, found {text!r}")
     return int(text)
 
 
 def share(text: str) -> float:
-    """A number from 0 to 1, as the type of an argument."""
+    """Parse an argument as a number from 0 to 1."""
     try:
         value = float(text)
     except ValueError:
@@ -44,13 +44,13 @@ def share(text: str) -> float:
 
 
 def run(main: Main, argv: Sequence[str] | None = None) -> None:
-    """Run a step and exit: 0 on success, 1 on a mendable error, 130 on Ctrl-C.
+    """Run a step and exit: 0 on success, 1 on an expected error, 130 on Ctrl-C.
 
     Logs go to stderr in UTC. A `RebenError`, or an `OSError` that says what is wrong
     with the machine, becomes one line that starts with ``error:``; everything else
-    is a bug and keeps its traceback. Where REBEN_SNAKEMAKE names the process that runs the
-    workflow, the step ends when that does, so that it does not meet its next try. Options
-    ``--record …`` are for `reben.memory.recording`, which writes down what the step was made from.
+    is a bug and keeps its traceback. If REBEN_SNAKEMAKE is the id of the process that runs the
+    workflow, the step ends with it, so that it cannot interfere with its next try. Options
+    ``--record …`` are for `reben.memory.recording`, which records what the step was made from.
     """
     if leader := os.environ.get("REBEN_SNAKEMAKE"):
         end_with(int(leader))
@@ -70,7 +70,7 @@ def run(main: Main, argv: Sequence[str] | None = None) -> None:
     except RebenError as error:
         sys.exit(f"error: {error}")
     except shutil.Error as error:
-        # Of a whole folder, every file that could not be copied, with its reason.
+        # From copying a folder: every file that could not be copied, with its reason.
         _, target, reason = error.args[0][0]
         sys.exit(f"error: {target}: {len(error.args[0])} files could not be copied: {reason}")
     except OSError as error:
@@ -83,16 +83,16 @@ def run(main: Main, argv: Sequence[str] | None = None) -> None:
         sys.exit(130)
 
 
-#: Of these only warnings; what the ones that speak HTTP say of a request may hold its credentials.
+#: Log only warnings of these libraries; HTTP clients may log requests with credentials.
 _CHATTY = (
     *("rasterio", "pyogrio", "matplotlib", "httpx", "httpcore"),
     *("boto3", "botocore", "s3transfer", "urllib3"),
 )
 _MACHINE_ERRORS = {
     errno.ENOSPC: "The disk is full: free some space and run the same command again; "
-    "nothing half-written was kept.",
+    "no partial output was kept.",
     errno.EDQUOT: "The quota is used up: free some space and run the same command again; "
-    "nothing half-written was kept.",
+    "no partial output was kept.",
     errno.EROFS: "The file system is read-only: choose another `results` folder.",
     errno.EACCES: "Permission denied: check the folder's owner and mode.",
     errno.ENOENT: "The file does not exist: check the path in the config or product table.",

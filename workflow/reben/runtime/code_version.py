@@ -1,6 +1,6 @@
-"""A short digest of the code that a step runs, so that editing it makes its rules run again.
+"""A short digest of the code that a step runs, so that editing the code reruns its rules.
 
-Snakemake notices changed parameters but not an edited module. So every rule carries the
+Snakemake does not notice an edited module. So the record of a job (`reben.memory`) has the
 digest of its step module and of all modules of this package that it imports, directly or
 not. Comments, docstrings and blank lines do not count: editing them runs nothing. Nor does
 `reben.memory`, which notes what a step was made from and decides nothing that it makes.
@@ -16,16 +16,16 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
 ENVIRONMENTS = PACKAGE.parents[1] / "envs"
-#: A folder of the package that cannot change what a step makes.
+#: A folder of the package that cannot change the outputs of a step.
 _NEUTRAL = "memory"
 
 
 @cache
 def code_version(module: str, package: Path = PACKAGE) -> str:
-    """Twelve hexadecimal digits over a step and its import closure inside the package.
+    """Digest, twelve hexadecimal digits, of a step and its import closure in the package.
 
     Args:
-        module: what follows ``python -m reben.``, as ``labels``, ``audit`` or ``audit.digests``.
+        module: what follows ``python -m reben.``: ``labels``, ``audit`` or ``audit.digests``.
         package: folder of the package.
     """
     digest = hashlib.sha256()
@@ -35,15 +35,18 @@ def code_version(module: str, package: Path = PACKAGE) -> str:
 
 
 def environment_version(name: str, folder: Path = ENVIRONMENTS) -> str:
-    """Twelve hexadecimal digits over a conda environment, so that editing it reruns its rules.
-
-    With ``--sdm conda`` Snakemake notices by itself; without, this does.
-    """
+    """Twelve hexadecimal digits over a conda environment, so that editing it reruns its rules."""
     return hashlib.sha256(_plain(folder / f"{name}.yaml").encode()).hexdigest()[:12]
 
 
+def pins_version(name: str, folder: Path = ENVIRONMENTS) -> str:
+    """The same over the pin file that conda installs an environment from; empty without one."""
+    path = folder / f"{name}.linux-64.pin.txt"
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.exists() else ""
+
+
 def data_version(name: str, package: Path = PACKAGE) -> str:
-    """Twelve hexadecimal digits over a file of the package that is no code, or a folder of them."""
+    """Digest, twelve hexadecimal digits, of a non-code file of the package or a folder of them."""
     path = package / name
     digest = hashlib.sha256()
     for file in sorted(path.iterdir()) if path.is_dir() else [path]:
@@ -52,7 +55,7 @@ def data_version(name: str, package: Path = PACKAGE) -> str:
 
 
 def closure(module: str, package: Path = PACKAGE) -> set[str]:
-    """The modules of the package that ``python -m`` runs and imports, directly or not."""
+    """The modules of the package that ``python -m`` runs and imports, directly or indirectly."""
     found: set[str] = set()
     main = f"{module}.__main__"
     waiting = [main if _file(main, package).is_file() else module]
@@ -99,7 +102,7 @@ def _imported(node: ast.AST, package: str) -> Iterator[str]:
 
 @cache
 def _essence(file: Path) -> str:
-    """The source without comments, docstrings and blank lines; the same for every Python."""
+    """The source without comments, docstrings and blank lines; the same in every Python version."""
     source = file.read_text(encoding="utf-8")
     lines = source.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -109,7 +112,7 @@ def _essence(file: Path) -> str:
     for node in ast.walk(ast.parse(source)):
         body = getattr(node, "body", None)
         for child in body if isinstance(body, list) else []:
-            # A string that stands alone is a docstring, of a module, class, function or field.
+            # A bare string is a docstring, of a module, class, function or field.
             if (
                 isinstance(child, ast.Expr)
                 and isinstance(child.value, ast.Constant)

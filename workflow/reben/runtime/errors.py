@@ -1,17 +1,17 @@
-"""The errors that reben raises on purpose.
+"""The errors that reben raises deliberately.
 
-A message names the file or product, what was expected, what was found, and what
-to do about it. `reben.runtime.cli.run` prints it without a traceback; anything else that
-is raised is a bug in reben and keeps its traceback.
+A message states the file or product, what was expected, what was found, and what to do
+about it. `reben.runtime.cli.run` prints it without a traceback; any other exception is a
+bug in reben and keeps its traceback.
 """
 
 
 class RebenError(Exception):
-    """Something that the user can mend: an input, a setting, a tool, a full disk."""
+    """A problem that the user can fix: an input, a setting, a tool, a full disk."""
 
 
 class ConfigError(RebenError):
-    """The configuration, the product table or a nomenclature contradicts itself."""
+    """The configuration, the product table or a nomenclature is invalid."""
 
 
 class ProductError(RebenError):
@@ -19,7 +19,7 @@ class ProductError(RebenError):
 
 
 class RasterError(RebenError):
-    """An image is unreadable or has another size, type, CRS or place than expected."""
+    """An image is unreadable or does not have the expected size, type, CRS or place."""
 
 
 class VectorError(RebenError):
@@ -27,19 +27,19 @@ class VectorError(RebenError):
 
 
 class TableError(RebenError):
-    """A table that one step hands to another has wrong columns, types or rows."""
+    """A table from another step has wrong columns, types or rows."""
 
 
 class StoreError(RebenError):
-    """An LMDB is unreadable or lacks an entry, or its entries come out of order."""
+    """An LMDB is unreadable or lacks an entry, or its entries are out of order."""
 
 
 class ToolError(RebenError):
-    """A program (sen2cor) or a driver of GDAL is missing, the wrong version, or has failed."""
+    """A program (sen2cor) or GDAL driver is missing, has the wrong version, or has failed."""
 
 
 class SpaceError(RebenError):
-    """A disk has no room for what is to be written."""
+    """A disk has no room for an output."""
 
 
 class DownloadError(RebenError):
@@ -51,4 +51,4 @@ class InputChangedError(RebenError):
 
 
 class OwnershipError(RebenError):
-    """A folder of the results is somebody else's, or another build is writing to it."""
+    """A results folder was not made by this workflow, or another build is writing to it."""

@@ -1,10 +1,10 @@
-"""Files that are either whole or not there.
+"""Files that are either complete or absent.
 
-Every output is written beside its target under a temporary name and renamed when
-whole, so a killed job leaves nothing that looks finished. Leftovers of killed jobs
-start with ``.part-`` and are removed by the next try. A file is on the disk before it
-gets its name, and so are the LMDBs; to wait for each of a folder's 100,000 files would
-take longer than to make them.
+Every output is written next to its target under a temporary name and renamed when
+complete, so a killed job leaves nothing that looks finished. Leftovers of killed jobs
+start with ``.part-`` and are removed by the next try. Files and LMDBs are synced to disk
+before they are renamed; syncing each of a folder's 100,000 files would take longer than
+writing them.
 """
 
 import bz2
@@ -26,7 +26,7 @@ def _part(path: Path) -> Path:
 
 @contextmanager
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path; when the block ends well, it becomes `path`."""
+    """Yield a temporary path; if the block succeeds, it is renamed to `path`."""
     path = Path(path)
     part = _part(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,10 +41,9 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield an empty temporary folder; when the block ends well, it becomes `path`.
+    """Yield an empty temporary folder; if the block succeeds, it is renamed to `path`.
 
-    What stood at `path` before is replaced. On the way out of a failed block the
-    temporary folder is removed.
+    An existing `path` is replaced. If the block fails, the temporary folder is removed.
     """
     path = Path(path)
     part, old = _part(path), path.with_name(f".part-old-{path.name}")
@@ -54,7 +53,7 @@ def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield part
         if path.is_dir():
-            # Away at once: what is being removed would still look finished.
+            # Renamed first: a folder being removed would still look finished.
             path.replace(old)
         part.replace(path)
     finally:
@@ -63,7 +62,7 @@ def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder if it is there, or the link to one."""
+    """Remove a folder, or a link to one, if it exists."""
     if folder.is_symlink():
         folder.unlink()
     else:
@@ -71,22 +70,22 @@ def _remove(folder: Path) -> None:
 
 
 def check_space(folder: Path, needed_bytes: int, what: str) -> None:
-    """Check that the disk of a folder has room, before hours are spent to find out.
+    """Check that the disk of a folder has enough room, before spending hours to find out.
 
     Raises:
-        SpaceError: it has not.
+        SpaceError: it does not.
     """
     free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         raise SpaceError(
             f"{folder}: expected {needed_bytes / 1e9:.1f} GB of free disk for {what}, found "
-            f"{free / 1e9:.1f} GB; free some and run the same command again"
+            f"{free / 1e9:.1f} GB; free some space and run the same command again"
         )
 
 
-def files_below(root: str | os.PathLike[str]) -> Iterator[str]:
+def files_below(root: str | os.PathLike[str], *, follow_links: bool = False) -> Iterator[str]:
     """The paths of all files below a folder, relative to it, unsorted."""
-    for folder, _, names in os.walk(root):
+    for folder, _, names in os.walk(root, followlinks=follow_links):
         inside = os.path.relpath(folder, root)
         yield from (os.path.normpath(f"{inside}/{name}") for name in names)
 
@@ -113,7 +112,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     """Read a JSON file that another step wrote.
 
     Raises:
-        TableError: it is missing or holds no JSON.
+        TableError: it is missing or not JSON.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
@@ -121,13 +120,13 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise TableError(f"{path}: expected a JSON file, found none") from error
     except ValueError as error:
         raise TableError(
-            f"{path}: expected JSON, found otherwise ({error}); remove the file, so that the "
-            "workflow makes it again"
+            f"{path}: expected JSON, found something else ({error}); remove the file, so that "
+            "the workflow makes it again"
         ) from error
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """A file's content, unpacked where its name ends in ``.bz2``."""
+    """A file's content, decompressed if its name ends in ``.bz2``."""
     data = Path(path).read_bytes()
     return bz2.decompress(data) if os.fspath(path).endswith(".bz2") else data
 
@@ -137,7 +136,7 @@ def file_digest(path: str | os.PathLike[str], algorithm: str | Callable[[], Any]
 
     Args:
         path: the file.
-        algorithm: a name that `hashlib` knows, or what makes an empty digest.
+        algorithm: a name that `hashlib` knows, or a function that creates a digest.
     """
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()

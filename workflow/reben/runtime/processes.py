@@ -1,7 +1,7 @@
-"""Processes that end together, however the first of them ends.
+"""Processes that end together, however the first one ends.
 
-Without this a step would go on when Snakemake is killed, and what it has started when the
-step is: for hours, in nobody's name, and writing where the next try writes.
+Otherwise a step would continue when Snakemake is killed, and its child processes when the
+step is: orphaned, for hours, writing to the same paths as the next try.
 """
 
 import os
@@ -23,16 +23,16 @@ def run_program(
     limit_s: float,
     take_line: Callable[[str], object],
 ) -> int:
-    """Run a program to its end and hand on every line that it prints, as it comes.
+    """Run a program to its end and pass on each line that it prints, as it arrives.
 
     Args:
         arguments: the program and its arguments.
-        environment: all that it sees of the environment.
-        limit_s: it is killed after this time, seconds.
-        take_line: is called with every line of its output and errors, without line end.
+        environment: its environment variables.
+        limit_s: time after which it is killed, seconds.
+        take_line: called with every line of its output and errors, without line ending.
 
     Returns:
-        The exit status; negative where a signal ended it.
+        The exit status; negative if a signal ended it.
 
     Raises:
         OSError: it cannot be started.
@@ -68,16 +68,16 @@ def run_program(
             os.killpg(group, signal.SIGKILL)
             process.wait()
     if expired.is_set():
-        raise TimeoutError(f"no end after {limit_s:g} s")
+        raise TimeoutError(f"still running after {limit_s:g} s")
     return status
 
 
 @contextmanager
 def _leash() -> Iterator[int]:
-    """A process group that is killed when this process ends, be it by a kill.
+    """A process group that is killed when this process ends, even if it is killed itself.
 
-    The group's leader waits for its standard input to end. Only this process holds the
-    other end, so the kernel sees to it.
+    The group's leader waits for its standard input to close. Only this process has the other
+    end, so the kernel closes it.
 
     Yields:
         The group's id.
@@ -89,7 +89,7 @@ def _leash() -> Iterator[int]:
 
 
 def end_with(pid: int) -> None:
-    """Have this process ended as by a scheduler (SIGTERM) when process `pid` has ended."""
+    """End this process with SIGTERM, like a scheduler, when process `pid` has ended."""
     born = birth(pid)
 
     def watch() -> None:
@@ -97,14 +97,14 @@ def end_with(pid: int) -> None:
             time.sleep(_WATCH_S)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    if born is not None:  # None also in a container that cannot see it
+    if born is not None:  # also None in a container that cannot see it
         threading.Thread(target=watch, daemon=True).start()
 
 
 def birth(pid: int) -> str | None:
-    """When a process was started; None where it has ended, though nobody may know yet."""
+    """The start time of a process; None if it has ended, even if it is still a zombie."""
     try:
-        # Behind the name, which may hold anything: state, …, start time (proc(5)).
+        # After the name, which may contain anything: state, …, start time (proc(5)).
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None

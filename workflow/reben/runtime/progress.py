@@ -1,4 +1,4 @@
-"""A progress bar for the tools that a person runs; jobs have none."""
+"""A progress bar for interactive tools; jobs have none."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 def progress(items: Sequence[Item], doing: str) -> Iterable[Item]:
-    """The items, with a bar on the terminal if there is one."""
+    """The items, with a progress bar if there is a terminal."""
     if not sys.stderr.isatty():
         return items
     return track(items, doing, console=Console(stderr=True))

@@ -1,1 +1,1 @@
-"""SAFE products: the metadata that the project uses, their manifest, their archives."""
+"""SAFE products: their metadata, manifest and archives."""

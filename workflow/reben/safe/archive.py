@@ -1,6 +1,6 @@
-"""Product archives from outside: unpacked only if every entry is harmless.
+"""Unpack external product archives only if every entry is harmless.
 
-In: a zip with one ``{product}.SAFE`` folder. Out: that folder. All entries are judged
+In: a zip with one ``{product}.SAFE`` folder. Out: that folder. All entries are checked
 before the first is written.
 """
 
@@ -17,11 +17,11 @@ from reben.runtime.files import check_space
 #: A real product has about 150 entries and 1.2 GB.
 _MAX_ENTRIES = 10_000
 _MAX_BYTES = 16 * 2**30
-#: Images are compressed already; a real product packs to about its own size.
+#: Images are already compressed; a zipped product is about as large as the product.
 _MAX_RATIO = 200
 _MAX_NAME_BYTES = 255
 
-#: Folders that sen2cor wants even when empty, and that the CDSE download drops then.
+#: Folders that sen2cor needs even if empty, which CDSE downloads then omit.
 _EMPTY = {".": ("AUX_DATA", "HTML"), "DATASTRIP/*": ("QI_DATA",), "GRANULE/*": ("AUX_DATA",)}
 
 
@@ -30,12 +30,12 @@ def unpack(archive: Path, product: str, folder: Path) -> None:
 
     Args:
         archive: the zip.
-        product: product name without ``.SAFE``; the one top-level folder must have it.
-        folder: where the content of that folder goes; exists and is empty.
+        product: product name without ``.SAFE``; the only top-level folder must have this name.
+        folder: destination for the content of that folder; exists and is empty.
 
     Raises:
-        ProductError: an entry could reach outside the folder, is no plain file, comes
-            twice or is of absurd size; the archive is damaged; or it is another product.
+        ProductError: an entry could reach outside the folder, is not a plain file, occurs
+            twice or is absurdly large; the archive is damaged; or it is another product.
     """
     try:
         with zipfile.ZipFile(archive) as source:
@@ -47,12 +47,12 @@ def unpack(archive: Path, product: str, folder: Path) -> None:
                     target.mkdir(parents=True, exist_ok=True)
                     continue
                 target.parent.mkdir(parents=True, exist_ok=True)
-                # Opened for creation only: an entry never writes through what is there.
+                # Exclusive creation: an entry never overwrites or follows an existing path.
                 with source.open(info) as packed, target.open("xb") as plain:
                     shutil.copyfileobj(packed, plain, 1 << 20)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise ProductError(
-            f"{archive}: expected a whole zip of {product}, found a damaged one ({error}); "
+            f"{archive}: expected a complete zip of {product}, found a damaged one ({error}); "
             "remove it and fetch it again"
         ) from error
 
@@ -69,7 +69,7 @@ def _judge(
         )
 
     unpacked = sum(info.file_size for info in entries)
-    # By the file itself: entries may overlap, and then their packed sizes are no measure.
+    # The size of the file itself: entries may overlap, so their packed sizes prove nothing.
     packed = archive.stat().st_size
     if len(entries) > _MAX_ENTRIES or unpacked > min(
         _MAX_BYTES, max(_MAX_RATIO * packed, 64 * 2**20)
@@ -82,7 +82,7 @@ def _judge(
     seen: dict[str, bool] = {}
     targets = []
     for info in entries:
-        # zipfile cuts names at NUL and turns separators; judge what the file says.
+        # zipfile cuts names at NUL and converts separators; check the name in the file.
         name = info.orig_filename
         path = PurePosixPath(name)
         if "\\" in name or any(ord(c) < 32 for c in name) or ":" in name:
@@ -95,10 +95,10 @@ def _judge(
             raise refuse(name[:80], "has a name that is too long")
         mode = info.external_attr >> 16
         if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise refuse(name, "is a link or device, no plain file")
+            raise refuse(name, "is a link or device, not a plain file")
         if info.flag_bits & 0x1:
             raise refuse(name, "is encrypted")
-        # Case is folded: on some file systems both names are the same file.
+        # Case-folded: on some file systems both names are the same file.
         key = str(path).casefold()
         if key in seen:
             raise refuse(name, "comes twice")
@@ -107,12 +107,12 @@ def _judge(
     for key in seen:
         for parent in PurePosixPath(key).parents:
             if seen.get(str(parent)) is False:
-                raise refuse(key, f"lies below {str(parent)!r}, which is a file")
+                raise refuse(key, f"is below {str(parent)!r}, which is a file")
     return targets
 
 
 def restore_empty_folders(folder: Path) -> None:
-    """Make the folders again that a product has even when they hold nothing."""
+    """Create the folders that a product has even if they are empty."""
     for pattern, names in _EMPTY.items():
         for parent in [folder] if pattern == "." else sorted(folder.glob(pattern)):
             if parent.is_dir():

@@ -1,9 +1,9 @@
-"""Reading a JPEG 2000 image from top to bottom, every internal tile decoded once.
+"""Read a JPEG 2000 image from top to bottom, decoding every internal tile once.
 
 A Sentinel-2 image is cut into internal tiles of 1024 px (10 m bands; other sizes in
-other bands). Rows are asked for in strips that end between tile borders; what was
-decoded beyond a strip is kept for the next one. So a whole product streams through
-a few hundred megabytes.
+other bands). Rows are requested in strips that end between tile borders; rows decoded
+beyond a strip are kept for the next one. A complete product thus streams through a few
+hundred megabytes.
 """
 
 import os
@@ -19,7 +19,7 @@ from reben.runtime.errors import RasterError
 from reben.safe.jpeg2000_driver import require_jpeg2000
 from reben.storage.image_check import ImageForm
 
-#: GDAL settings for streaming: no cache of decoded tiles, no look at the folder's other files.
+#: GDAL settings for streaming: no cache of decoded tiles, no listing of the folder.
 GDAL_ENV = {
     "GDAL_CACHEMAX": 64,
     "GDAL_NUM_THREADS": 1,
@@ -28,16 +28,16 @@ GDAL_ENV = {
 
 
 class StripReader:
-    """The rows of one image, in order. One thread at a time may use it.
+    """The rows of one image, in order. Not thread-safe.
 
     Args:
         path: the image.
-        grid: where the tile must lie.
-        resolution_m: pixel size that the image must have.
-        dtype: type that its pixels must have.
+        grid: expected grid of the tile.
+        resolution_m: expected pixel size.
+        dtype: expected type of the pixels.
 
     Raises:
-        RasterError: the image cannot be opened or is not the one expected.
+        RasterError: the image cannot be opened or is not as expected.
         ToolError: GDAL has no driver for JPEG 2000.
     """
 
@@ -48,7 +48,7 @@ class StripReader:
         try:
             self._dataset = rasterio.open(path)
         except RasterioError as error:
-            require_jpeg2000()  # without a driver every image looks broken
+            require_jpeg2000()  # without a driver, every image looks damaged
             raise RasterError(
                 f"{path}: expected a JPEG 2000 image, but it cannot be opened ({error}); "
                 "fetch or process the product again"
@@ -56,7 +56,7 @@ class StripReader:
         form = ImageForm(grid.tile_px(resolution_m), grid.epsg, resolution_m, dtype)
         if flaw := form.flaw(self._dataset, (grid.x_min, grid.y_max)):
             raise RasterError(
-                f"{path}: {flaw}; the granule's metadata says otherwise, so the product mixes "
+                f"{path}: {flaw}; the granule's metadata disagrees, so the product mixes "
                 "images of different products"
             )
         self.block_px: int = self._dataset.block_shapes[0][0]
@@ -85,7 +85,7 @@ class StripReader:
                 ) from error
             self._decoded = stop
         decoded = np.concatenate(parts) if len(parts[0]) else parts[-1]
-        # A copy, so that the strip does not keep the rest of its array alive, nor the reverse.
+        # A copy, so that neither the strip nor the rest keeps the other's array alive.
         self._rest = decoded[rows:].copy()
         return decoded[:rows]
 

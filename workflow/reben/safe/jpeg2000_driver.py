@@ -1,10 +1,10 @@
-"""The part of GDAL that reads JPEG 2000, the form of Sentinel-2 images.
+"""The GDAL driver for JPEG 2000, the format of Sentinel-2 images.
 
-In: nothing but the GDAL that rasterio brought. Out: an error that says what to install where
-that GDAL has no such driver; and the driver loaded, for whoever asks about its libraries.
+In: the GDAL that rasterio uses. Out: an error that says what to install if that GDAL has no
+such driver; and the driver loaded, so that its libraries can be listed.
 
 The wheels of rasterio have the driver built in. conda-forge's GDAL has it as a plugin, in a
-package of its own, and loads it when the first image is opened.
+separate package, and loads it when the first image is opened.
 """
 
 import numpy as np
@@ -18,18 +18,18 @@ from reben.runtime.errors import ToolError
 #: The driver that conda-forge and the wheels ship.
 OPENJPEG_DRIVER = "JP2OpenJPEG"
 CONDA_PACKAGE = "libgdal-jp2openjpeg"
-#: How the names of all drivers for it begin: JP2OpenJPEG, JP2KAK, JP2ECW, JP2MrSID.
+#: Prefix of all JPEG 2000 drivers: JP2OpenJPEG, JP2KAK, JP2ECW, JP2MrSID.
 _PREFIX = "JP2"
 
 
 def drivers() -> list[str]:
-    """The drivers of this GDAL; a plugin counts if its file is there, loaded or not."""
+    """The drivers of this GDAL; a plugin counts if its file exists, loaded or not."""
     with rasterio.Env() as env:
         return sorted(env.drivers())
 
 
 def require_jpeg2000() -> None:
-    """Check that images of Sentinel-2 can be opened at all, before any work is done.
+    """Check that Sentinel-2 images can be opened at all, before any work is done.
 
     Raises:
         ToolError: GDAL has no driver for them.
@@ -37,22 +37,22 @@ def require_jpeg2000() -> None:
     if not any(name.startswith(_PREFIX) for name in drivers()):
         gdal = rasterio.__gdal_version__
         raise ToolError(
-            f"GDAL {gdal}: expected a driver for JPEG 2000, the form of Sentinel-2 images, found "
-            f"none. With conda, install the package {CONDA_PACKAGE}={gdal} beside rasterio, as "
+            f"GDAL {gdal}: expected a driver for JPEG 2000, the format of Sentinel-2 images, found "
+            f"none. With conda, install the package {CONDA_PACKAGE}={gdal} with rasterio, as "
             "the files in envs/ do; with pip, rasterio's wheels from PyPI have the driver. "
-            "GDAL_SKIP and GDAL_DRIVER_PATH, where they are set, can hide it"
+            "GDAL_SKIP and GDAL_DRIVER_PATH can hide it if they are set"
         )
 
 
 def load_openjpeg() -> bool:
-    """Have GDAL load its OpenJPEG driver, by writing an image of one pixel to memory.
+    """Make GDAL load its OpenJPEG driver by writing a one-pixel image to memory.
 
     Returns:
         Whether there is such a driver and it works.
     """
     if OPENJPEG_DRIVER not in drivers():
         return False
-    place = from_origin(0, 1, 1, 1)  # rasterio warns of an image without one
+    place = from_origin(0, 1, 1, 1)  # rasterio warns about images without one
     try:
         with (
             MemoryFile(ext=".jp2") as file,

@@ -1,4 +1,4 @@
-"""Whether a product folder is whole, by its own ``manifest.safe``.
+"""Check that a product folder is complete according to its ``manifest.safe``.
 
 Source: Sentinel-2 Products Specification Document, section 3.3 (manifest); MD5 sums up
 to baseline 04.00, SHA3-256 since.
@@ -14,26 +14,26 @@ from reben.runtime.errors import ProductError
 from reben.safe.xml_file import Metadata
 
 _ALGORITHMS = {"MD5": "md5", "SHA-256": "sha256", "SHA3-256": "sha3_256"}
-#: For people with a browser; CDSE drops it from downloads, and nothing reads it.
+#: For viewing in a browser; CDSE omits it from downloads, and nothing reads it.
 _DISPENSABLE = "HTML"
 _MAX_NAMED = 3
 
 
 def check_whole(folder: Path, product: str) -> int:
-    """Check every file that the manifest lists: there, of its size and checksum.
+    """Check that every file in the manifest exists, with its size and checksum.
 
-    Files that the manifest does not list (previews that CDSE adds) are let be.
+    Files that the manifest does not list (previews that CDSE adds) are ignored.
 
     Args:
         folder: the ``.SAFE`` folder.
-        product: the name that it should have, without ``.SAFE``.
+        product: its expected name, without ``.SAFE``.
 
     Returns:
         The number of files checked.
 
     Raises:
-        ProductError: a file is missing or differs, the manifest lists no complete set
-            of bands, the XML is hostile, or the product is another one.
+        ProductError: a file is missing or differs, the manifest does not list all bands,
+            the XML is malicious, or it is another product.
     """
     manifest = folder / "manifest.safe"
     problems, checked = [], 0
@@ -52,7 +52,7 @@ def check_whole(folder: Path, product: str) -> int:
     if problems:
         more = f" and {len(problems) - _MAX_NAMED} more" if len(problems) > _MAX_NAMED else ""
         raise ProductError(
-            f"{folder}: the product {product} is not whole: "
+            f"{folder}: the product {product} is incomplete: "
             f"{'; '.join(problems[:_MAX_NAMED])}{more}. Fetch it again"
         )
     _check_contents(folder, product, listed)
@@ -60,7 +60,7 @@ def check_whole(folder: Path, product: str) -> int:
 
 
 def _check_contents(folder: Path, product: str, listed: set[PurePosixPath]) -> None:
-    """Raise unless metadata and all bands are among the files, and the name is right."""
+    """Raise unless metadata and all bands are among the files and the name is correct."""
     level = ProductName.parse(product).level
     metadata = PurePosixPath(f"MTD_MSI{level}.xml")
     bands = {
@@ -88,7 +88,7 @@ def _check_contents(folder: Path, product: str, listed: set[PurePosixPath]) -> N
 
 
 def _describe(stream: Element, manifest: Path) -> tuple[PurePosixPath, int, str]:
-    """Path, size and ``algorithm:hexdigest`` of one listed file."""
+    """Path, size and ``algorithm:hexdigest`` of a listed file."""
     children = {child.tag.rpartition("}")[2]: child for child in stream}
     try:
         location, checksum = children["fileLocation"], children["checksum"]

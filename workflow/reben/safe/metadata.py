@@ -1,7 +1,7 @@
-"""Sentinel-2 L2A products on disk: what their XML says and where their images are.
+"""Sentinel-2 L2A products on disk: their XML metadata and the paths of their images.
 
-In: a ``.SAFE`` folder as sen2cor or ESA's ground segment makes it, baselines 02.05 to
-05.x. Out: quality indicators, grid, offsets and one native image per band.
+In: a ``.SAFE`` folder from sen2cor or ESA's ground segment, baselines 02.05 to 05.x.
+Out: quality indicators, grid, offsets and one native image per band.
 Source: Sentinel-2 Products Specification Document, sections 3.5 and 4.
 """
 
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Self
 from xml.etree.ElementTree import Element
 
-from reben.domain.bands import BAND_IDS, RESOLUTION_M
-from reben.domain.grid import PATCH_SIDE_M, TileGrid, TileSquare
+from reben.domain.bands import BAND_IDS, PATCH_SIDE_M, RESOLUTION_M
+from reben.domain.grid import TileGrid, TileSquare
 from reben.domain.names import ProductName
 from reben.runtime.errors import ConfigError, ProductError
 from reben.safe.xml_file import Metadata
@@ -27,7 +27,7 @@ class L2AProduct:
 
     Attributes:
         path: the ``.SAFE`` folder.
-        granule: its one folder below ``GRANULE``.
+        granule: its only folder below ``GRANULE``.
     """
 
     path: Path
@@ -38,14 +38,14 @@ class L2AProduct:
         """Find the granule of a product folder.
 
         Raises:
-            ProductError: `path` is no folder, or does not hold exactly one granule.
+            ProductError: `path` is not a folder or does not contain exactly one granule.
         """
         path = Path(path)
         granules = sorted(p for p in path.glob("GRANULE/*") if p.is_dir())
         if len(granules) != 1:
             raise ProductError(
                 f"{path}: expected a product folder with one granule, found {len(granules)}; "
-                "give the .SAFE folder itself"
+                "pass the .SAFE folder itself"
             )
         return cls(path, granules[0])
 
@@ -61,10 +61,10 @@ class L2AProduct:
 
     @property
     def name(self) -> str:
-        """The product's name as its metadata has it, without ``.SAFE``.
+        """The product's name according to its metadata, without ``.SAFE``.
 
         Raises:
-            ProductError: the node is absent or holds no L2A product name.
+            ProductError: the node is missing or is not an L2A product name.
         """
         name = self.product_metadata.text("PRODUCT_URI", "PRODUCT_URI_2A").removesuffix(".SAFE")
         if ProductName.parse(name).level != "L2A":
@@ -72,13 +72,13 @@ class L2AProduct:
         return name
 
     def indicators(self) -> dict[str, str]:
-        """Quality indicators by name, as ``{"GENERAL_QUALITY": "PASSED"}``.
+        """Quality indicators by name, such as ``{"GENERAL_QUALITY": "PASSED"}``.
 
         Both spellings are read: ``<quality_check checkType="X">`` and, in products of
         baseline 02.05 and older, ``<X_FLAG>``.
 
         Raises:
-            ProductError: the product carries no indicators at all.
+            ProductError: the product has no indicators at all.
         """
         found = {}
         for inspections in self.product_metadata.find(_INSPECTIONS):
@@ -102,7 +102,7 @@ class L2AProduct:
         """The place of the tile, from ``Tile_Geocoding`` of the granule.
 
         Raises:
-            ProductError: a node is absent, or the tile is no square in a UTM zone.
+            ProductError: a node is missing, or the tile is not a square in a UTM zone.
         """
         metadata = self.granule_metadata
         crs = metadata.text("HORIZONTAL_CS_CODE")
@@ -120,17 +120,17 @@ class L2AProduct:
         }
         if len(sides) != 1 or len(corners) != 1:
             raise ProductError(
-                f"{metadata.path}: expected one square at one place in all resolutions, found "
+                f"{metadata.path}: expected the same square in all resolutions, found "
                 f"sides {sorted(sides)} m and corners {sorted(corners)}"
             )
         (tile_side_m,), ((x_min, y_max),) = sides, corners
         return TileSquare(int(code), x_min, y_max, tile_side_m)
 
     def grid(self, patch_side_m: int = PATCH_SIDE_M) -> TileGrid:
-        """The patches of the tile, of this side in metres.
+        """The patches of the tile, with this side in metres.
 
         Raises:
-            ProductError: as `square`.
+            ProductError: see `square`.
             ConfigError: no patch of this side fits the tile.
         """
         try:
@@ -139,27 +139,27 @@ class L2AProduct:
             raise ConfigError(f"{self.path}: {error}") from error
 
     def footprint(self) -> list[tuple[float, float]]:
-        """The ring of sensed ground as (longitude, latitude) in degrees.
+        """The ring of the sensed ground as (longitude, latitude), degrees.
 
         Raises:
-            ProductError: the node is absent or holds no list of coordinates.
+            ProductError: the node is missing or is not a list of coordinates.
         """
         text = self.product_metadata.text("EXT_POS_LIST")
         try:
             values = [float(word) for word in text.split()]
         except ValueError as error:
             raise ProductError(
-                f"{self.product_metadata.path}: <EXT_POS_LIST> is no list of numbers"
+                f"{self.product_metadata.path}: <EXT_POS_LIST> is not a list of numbers"
             ) from error
-        # Some products write a height of 0 behind each pair, but for the last at times.
+        # Some products write a height of 0 after each pair, sometimes except the last.
         step = 2 if len(values) < 3 or any(values[2::3]) else 3
         return list(zip(values[1::step], values[0::step], strict=True))
 
     def offsets(self) -> dict[str, int]:
-        """``BOA_ADD_OFFSET`` by band, zero where the product carries none (before 04.00).
+        """``BOA_ADD_OFFSET`` by band, zero if the product has none (before 04.00).
 
         Raises:
-            ProductError: a value or its band is not a known number.
+            ProductError: a value or its band is not a valid number.
         """
         offsets = dict.fromkeys(RESOLUTION_M, 0)
         for element in self.product_metadata.find("BOA_ADD_OFFSET"):
@@ -176,7 +176,7 @@ class L2AProduct:
         return offsets
 
     def image(self, name: str, resolution_m: int) -> Path | None:
-        """The image of a band or layer at a resolution, or None where there is none.
+        """The image of a band or layer at a resolution, or None if there is none.
 
         Raises:
             ProductError: there are several.
@@ -220,7 +220,7 @@ def _child(element: Element, tag: str, metadata: Metadata) -> int:
                 return int(float(child.text or ""))
             except ValueError as error:
                 raise ProductError(
-                    f"{metadata.path}: <{tag}> is {child.text!r}, no number"
+                    f"{metadata.path}: <{tag}> is {child.text!r}, not a number"
                 ) from error
     raise ProductError(
         f"{metadata.path}: expected a node <{tag}> below "

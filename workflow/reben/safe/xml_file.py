@@ -1,4 +1,4 @@
-"""XML of products, which comes from outside: bounded, without entities, no node silently absent."""
+"""Product XML, which is untrusted: limited size, no entities, no silently missing nodes."""
 
 import os
 from pathlib import Path
@@ -9,12 +9,12 @@ from defusedxml import ElementTree as SafeElementTree
 
 from reben.runtime.errors import ProductError
 
-#: Real ones have some 500 kB; parsed, XML takes many times its size.
+#: Real files have about 500 kB; parsed XML takes many times its size.
 _MAX_BYTES = 16 * 2**20
 
 
 class Metadata:
-    """One XML file of a product, looked up by local tag name (namespaces vary by baseline)."""
+    """An XML file of a product, queried by local tag name (namespaces vary by baseline)."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
@@ -33,18 +33,18 @@ class Metadata:
                 f"{path}: refused: it defines XML entities, which products never do ({error!r})"
             ) from error
         except (SafeElementTree.ParseError, ValueError, LookupError) as error:
-            # Also an encoding that the parser does not know.
-            raise ProductError(f"{path}: is no XML ({error}); fetch the product again") from error
+            # Also for an encoding that the parser does not know.
+            raise ProductError(f"{path}: is not XML ({error}); fetch the product again") from error
 
     def find(self, *tags: str) -> list[Element]:
-        """All elements of these local names, in document order."""
+        """All elements with these local names, in document order."""
         return [e for e in self.root.iter() if e.tag.rpartition("}")[2] in tags]
 
     def text(self, *tags: str) -> str:
-        """The text of the first element that has one of the names.
+        """The text of the first element with one of the names.
 
         Raises:
-            ProductError: there is no such element, or it is empty.
+            ProductError: the element is missing or empty.
         """
         for tag in tags:
             for element in self.find(tag):
@@ -56,10 +56,10 @@ class Metadata:
         )
 
     def number(self, *tags: str) -> float:
-        """The text of such an element as a number.
+        """The text of the element as a number.
 
         Raises:
-            ProductError: it is absent or no number.
+            ProductError: it is missing or not a number.
         """
         text = self.text(*tags)
         try:

@@ -1,1 +1,1 @@
-"""How patches are stored: GeoTIFFs in folders and tars, safetensors in LMDBs."""
+"""Storage of patches: GeoTIFFs in folders and tars, safetensors in LMDBs."""

@@ -1,12 +1,12 @@
-"""The pixels of a patch's GeoTIFF, without GDAL where the file is as plain as ours.
+"""Read the pixels of a patch's GeoTIFF, without GDAL if the file is as simple as ours.
 
 In: files of one layer. Out: their pixels, little-endian, rows from the top, in a buffer.
 
-The files of patches hold a short header and then all pixels. Among those of one layer
-and zone the header differs in the tie point alone, so a header that was parsed once is
-recognised by comparison, and one `readv` puts the pixels in their place. A file that is
-anything else (compressed, tiled, big-endian, several bands, an unknown tag, trailing
-bytes) goes through GDAL. Source of the layout: TIFF 6.0, sections 3 and 8.
+Patch files consist of a short header and then all pixels. For one layer and zone, headers
+differ only in the tie point, so a header that was parsed once is recognised by comparison,
+and one `readv` puts the pixels in place. Any other file (compressed, tiled, big-endian,
+several bands, an unknown tag, trailing bytes) is read with GDAL. Source of the layout:
+TIFF 6.0, sections 3 and 8.
 """
 
 import zlib
@@ -24,11 +24,11 @@ from reben.storage.patch_files import PatchReader
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _STRIP_OFFSETS = 256, 257, 258, 259, 273
 _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _SAMPLE_FORMAT = 277, 278, 279, 339
 _TIE_POINT, _TIE_POINT_BYTES = 33922, 48
-#: Tags that `_parse` reads beside those with one expected value.
+#: Tags that `_parse` reads in addition to those with one expected value.
 _PLACES = {_COMPRESSION, _STRIP_OFFSETS, _ROWS_PER_STRIP, _STRIP_BYTES, _TIE_POINT}
-#: No predictor, zero is black, samples of a pixel side by side.
+#: No predictor, zero is black, samples of a pixel stored together.
 _ONE_OR_ABSENT = (317, 262, 284)
-#: Tags about the place alone: pixel scale, GeoTIFF keys, GDAL's metadata and nodata.
+#: Tags that do not affect pixels: pixel scale, GeoTIFF keys, GDAL's metadata and nodata.
 _HARMLESS = {33550, 34735, 34736, 34737, 42112, 42113}
 _SAMPLE_FORMATS = {"u": 1, "i": 2, "f": 3}
 _UNCOMPRESSED, _DEFLATE = 1, 8
@@ -36,11 +36,11 @@ _UNCOMPRESSED, _DEFLATE = 1, 8
 
 @dataclass(frozen=True)
 class _Plain:
-    """A classic little-endian TIFF of one band whose pixels lie in one piece.
+    """A classic little-endian TIFF of one band whose pixels are contiguous.
 
     Attributes:
         pixels_at: offset of the first pixel, where the header ends.
-        deflate: the piece is one deflated strip.
+        deflate: whether the pixels are one deflated strip.
         tie_point_at: offset of the tie point, 48 bytes.
     """
 
@@ -50,11 +50,11 @@ class _Plain:
 
 
 class LayerReader:
-    """Reads files of one layer; safe to use from threads.
+    """Reads files of one layer; thread-safe.
 
     Attributes:
-        size_px: width and height that they must have.
-        dtype: pixel type that they must have.
+        size_px: expected width and height.
+        dtype: expected pixel type.
         nbytes: bytes of pixels in one file.
     """
 
@@ -62,13 +62,13 @@ class LayerReader:
         self.size_px = size_px
         self.dtype = np.dtype(dtype).newbyteorder("<")
         self.nbytes = size_px * size_px * self.dtype.itemsize
-        self._known: list[tuple[bytes, int]] = []  # headers and where their tie point is
+        self._known: list[tuple[bytes, int]] = []  # headers and the offsets of their tie points
 
     def read(self, store: PatchReader, folder: str, layer: str, out: memoryview) -> None:
         """Put the pixels of one file into `out` (nbytes).
 
         Raises:
-            RasterError: the file is missing, short, no image, or of another size or type.
+            RasterError: the file is missing, short, not an image, or has the wrong size or type.
         """
         for i, (header, at) in enumerate(self._known):
             head, tail = bytearray(len(header)), bytearray(1)
@@ -89,12 +89,12 @@ class LayerReader:
             self._remember(data[: plain.pixels_at], plain.tie_point_at)
 
     def _remember(self, header: bytes, tie_point_at: int) -> None:
-        """Try this header first from now on; forget the fourth last of other zones and makers."""
+        """Try this header first from now on; drop the fourth last of other zones and writers."""
         others = [known for known in self._known if known[0] != header]
         self._known = [(header, tie_point_at), *others[:3]]
 
     def _parse(self, data: bytes) -> _Plain | None:
-        """Where the pixels are, or None unless the file is known to be plain."""
+        """Offset of the pixels, or None unless the file is known to be simple."""
         try:
             tags, tags_end = read_tags(data)
             offsets, counts = tags[_STRIP_OFFSETS].values, tags[_STRIP_BYTES].values
@@ -149,7 +149,7 @@ class LayerReader:
     def _decode(self, data: bytes, path: str) -> bytes:
         """Let GDAL read a file of any kind."""
         try:
-            if not data:  # which rasterio takes for a file that is to be written
+            if not data:  # rasterio would open it for writing
                 raise RasterioError("it is empty")
             with MemoryFile(data) as memory, memory.open(driver="GTiff") as dataset:
                 found = (dataset.count, dataset.height, dataset.width, dataset.dtypes[0])

@@ -1,4 +1,4 @@
-"""The first directory of a GeoTIFF that is laid out as plainly as GDAL writes it.
+"""The first directory of a GeoTIFF in the simple layout that GDAL writes.
 
 Source: TIFF 6.0, section 2.
 """
@@ -31,7 +31,7 @@ def read_tags(data: bytes) -> tuple[dict[int, Tag], int]:
 
     Raises:
         ValueError: it is no classic little-endian TIFF of one directory, is cut off, has a
-            tag twice or of another kind than GDAL writes, or parts of it overlap.
+            tag twice or of another type than GDAL writes, or parts of it overlap.
     """
     try:
         if data[:4] != b"II*\0":
@@ -46,16 +46,16 @@ def read_tags(data: bytes) -> tuple[dict[int, Tag], int]:
     spans = [(0, 8), (directory, directory + 2 + 12 * count + 4)]
     tags = {}
     for entry in range(directory + 2, directory + 2 + 12 * count, 12):
-        tag, kind, n, where = struct.unpack_from("<HHII", data, entry)
-        if tag in tags or kind not in _ITEM_BYTES:
-            raise ValueError(f"tag {tag} twice or of kind {kind}")
-        nbytes = n * _ITEM_BYTES[kind]
+        tag, type_, n, where = struct.unpack_from("<HHII", data, entry)
+        if tag in tags or type_ not in _ITEM_BYTES:
+            raise ValueError(f"tag {tag} twice or of type {type_}")
+        nbytes = n * _ITEM_BYTES[type_]
         at = where if nbytes > 4 else entry + 8
         if at + nbytes > len(data):
             raise ValueError("cut off")
         if nbytes > 4:
             spans.append((at, at + nbytes))
-        values = struct.unpack_from(f"<{n}{_CODES[kind]}", data, at) if kind in _CODES else ()
+        values = struct.unpack_from(f"<{n}{_CODES[type_]}", data, at) if type_ in _CODES else ()
         tags[tag] = Tag(at, values, nbytes)
     spans.sort()
     if any(end > start for (_, end), (start, _) in pairwise(spans)):

@@ -1,8 +1,8 @@
-"""GeoTIFFs of patches, written from a header that GDAL made once.
+"""Write GeoTIFFs of patches from a header that GDAL made once.
 
-Among the files of one band in one UTM zone only the tie point and the pixels differ.
-So GDAL writes one such file into memory, and every patch gets its header with another
-tie point: the same bytes as from rasterio, at the cost of writing a plain file.
+Files of one band in one UTM zone differ only in the tie point and the pixels. So GDAL
+writes one such file to memory, and every patch gets its header with a new tie point: the
+same bytes as from rasterio, at the cost of writing a plain file.
 Source of the layout: TIFF 6.0, section 2; GeoTIFF 1.1, annex B (tag 33922).
 """
 
@@ -26,7 +26,7 @@ _STRIP_BYTE_COUNTS = 279
 
 @dataclass(frozen=True)
 class Profile:
-    """What the files of one band in one zone have in common.
+    """Properties shared by the files of one band in one zone.
 
     Attributes:
         epsg: UTM zone.
@@ -34,7 +34,7 @@ class Profile:
         resolution_m: pixel size.
         dtype: numpy name, little-endian on disk.
         nodata: declared nodata value, or None.
-        deflate: compress with deflate, one strip; otherwise not at all.
+        deflate: compress with deflate, one strip; otherwise uncompressed.
     """
 
     epsg: int
@@ -47,7 +47,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class Template:
-    """A GeoTIFF header, cut where it differs between patches.
+    """A GeoTIFF header, with the offsets where it differs between patches.
 
     Attributes:
         header: everything before the pixels.
@@ -66,7 +66,7 @@ class Template:
         return self.header[:start] + place + self.header[start + len(place) :]
 
     def deflated(self, x_min: float, y_max: float, pixels: NDArray[np.generic]) -> bytes:
-        """A whole file with `pixels` (size_px, size_px) compressed into its one strip."""
+        """A complete file with `pixels` (size_px, size_px) compressed into one strip."""
         strip = zlib.compress(pixels.tobytes(), 6)
         header = bytearray(self.at(x_min, y_max))
         struct.pack_into("<I", header, self.byte_count_at, len(strip))
@@ -74,7 +74,7 @@ class Template:
 
 
 def gdal_options(profile: Profile) -> dict[str, object]:
-    """The arguments with which `rasterio.open` writes such a file."""
+    """The arguments of `rasterio.open` to write such a file."""
     options: dict[str, object] = {
         "driver": "GTiff",
         "width": profile.size_px,
@@ -91,13 +91,13 @@ def gdal_options(profile: Profile) -> dict[str, object]:
 
 @cache
 def template(profile: Profile) -> Template:
-    """Let GDAL write one file of this profile and keep its header.
+    """Make GDAL write one file with this profile and return its header.
 
     Raises:
-        RasterError: this GDAL lays the file out in a way that cannot be a template.
+        RasterError: this GDAL writes a layout that cannot be used as a template.
     """
     origin = (500_000.0, 5_000_000.0)
-    # Incompressible pixels: a compressed strip then needs a 4-byte count here too.
+    # Incompressible pixels, so that a compressed strip needs a 4-byte count here too.
     shape = (profile.size_px, profile.size_px)
     pixels = np.random.default_rng(0).integers(1, 255, shape).astype(profile.dtype)
     with MemoryFile() as memory:

@@ -1,9 +1,9 @@
-"""What an image of one band must be: its size, type, CRS and place.
+"""Check the size, type, CRS and place of single-band images.
 
-GDAL takes more than a millisecond to open a file. Among the GeoTIFFs of one maker, layer
-and zone the header differs in the tie point alone, so one that GDAL found right vouches for
-those that begin alike, and of these the tie point is read here. Whether the pixels are whole
-is not looked at, by either. Source: TIFF 6.0, section 2; GeoTIFF 1.1, annex B (tag 33922).
+GDAL takes more than a millisecond to open a file. GeoTIFFs of one writer, layer and zone
+have headers that differ only in the tie point. So once GDAL has accepted one, files with the
+same header need only their tie point read. Neither way checks whether pixels are complete.
+Source: TIFF 6.0, section 2; GeoTIFF 1.1, annex B (tag 33922).
 """
 
 import struct
@@ -23,7 +23,7 @@ _HEAD_BYTES = 1024
 
 @dataclass(frozen=True)
 class ImageForm:
-    """What the images of one layer and zone have in common.
+    """Properties shared by the images of one layer and zone.
 
     Attributes:
         size_px: width and height.
@@ -38,11 +38,11 @@ class ImageForm:
     dtype: str
 
     def flaw(self, dataset: rasterio.io.DatasetReader, corner: tuple[float, float]) -> str | None:
-        """What is not as it should be, as ``EPSG code: expected 32633, found 32632``.
+        """The differences, such as ``EPSG code: expected 32633, found 32632``.
 
         Args:
             dataset: an open image.
-            corner: easting and northing that its upper left corner must have.
+            corner: expected easting and northing of its upper left corner.
         """
         place = dataset.transform
         pixel = (self.resolution_m, self.resolution_m)
@@ -64,14 +64,14 @@ class ImageForm:
 
 @dataclass(frozen=True)
 class _Alike:
-    """Files that are known to be right but for their tie point, 16 bytes from `at` on."""
+    """Files known to be correct except for their tie point, 16 bytes from `at`."""
 
     before: bytes
     at: int
     after: bytes
 
     def place_of(self, head: bytes) -> tuple[float, float] | None:
-        """Where a file with this beginning lies, or None if it is not one of them."""
+        """The place of a file with this header, or None if it is not one of them."""
         if not (head.startswith(self.before) and head.startswith(self.after, self.at + 16)):
             return None
         x_min, y_max = struct.unpack_from("<2d", head, self.at)
@@ -79,7 +79,7 @@ class _Alike:
 
 
 class FormChecker:
-    """Checks GeoTIFFs of one form; safe to use from threads."""
+    """Checks GeoTIFFs of one form; thread-safe."""
 
     def __init__(self, form: ImageForm) -> None:
         self.form = form
@@ -89,7 +89,7 @@ class FormChecker:
         """Check one file.
 
         Raises:
-            RasterError: it is missing, unreadable, or not of this form and place.
+            RasterError: it is missing, unreadable, or does not have this form and place.
         """
         try:
             with path.open("rb", buffering=0) as file:
@@ -106,7 +106,7 @@ class FormChecker:
 
 
 def _alike(head: bytes) -> _Alike | None:
-    """What files like this one have in common; None if its header is not plain."""
+    """The shared part of files like this one; None if its header is not simple."""
     try:
         tags, end = read_tags(head)
         at = tags[_TIE_POINT].at + 24  # behind the raster's i, j, k

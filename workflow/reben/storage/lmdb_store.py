@@ -1,4 +1,4 @@
-"""The LMDBs: the one place that opens them, for writing and for reading.
+"""LMDBs: the only module that opens them, for writing and for reading.
 
 A store is a folder with one file, ``data.mdb``. Keys are names in UTF-8; values are
 safetensors. Readers need neither a lock file nor write access.
@@ -19,18 +19,18 @@ from reben.runtime.files import atomic_directory
 
 AnyPath = str | os.PathLike[str]
 #: Bytes of values in one write transaction, about 200 patches. LMDB keeps the pages of a
-#: transaction in memory until it is committed; larger ones were slower, since that memory
-#: is then fetched from the system anew each time.
+#: transaction in memory until it is committed; larger ones were slower, since the memory is
+#: then requested from the system again each time.
 TRANSACTION_BYTES = 32 << 20
 _MIN_MAP_BYTES = 1 << 20
 _PAGES_BESIDE_VALUE = 2 * 4096
 
 
 class LmdbWriter:
-    """Appends entries in the order of their keys.
+    """Appends entries in key order.
 
-    The map grows with the data, always one transaction ahead: a map of a fixed, huge size
-    fails on machines without overcommit.
+    The map grows with the data, always one transaction ahead: a huge fixed map fails on
+    machines without overcommit.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class LmdbWriter:
         """Append one entry; `value` may be reused afterwards.
 
         Raises:
-            StoreError: `key` does not sort behind the one before it.
+            StoreError: `key` does not sort after the previous one.
         """
         # The value's last page is not full, and its key takes part of another page.
         nbytes = len(value) + _PAGES_BESIDE_VALUE
@@ -54,7 +54,7 @@ class LmdbWriter:
             self._txn = self._begin(nbytes)
         if not self._txn.put(key.encode(), value, append=True):
             raise StoreError(
-                f"{self._path}: expected keys in sorted order and each once, "
+                f"{self._path}: expected unique keys in sorted order, "
                 f"found {key!r} after {self._last!r}"
             )
         self._room -= nbytes
@@ -62,7 +62,7 @@ class LmdbWriter:
         self.entries += 1
 
     def finish(self) -> None:
-        """Bring everything to the disk.
+        """Write everything to disk.
 
         Raises:
             OSError: the disk is full.
@@ -82,8 +82,8 @@ class LmdbWriter:
         try:
             txn.commit()
         except lmdb.Error:
-            # LMDB calls a full disk or a used-up quota an input/output error; ask the
-            # system itself for so much space, and it says what is wrong.
+            # LMDB reports a full disk or exceeded quota as an input/output error; request
+            # the space from the system, which reports the cause.
             with (self._folder / "probe").open("wb") as probe:
                 try:
                     os.posix_fallocate(probe.fileno(), 0, self._limit)
@@ -105,7 +105,7 @@ class LmdbWriter:
 
 @contextmanager
 def write_lmdb(path: AnyPath, transaction_bytes: int = TRANSACTION_BYTES) -> Iterator[LmdbWriter]:
-    """Yield a writer; when the block ends well, its store is whole, on disk and at `path`.
+    """Yield a writer; if the block succeeds, its store is complete, on disk and at `path`.
 
     Raises:
         StoreError: keys came out of order.
@@ -113,8 +113,8 @@ def write_lmdb(path: AnyPath, transaction_bytes: int = TRANSACTION_BYTES) -> Ite
     """
     with (
         atomic_directory(path) as folder,
-        # One writer and no readers, in a folder that nobody knows: no lock, and one sync
-        # at the end. Not writemap: it is no faster, and there a full disk is a SIGBUS.
+        # One writer and no readers, in a private folder: no lock, and one sync at the
+        # end. Not writemap: it is not faster, and a full disk would be a SIGBUS.
         lmdb.open(
             os.fspath(folder), map_size=_MIN_MAP_BYTES, lock=False, sync=False, metasync=False
         ) as env,
@@ -141,13 +141,13 @@ def read_lmdb(path: AnyPath) -> Iterator[lmdb.Transaction]:
             raise StoreError(f"{path}: damaged LMDB ({error}); make it again") from error
 
 
-#: By device and inode: LMDB refuses to open a store that is open in the same process.
+#: By device and inode: LMDB refuses to open a store twice in the same process.
 _SHARED: WeakValueDictionary[tuple[int, int], lmdb.Environment] = WeakValueDictionary()
 _OPENING = Lock()
 
 
 def shared_lmdb(path: AnyPath) -> lmdb.Environment:
-    """Open a store for reading, once in a process; it closes when nobody refers to it.
+    """Open a store for reading, once per process; it closes when no longer referenced.
 
     Read-only and without locks, it can also be used by a process forked from this one.
 
@@ -173,26 +173,26 @@ def _data_file(path: AnyPath) -> Path:
 def _open(path: AnyPath) -> lmdb.Environment:
     file = _data_file(path)
     try:
-        # Read-ahead also helps random reads: a value is some forty pages in a row.
+        # Read-ahead also helps random reads: a value has about forty consecutive pages.
         env = lmdb.open(os.fspath(path), readonly=True, lock=False, readahead=True)
     except lmdb.Error as error:
         raise StoreError(
             f"{path}: data.mdb cannot be opened as an LMDB ({error}); make it again"
         ) from error
-    # Reading a page that the file lacks would kill the process.
+    # Reading a page beyond the end of the file would kill the process.
     expected = _used_bytes(env)
     found = file.stat().st_size
     if found < expected:
         env.close()
         raise StoreError(
-            f"{path}: data.mdb is cut off, expected {expected} bytes, found {found}; "
+            f"{path}: data.mdb is truncated, expected {expected} bytes, found {found}; "
             "copy or make it again"
         )
     return env
 
 
 def trailing_bytes(path: AnyPath) -> int:
-    """How many bytes the file holds behind its last page; none, as LMDB writes it.
+    """Number of bytes in the file after its last page; LMDB writes none.
 
     Raises:
         StoreError: there is no LMDB at `path`, or it is damaged.
@@ -209,8 +209,8 @@ def _used_bytes(env: lmdb.Environment) -> int:
 def content_digest(path: AnyPath) -> str:
     """SHA-256 over all entries in the order of their keys, as hexadecimal digits.
 
-    Each key and value counts with its length (8 bytes, little-endian) before it, so the
-    digest depends on the entries alone, not on how LMDB laid them out.
+    Each key and value is preceded by its length (8 bytes, little-endian), so the digest
+    depends only on the entries, not on how LMDB stores them.
     """
     digest = hashlib.sha256()
     with read_lmdb(path) as txn:

@@ -1,7 +1,7 @@
-"""The GeoTIFFs of patches in whichever container they are kept: folders, or a tar for a tile.
+"""The GeoTIFFs of patches in any container: folders, or one tar per tile.
 
-In: the folder of a tile, or one above. Out: what writes or reads its patches, a
-`reben.storage.patch_files.PatchReader` with the methods that all containers have.
+In: the folder of a tile, or its parent. Out: a writer or reader of its patches, the latter
+a `reben.storage.patch_files.PatchReader` with the methods that all containers have.
 """
 
 import os
@@ -18,15 +18,15 @@ CONTAINERS = ("directory", "tar")
 
 
 class Writer(Protocol):
-    """What takes the patches of a tile, row by row."""
+    """Writes the patches of a tile, row by row."""
 
     def add_row(self, row: int, patches: Iterable[Patch]) -> None:
-        """Write all files of all patches of a row; every row from 0 on, once."""
+        """Write all files of all patches of a row; call once for each row from 0."""
 
 
 @contextmanager
 def patch_writer(root: Path, container: str) -> Iterator[Writer]:
-    """Yield what writes patches into a folder in one of the `CONTAINERS`."""
+    """Yield a writer of patches into a folder, in one of the `CONTAINERS`."""
     if container == "tar":
         with TarWriter(root) as writer:
             yield writer
@@ -35,11 +35,11 @@ def patch_writer(root: Path, container: str) -> Iterator[Writer]:
 
 
 def patch_reader(root: str | os.PathLike[str]) -> PatchReader:
-    """What reads the patches in a folder, whichever way they are kept."""
+    """A reader of the patches in a folder, in any container."""
     return TarReader(root) if Path(root, TAR).exists() else PatchReader(root)
 
 
 def patch_readers(root: str | os.PathLike[str]) -> list[PatchReader]:
-    """What reads all patches below a folder: in it, in its tar, in tars one level down."""
+    """A reader of all patches below a folder: in it, in its tar, in tars one level down."""
     tars = sorted(path.parent for path in Path(root).glob(f"*/{TAR}"))
     return [patch_reader(root), *map(TarReader, tars)]

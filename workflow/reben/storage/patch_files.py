@@ -1,7 +1,7 @@
-"""Where the GeoTIFFs of patches are kept: ``<root>/<folder>/<patch>_<layer>.tif``.
+"""Storage of patch GeoTIFFs in folders: ``<root>/<folder>/<patch>_<layer>.tif``.
 
-The folder of a patch is named after it. Below a tile's own root it is the patch itself,
-in the published layout ``<tile>/<patch>``. Nothing else in reben opens these files;
+The folder of a patch is named after it: ``<patch>`` below a tile's own root, ``<tile>/<patch>``
+in the published layout. Nothing else in reben opens these files;
 `reben.storage.patch_tar` keeps them in a tar instead, with the same methods.
 """
 
@@ -27,10 +27,10 @@ def file_name(folder: str, layer: str) -> str:
 
 
 class PatchWriter:
-    """Writes the files of a tile's patches below one folder; safe to use from threads.
+    """Writes the files of a tile's patches below one folder; thread-safe.
 
-    A plain file of 29 kB costs some 50 µs when written with one `writev`, a twentieth
-    of what it costs through GDAL.
+    Writing a file of 29 kB with one `writev` takes about 50 µs, a twentieth of the time with
+    GDAL.
     """
 
     def __init__(self, root: Path) -> None:
@@ -57,13 +57,13 @@ class PatchWriter:
 
 
 class PatchReader:
-    """Reads the files of patches below one folder; safe to use from threads."""
+    """Reads the files of patches below one folder; thread-safe."""
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = os.fspath(root)
 
     def path(self, folder: str, layer: str) -> str:
-        """Where a layer of the patch in `folder` is, for messages."""
+        """Path of a layer of the patch in `folder`, for messages."""
         return f"{self.root}/{file_name(folder, layer)}"
 
     def read_into(self, folder: str, layer: str, buffers: Sequence[bytearray | memoryview]) -> int:
@@ -79,7 +79,7 @@ class PatchReader:
             os.close(fd)
 
     def read(self, folder: str, layer: str) -> bytes:
-        """A whole file.
+        """All bytes of a file.
 
         Raises:
             RasterError: the file is not there.
@@ -90,7 +90,7 @@ class PatchReader:
     def folders(self) -> Iterator[str]:
         """The folders of all patches, below the root itself and one level down, unsorted.
 
-        Down there they lie in folders of a tile or, in BigEarthNet-S1, of a scene.
+        One level down they are in folders of tiles or, in BigEarthNet-S1, scenes.
         """
         for name in subfolders(self.root):
             if is_patch_folder(name):

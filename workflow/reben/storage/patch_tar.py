@@ -1,10 +1,10 @@
-"""GeoTIFFs of a tile's patches in one tar, for file systems that hate many small files.
+"""GeoTIFFs of a tile's patches in one tar, for file systems that are slow with small files.
 
-A folder with ``patches.tar`` and ``patches.index.parquet``, which says where in the tar
-each GeoTIFF is. ``tar -xf patches.tar`` gives the published layout below the tile's
-folder. The tar is written front to back in large pieces, in the order of the patch rows
-whatever the threads, and carries no times nor owners: the same patches give the same
-bytes. Source of the format: POSIX.1-2017, pax, "ustar Interchange Format".
+A folder with ``patches.tar`` and ``patches.index.parquet``, which has the offset of each
+GeoTIFF in the tar. ``tar -xf patches.tar`` gives the published layout below the tile's
+folder. The tar is written sequentially in large pieces, in the order of the patch rows with
+any number of threads, and has no times or owners: the same patches give the same bytes.
+Source of the format: POSIX.1-2017, pax, "ustar Interchange Format".
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from reben.storage.patch_files import File, Patch, PatchReader, file_name
 
 TAR = "patches.tar"
 INDEX = "patches.index.parquet"
-#: Where each GeoTIFF starts in the tar, and how long it is.
+#: Offset and length of each GeoTIFF in the tar.
 _INDEX = pa.schema(
     {
         "patch_id": pa.large_string(),
@@ -40,17 +40,17 @@ _END = bytes(2 * tarfile.BLOCKSIZE)
 
 
 def _header(name: str, size: int) -> bytes:
-    """What stands before a file in the tar."""
+    """The header of a file in the tar."""
     info = tarfile.TarInfo(name)
     info.size = size
     return info.tobuf(tarfile.USTAR_FORMAT)
 
 
 class TarWriter:
-    """Writes the files of a tile's patches into one tar; safe to use from threads.
+    """Writes the files of a tile's patches into one tar; thread-safe.
 
-    Rows may come in any order. One whose turn has not come waits in memory, so the
-    caller must not run far ahead.
+    Rows may arrive in any order. A row waits in memory until its turn, so the caller must not
+    run far ahead.
     """
 
     def __init__(self, root: Path) -> None:
@@ -68,7 +68,7 @@ class TarWriter:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
@@ -79,8 +79,8 @@ class TarWriter:
             self._close()
 
     def add_row(self, row: int, patches: Iterable[Patch]) -> None:
-        """Write all files of all patches of a row; every row from 0 on, once."""
-        # What the patches are made from is prepared here, in the thread that calls.
+        """Write all files of all patches of a row; call once for each row from 0."""
+        # The files are prepared here, in the calling thread.
         ready = [(patch, list(files)) for patch, files in patches]
         with self._lock:
             self._waiting[row] = ready
@@ -119,7 +119,7 @@ class TarWriter:
 
 
 class TarReader(PatchReader):
-    """Reads the files of patches in one tar; safe to use from threads.
+    """Reads the files of patches in one tar; thread-safe.
 
     Raises:
         TableError: the index is missing or damaged.
@@ -150,7 +150,7 @@ class TarReader(PatchReader):
         return os.preadv(self._file.fileno(), inside, offset)
 
     def read(self, folder: str, layer: str) -> bytes:
-        """A whole file.
+        """All bytes of a file.
 
         Raises:
             RasterError: the file is not there.
@@ -163,7 +163,7 @@ class TarReader(PatchReader):
         yield from dict.fromkeys(patch for patch, _ in self._places)
 
     def hashes(self) -> dict[str, Callable[[], str]]:
-        """What gives the SHA-256 of each file, by its name without ``.tif``."""
+        """Functions that compute the SHA-256 of each file, by name without ``.tif``."""
 
         def of(patch: str, layer: str) -> Callable[[], str]:
             return lambda: hashlib.sha256(self.read(patch, layer)).hexdigest()
@@ -171,7 +171,7 @@ class TarReader(PatchReader):
         return {file_stem(patch, layer): of(patch, layer) for patch, layer in self._places}
 
     def damage(self) -> str | None:
-        """What of the tar is not as `TarWriter` writes it, the files' contents aside; or None."""
+        """The first deviation from what `TarWriter` writes, except file contents; or None."""
         end = 0
         for (patch, layer), (offset, size) in sorted(self._places.items(), key=lambda p: p[1]):
             name = file_name(patch, layer)
@@ -182,7 +182,7 @@ class TarReader(PatchReader):
                 return f"expected the header of {name} at byte {end}, found something else"
             end = offset + size + len(padding)
             if os.pread(self._file.fileno(), len(padding), offset + size) != padding:
-                return f"expected zeros behind {name}, found something else"
+                return f"expected zeros after {name}, found something else"
         rest = os.pread(self._file.fileno(), len(_END) + 1, end)
         return None if rest == _END else f"expected the end of the tar at byte {end}, found more"
 

@@ -1,8 +1,8 @@
-"""The values of the LMDB: safetensors of a patch's layers, written and read without copies.
+"""LMDB values: safetensors of a patch's layers, written and read without copies.
 
-Among patches of one kind only the pixels differ. So safetensors itself serialises one of
-each layout, and every value is that header followed by the pixels of each layer at the
-place that the header names: the same bytes as from `safetensors.numpy.save`.
+Values of one kind differ only in the pixels. So safetensors itself serialises one value per
+layout, and every value is that header followed by the pixels of each layer at the offsets
+in the header: the same bytes as from `safetensors.numpy.save`.
 """
 
 import json
@@ -21,7 +21,7 @@ _DTYPES = {"U16": "<u2", "F32": "<f4"}
 
 @dataclass(frozen=True)
 class Tensor:
-    """Where one layer's pixels lie in a value: bytes `start` to `stop`."""
+    """The position of a layer's pixels in a value: bytes `start` to `stop`."""
 
     dtype: np.dtype[np.generic]
     shape: tuple[int, ...]
@@ -30,7 +30,7 @@ class Tensor:
 
 
 def header_of(value: Buffer) -> bytes:
-    """The length and JSON in front of the pixels; equal for all patches of one kind."""
+    """The length and JSON before the pixels; the same for all patches of one kind."""
     return bytes(value[: 8 + int.from_bytes(value[:8], "little")])
 
 
@@ -39,7 +39,7 @@ def tensors(header: bytes) -> Mapping[str, Tensor]:
     """The layers of a value with this header, by name, in the order of their pixels.
 
     Raises:
-        ValueError: it is no header of safetensors, or names another type of pixel.
+        ValueError: it is not a safetensors header, or has another pixel type.
     """
     found = {}
     for name, entry in json.loads(header[8:]).items():
@@ -62,8 +62,8 @@ class ValueLayout:
 
     Attributes:
         header: length and JSON of safetensors.
-        tensors: by layer, the place of its pixels.
-        nbytes: length of the whole value.
+        tensors: position of each layer's pixels, by layer.
+        nbytes: length of the value.
     """
 
     header: bytes
@@ -78,7 +78,7 @@ class ValueLayout:
         return cls(header, tensors(header), len(value))
 
     def new(self) -> bytearray:
-        """A value whose pixels are still to be filled in."""
+        """A value whose pixels are not filled in yet."""
         value = bytearray(self.nbytes)
         value[: len(self.header)] = self.header
         return value
@@ -87,11 +87,11 @@ class ValueLayout:
 def stack_bands(
     value: Buffer, bands: Sequence[str], size_px: int | None, dtype: str | None = None
 ) -> NDArray[Any]:
-    """Stack bands of a patch, brought to one size by repeating pixels.
+    """Stack bands of a patch, resized to one size by repeating pixels.
 
     Args:
         value: safetensors of the patch.
-        bands: names of its tensors, at least one, square, of a size that divides `size_px`.
+        bands: names of one or more of its tensors, square, with sizes that divide `size_px`.
         size_px: side of the result; that of the largest tensor of the patch if None.
         dtype: type of the result; that of the first band if None.
 
@@ -100,7 +100,7 @@ def stack_bands(
 
     Raises:
         KeyError: a band is missing.
-        ValueError: a band cannot be brought to this size, or `value` is damaged.
+        ValueError: a band cannot be resized to this size, or `value` is damaged.
     """
     header = header_of(value)
     places = tensors(header)
@@ -109,7 +109,7 @@ def stack_bands(
     first = 0
     while first < len(bands):
         place = places[bands[first]]
-        # Bands that lie side by side here and there are copied in one go.
+        # Bands that are adjacent in both places are copied at once.
         last, stop = first + 1, place.stop
         while last < len(bands):
             following = places[bands[last]]
@@ -128,7 +128,7 @@ def stack_bands(
 def repeat_pixels(pixels: NDArray[Any], out: NDArray[Any], times: int) -> None:
     """Write each pixel of (n, px, px) `times` x `times` into `out`.
 
-    Columns first, by as many strided copies, then whole rows: several times faster
+    Columns first, with `times` strided copies, then complete rows: several times faster
     than `numpy.repeat` or one broadcast assignment, whose inner loops are too short.
     """
     n, px, _ = pixels.shape

@@ -1,11 +1,11 @@
-"""Invented inputs of the true form: products, CORINE, countries, Sentinel-1 patches.
+"""Synthetic inputs in the real format: products, CORINE, countries, Sentinel-1 patches.
 
-Demo, tests and benchmarks live on it. Everything follows from the seed and the place
-alone, whatever the number of threads: randomness comes from seeded generators, pixels
-from IEEE additions, multiplications and divisions, which round alike everywhere.
+Demo, tests and benchmarks use them. Everything depends only on the seed and the place,
+with any number of threads: randomness comes from seeded generators, pixels from IEEE
+additions, multiplications and divisions, which round the same way everywhere.
 
-The same seed at the same place is the same land; the product's name decides about
-clouds, snow and noise. So two products of one tile show one landscape on two days.
+The same seed and place give the same land; the product's name determines clouds, snow and
+noise. So two products of one tile show one landscape on two days.
 """
 
 from reben.synthetic.corine import write_corine, write_countries

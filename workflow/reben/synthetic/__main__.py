@@ -1,4 +1,4 @@
-"""Write invented inputs: the demo, or a single product of any size."""
+"""Write synthetic inputs: the demo, or a single product of any size."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,11 +14,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    demo = commands.add_parser("demo", help="everything that the demo runs on")
+    demo = commands.add_parser("demo", help="all inputs of the demo")
     product = commands.add_parser("product", help="one product")
     for command in (demo, product):
         command.add_argument("--out", type=Path, required=True, help="folder to write to")
-        command.add_argument("--seed", type=int, default=0, help="another seed, another land")
+        command.add_argument("--seed", type=int, default=0, help="seed of the landscape")
     product.add_argument("--name", required=True, help="product name, L1C or L2A, without .SAFE")
     product.add_argument("--epsg", type=int, required=True, help="UTM zone, such as 32633")
     product.add_argument("--x-min", type=int, required=True, help="left edge, metres")
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     product.add_argument("--cloud-fraction", type=float, default=0.05)
     product.add_argument("--nodata-wedge", type=float, default=0.0)
     product.add_argument(
-        "--entropy", type=float, default=1.0, help="factor on noise; 1 makes files of real size"
+        "--entropy", type=float, default=1.0, help="noise factor; 1 makes files of realistic size"
     )
     args = parser.parse_args(argv)
 

@@ -1,4 +1,4 @@
-"""CORINE and country polygons that fit the invented products."""
+"""CORINE and country polygons that match the synthetic products."""
 
 import logging
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ from reben.synthetic.spec import ProductSpec
 
 log = logging.getLogger(__name__)
 
-#: GeoPackages carry the time of writing; a fixed one keeps their bytes the same.
+#: GeoPackages contain the time of writing; a fixed one keeps their bytes the same.
 _WRITTEN = "2020-01-01T00:00:00.000Z"
-#: Digits after the point of a coordinate, so that rounding differences of PROJ vanish.
+#: Decimal places of coordinates, so that rounding differences of PROJ vanish.
 _DECIMALS_M, _DECIMALS_DEG = 3, 8
 _COUNTRIES = ("Alderland", "Brennia", "Corvania")
 
@@ -38,17 +38,17 @@ def write_corine(
 ) -> None:
     """Write a GeoPackage in the layout of CORINE 2018 (EPSG:3035) that covers the products.
 
-    The polygons are those of which the images are made. Products of one place count once;
-    where places overlap, the first product's land stands.
+    The images are made from the same polygons. Products of one place count once; where places
+    overlap, the first product's land is used.
 
     Args:
         path: the GeoPackage.
         specs: the products.
-        seed: decides where the gaps lie.
-        polygons_per_tile: cut polygons along a grid until a tile has at least so many.
+        seed: determines where the gaps are.
+        polygons_per_tile: cut polygons along a grid until a tile has at least this many.
         gaps: leave a round area of each tile, about a twentieth of it, without polygons,
             and drop one polygon in fifty.
-        code_column: name of the code's column; real releases differ in it.
+        code_column: name of the code column, which varies between real releases.
         layer: name of the layer.
     """
     covered: list[shapely.Geometry] = []
@@ -56,7 +56,7 @@ def write_corine(
     for spec in {spec.place: spec for spec in reversed(specs)}.values():
         tile_polygons, tile_codes = _tile(spec, seed, polygons_per_tile, gaps)
         projected = _reproject(tile_polygons, spec.epsg, 3035, _DECIMALS_M)
-        # All of the land's vertices, since a straight edge in one CRS is bent in another.
+        # All vertices of the land, since an edge that is straight in one CRS is curved in another.
         outline = shapely.coverage_union_all(
             _reproject(land_of(spec).polygons, spec.epsg, 3035, _DECIMALS_M)
         )
@@ -81,7 +81,7 @@ def write_corine(
 
 
 def write_countries(path: Path, specs: Sequence[ProductSpec]) -> None:
-    """Write a GeoPackage of three invented neighbours (column ``name``, EPSG:4326).
+    """Write a GeoPackage of three synthetic neighbours (column ``name``, EPSG:4326).
 
     Their borders run north to south; the first passes through the first product.
     """

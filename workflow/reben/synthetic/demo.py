@@ -1,4 +1,4 @@
-"""Everything that ``make demo`` runs on."""
+"""All inputs of ``make demo``."""
 
 import logging
 from pathlib import Path
@@ -19,7 +19,7 @@ _CORINE = "U2018_CLC2018_V2020_20u1"
 
 
 def demo_specs(seed: int = 0) -> list[ProductSpec]:
-    """The demo's products: three good ones in two UTM zones, one that fails its check."""
+    """The demo's products: three good ones in two UTM zones, one that fails its quality check."""
     return [
         ProductSpec(
             "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_20240101T000000",
@@ -66,12 +66,12 @@ def demo_specs(seed: int = 0) -> list[ProductSpec]:
 def write_demo(out: Path, seed: int = 0) -> Path:
     """Write the demo's inputs.
 
-    Paths in the tables and the config start with `out` as it was given, so that the
-    workflow finds them from where this was run.
+    Paths in the tables and the config start with `out` as given, so that the workflow finds
+    them from the folder where this was run.
 
     Args:
-        out: folder for everything, results included.
-        seed: another seed makes another land.
+        out: folder for everything, including results.
+        seed: seed of the landscape.
 
     Returns:
         Path of the config.
@@ -108,7 +108,7 @@ _SCENE_TIMES = (
 
 
 def _swath(spec: ProductSpec) -> list[tuple[int, int]]:
-    """Columns and rows that Sentinel-1 saw: patches that Sentinel-2 saw, but for a corner."""
+    """Columns and rows covered by Sentinel-1: those covered by Sentinel-2, except for a corner."""
     count = spec.grid.count
     first = int(spec.nodata_wedge * count)
     return [

@@ -1,4 +1,4 @@
-"""The identifiers, paths and times that follow from an invented product's name."""
+"""The identifiers, paths and times derived from a synthetic product's name."""
 
 from datetime import timedelta
 
@@ -7,13 +7,13 @@ from reben.synthetic.spec import ProductSpec
 
 
 class Identifiers:
-    """The identifiers that follow from a product's name (PSD, section 4.3)."""
+    """The identifiers derived from a product's name (PSD, section 4.3)."""
 
     def __init__(self, spec: ProductSpec) -> None:
         product = spec.product
         self.spec, self.product = spec, product
         level, tile = product.level, f"T{product.mgrs}"
-        # An invented absolute orbit; real ones pass through the relative orbit every 143.
+        # A made-up absolute orbit; real ones repeat the relative orbit every 143.
         self.absolute_orbit = 143 * 70 + int(product.orbit[1:])
         self.baseline = f"{product.baseline[1:3]}.{product.baseline[3:]}"
         self.granule = f"{level}_{tile}_A{self.absolute_orbit:06d}_{product.sensing}"
@@ -49,5 +49,5 @@ class Identifiers:
 
 
 def iso(compact: str, seconds: int = 0) -> str:
-    """A compact time, some seconds later, as ``2017-06-13T10:10:31.000Z``."""
+    """A compact time plus some seconds, as ``2017-06-13T10:10:31.000Z``."""
     return f"{parse_time(compact) + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.000Z"

@@ -1,8 +1,8 @@
-"""Where which CORINE class lies: polygons in the tile's UTM zone.
+"""The locations of CORINE classes: polygons in the tile's UTM zone.
 
 Both the imagery and the CORINE layer are made from these polygons, so a reference map
-shows what the picture shows. Relief decides: water in the hollows, fields and meadows on
-the plains, forest on the hills; towns grow around centres; a river and a road cross.
+matches the image. Relief determines the classes: water in hollows, fields and meadows on
+plains, forest on hills; towns grow around centres; a river and a road cross the tile.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from rasterio.transform import from_origin
 from reben.synthetic.noise import Float, SmoothNoise, cells_along, generator, nearest_cell
 from reben.synthetic.spec import ProductSpec
 
-#: Resolution at which classes are laid out, and mean side of a parcel, in metres.
+#: Resolution of the class layout, and mean side of a parcel, in metres.
 LAYOUT_M = 60
 PARCEL_M = 950
 #: Distance between rivers, in metres.
@@ -25,7 +25,7 @@ _RIVERS_M = 13_000
 #: Smallest area in layout pixels, about 9 ha; real CORINE has 25 ha.
 _SMALLEST_PX = 25
 
-# Height rank of a parcel's seed point (0 lowest, 1 highest) up to which codes are drawn,
+# Height rank of a parcel's seed point (0 lowest, 1 highest) up to which codes are chosen,
 # and the codes, repeated by weight.
 _BANDS: tuple[tuple[float, tuple[int, ...]], ...] = (
     (0.045, (512,)),
@@ -37,7 +37,7 @@ _BANDS: tuple[tuple[float, tuple[int, ...]], ...] = (
     (0.90, (313, 312, 311, 312)),
     (1.01, (312, 312, 312, 313, 322, 321)),
 )
-# One parcel in ten takes any code of its height, so that all of CORINE occurs somewhere.
+# One parcel in ten gets any code for its height, so that all of CORINE occurs somewhere.
 _RARE: tuple[tuple[float, tuple[int, ...]], ...] = (
     (0.10, (331, 421, 422, 423, 411, 412, 521, 522, 523, 511)),
     (0.60, (121, 131, 132, 133, 124, 141, 142, 212, 213, 221, 222, 223, 241, 244, 123)),
@@ -73,7 +73,7 @@ def _land(seed: int, epsg: int, x_min: int, y_max: int, side_m: int) -> Land:
     shapes = list(rasterio.features.shapes(layout, connectivity=4, transform=transform))
     stairs = np.array([shapely.geometry.shape(geometry) for geometry, _ in shapes], dtype=object)
     # With a vertex at every step, neighbours share all vertices of their border; it is
-    # then simplified once for both, so that no gap and no overlap opens.
+    # then simplified once for both, without gaps or overlaps.
     noded = shapely.transform(shapely.segmentize(stairs, LAYOUT_M), np.round)
     polygons = shapely.coverage_simplify(noded, 2 * LAYOUT_M, simplify_boundary=False)
     codes = np.array([code for _, code in shapes], np.int32)
@@ -90,7 +90,7 @@ def _layout(key: tuple[int, ...], side_m: int) -> NDArray[np.int32]:
     cell = nearest_cell((*key, "parcels"), side_m, PARCEL_M, x, y)
     codes = _parcel_codes(key, side_m)[cell]
     for code, centre in _lines(key, side_m, axis):
-        # Only the river passes through towns, and nothing through water.
+        # Only the river crosses towns, and nothing crosses water.
         passable = (codes // 100 != 5) & ((codes // 10 != 11) | (code == 511))
         codes[centre & passable] = code
     sieved: NDArray[np.int32] = rasterio.features.sieve(
@@ -100,7 +100,7 @@ def _layout(key: tuple[int, ...], side_m: int) -> NDArray[np.int32]:
 
 
 def _parcel_codes(key: tuple[int, ...], side_m: int) -> NDArray[np.int32]:
-    """The code of every parcel, by the height of its place and the nearest town."""
+    """The code of every parcel, from its height and the nearest town."""
     count = cells_along(side_m, PARCEL_M)
     rng = generator(*key, "codes")
     axis = np.arange(count, dtype=np.float32) * np.float32(PARCEL_M)
@@ -131,7 +131,7 @@ def _inner(index: NDArray[np.intp], count: int) -> NDArray[np.bool_]:
 def _draw(
     rng: np.random.Generator, rank: Float, bands: tuple[tuple[float, tuple[int, ...]], ...]
 ) -> NDArray[np.int32]:
-    """One code for each rank, from the band that it falls into."""
+    """One code per rank, from the band that contains it."""
     limits = np.array([limit for limit, _ in bands])
     band = np.searchsorted(limits, rank, side="right")
     draws = [rng.choice(codes, len(rank)) for _, codes in bands]
@@ -143,12 +143,12 @@ def _lines(key: tuple[int, ...], side_m: int, axis: Float) -> list[tuple[int, ND
     """Winding rivers and a nearly straight road, as masks on the layout grid."""
     rng = generator(*key, "lines")
     wind = SmoothNoise((*key, "river"), side_m, 4200, 3)(axis, axis)
-    # Distance from a line across the tile, bent by noise that is too flat to close rings.
+    # Distance from a line across the tile, bent by noise too weak to form closed rings.
     turn = np.float32(rng.choice((-0.6, 0.6)))
     across = np.float32(0.8) * axis[:, None] + turn * axis[None, :]
     across += wind * np.float32(1900) + np.float32(rng.integers(_RIVERS_M))
     steps = np.gradient(across) if side_m > LAYOUT_M else [np.ones_like(across)]
-    # Divided by its slope, the distance is even along the river.
+    # Divided by its slope, the distance is uniform along the river.
     slope = np.maximum(np.max(np.abs(steps), axis=0), np.float32(1))
     river = np.abs(across % _RIVERS_M - _RIVERS_M // 2) < np.float32(1.3) * slope
     start = np.float32(0.2 + 0.6 * rng.random())

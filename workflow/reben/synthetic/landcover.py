@@ -1,7 +1,7 @@
-"""What each CORINE code looks like from above: spectra, cells, texture.
+"""The appearance of each CORINE code from above: spectra, cells, texture.
 
-Spectra are rounded means of the kind that spectral libraries and cloud-free Sentinel-2
-scenes of Central Europe show; they need to be plausible, not exact.
+Spectra are rounded means, similar to those in spectral libraries and cloud-free Sentinel-2
+scenes of Central Europe; they only need to be plausible.
 """
 
 from typing import NamedTuple
@@ -34,7 +34,7 @@ MATERIALS: dict[str, tuple[tuple[int, ...], int]] = {
 }
 SNOW = (8800, 9100, 9200, 9100, 8900, 8700, 8500, 8300, 8100, 7600, 60, 900, 700)
 CLOUD = (5600, 5750, 5800, 5950, 6050, 6150, 6250, 6350, 6400, 5000, 700, 4200, 3200)
-#: What the atmosphere adds to a dark target, for L1C.
+#: Path radiance over a dark target, for L1C.
 HAZE = (900, 640, 420, 270, 220, 180, 160, 140, 110, 60, 0, 25, 15)
 #: Mean Sentinel-1 VV backscatter in decibels, where it differs from -11.5.
 VV_DB = {
@@ -57,10 +57,10 @@ class Cover(NamedTuple):
     """How a CORINE code is drawn.
 
     Attributes:
-        pairs: up to four pairs of materials between which a cell's colour lies.
+        pairs: up to four pairs of materials; a cell's colour is between those of a pair.
         width_m: width of a cell (field, block of houses, stand of trees).
-        edge_m: width of what separates cells; 0 for nothing.
-        edge: material of that, a hedge or a street.
+        edge_m: width of the strip between cells; 0 for none.
+        edge: material of the strip, a hedge or a street.
         patchiness: how much of the mixture follows smooth noise instead of the cell.
         texture: relative spread of brightness from pixel to pixel.
     """

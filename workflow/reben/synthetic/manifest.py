@@ -1,4 +1,4 @@
-"""The manifest of an invented product: every file with its size and checksum."""
+"""The manifest of a synthetic product: every file with its size and checksum."""
 
 import hashlib
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from reben.synthetic.spec import ProductSpec
 def manifest_xml(spec: ProductSpec, root: Path, files: Iterable[str]) -> str:
     """manifest.safe: every file with its size and checksum.
 
-    Checksums are MD5, and SHA3-256 from baseline 05.00 on, as in real products.
+    Checksums are MD5, and SHA3-256 from baseline 05.00, as in real products.
     """
     names = Identifiers(spec)
     level = f"Level-{spec.product.level[1:]}"

@@ -1,4 +1,4 @@
-"""The XML of an invented product: user product, granule, datastrip, quality reports.
+"""The XML of a synthetic product: user product, granule, datastrip, quality reports.
 
 Source: Sentinel-2 Products Specification Document (S2-PDGS-TAS-DI-PSD), sections 4.5 to
 4.9, with the nodes that GDAL's SENTINEL2 driver and reben read.
@@ -202,10 +202,10 @@ def datastrip_xml(spec: ProductSpec) -> str:
     """MTD_DS.xml of the datastrip."""
     names = Identifiers(spec)
     level = "2A" if spec.is_l2a else "1C"
-    kind = f"Level-{level}_DataStrip_ID"
+    root_tag = f"Level-{level}_DataStrip_ID"
     return (
         _HEAD
-        + f"""<n1:{kind} xmlns:n1="{_PSD}/S2_PDI_Level-{level}_Datastrip_Metadata.xsd">
+        + f"""<n1:{root_tag} xmlns:n1="{_PSD}/S2_PDI_Level-{level}_Datastrip_Metadata.xsd">
   <n1:General_Info>
 {_datatake(names, "Datatake_Info", "    ")}
     <Datastrip_Time_Info metadataLevel="Brief">
@@ -218,13 +218,13 @@ def datastrip_xml(spec: ProductSpec) -> str:
       <UTC_DATE_TIME>{names.processing_iso}</UTC_DATE_TIME>
     </Processing_Info>
   </n1:General_Info>
-</n1:{kind}>
+</n1:{root_tag}>
 """
     )
 
 
 def report_xml(spec: ProductSpec, check: str) -> str:
-    """The report of one quality check, as it lies in the QI_DATA folders."""
+    """The report of one quality check, as in the QI_DATA folders."""
     names = Identifiers(spec)
     status = spec.quality.get(check, "PASSED")
     return f"""<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
@@ -321,7 +321,7 @@ def _image_content(spec: ProductSpec, classes: NDArray[np.uint8]) -> str:
 
 
 def _share(classes: NDArray[np.uint8], wanted: tuple[int, ...], of_all: bool = False) -> str:
-    """Percentage of the sensed pixels, or of all, that are of the wanted classes."""
+    """Percentage of the sensed pixels, or of all pixels, in the given classes."""
     counts = np.bincount(classes.ravel(), minlength=12)
     total = int(counts.sum() if of_all else counts[1:].sum())
     return f"{100 * int(counts[list(wanted)].sum()) / max(total, 1):.6f}"

@@ -15,7 +15,7 @@ Float = NDArray[np.float32]
 
 
 def generator(*key: int | str) -> np.random.Generator:
-    """A generator that follows from the key alone; words count by their CRC-32."""
+    """A generator seeded only by the key; words are hashed with CRC-32."""
     words = (zlib.crc32(k.encode()) if isinstance(k, str) else k % 2**32 for k in key)
     return np.random.default_rng(list(words))
 
@@ -42,10 +42,10 @@ def grain(rng: np.random.Generator, shape: tuple[int, int]) -> Float:
 class SmoothNoise:
     """Octaves of random lattices, interpolated by quadratic B-splines.
 
-    Values spread about -1 to 1 around 0. Rows can be asked for in any order and blocks.
+    Values range from about -1 to 1. Rows can be requested in any order and blocks.
 
     Args:
-        key: what the field follows from.
+        key: seed of the field.
         side_m: side of the square that it covers.
         spacing_m: lattice spacing of the coarsest octave; each further one halves it.
         octaves: how many.
@@ -65,7 +65,7 @@ class SmoothNoise:
             total += amplitude
             amplitude *= persistence
             spacing_m /= 2
-        # A spline flattens its lattice; 1.6 brings the spread back to about -1 to 1.
+        # A spline flattens its lattice; 1.6 restores the range of about -1 to 1.
         self._octaves = [(s, a * np.float32(1.6 / total)) for s, a in self._octaves]
 
     def __call__(self, x_m: Float, y_m: Float) -> Float:
@@ -92,20 +92,20 @@ def _spline(x_m: Float, spacing_m: float) -> tuple[NDArray[np.intp], tuple[Float
 
 
 def nearest_cell(key: Key, side_m: int, cell_m: float, x_m: Float, y_m: Float) -> NDArray[np.int32]:
-    """The Voronoi cell of every point, on a grid of cells with one shaken seed each.
+    """The Voronoi cell of every point, on a grid of cells with one jittered seed each.
 
     Args:
-        key: what the seeds follow from.
+        key: seed of the cells.
         side_m: side of the square that holds the points.
         cell_m: mean side of a cell.
-        x_m: points' x, any shape, from 0 to `side_m` give or take a cell.
-        y_m: likewise y.
+        x_m: x of the points, any shape, from 0 to `side_m` plus or minus a cell.
+        y_m: y of the points, in the same form.
 
     Returns:
         Index of the nearest seed, below ``(cells along a side)²``; same shape as `x_m`.
     """
     count = cells_along(side_m, cell_m)
-    # Seeds keep off the rims of their cells, so that the nearest is one of nine.
+    # Seeds stay away from the edges of their cells, so that the nearest is one of nine.
     jitter = generator(*key).random((2, count, count), dtype=np.float32)
     jitter = jitter * np.float32(0.8) + np.float32(0.1)
     x, y = x_m / np.float32(cell_m) + 2, y_m / np.float32(cell_m) + 2

@@ -1,4 +1,4 @@
-"""Whole invented ``.SAFE`` products: JPEG 2000 images and the XML around them."""
+"""Complete synthetic ``.SAFE`` products: JPEG 2000 images and their XML."""
 
 import logging
 from pathlib import Path
@@ -29,13 +29,13 @@ xmlns:gco="http://www.isotc211.org/2005/gco">
 
 
 def write_product(root: Path, spec: ProductSpec, entropy: float = 1.0) -> Path:
-    """Write an invented product.
+    """Write a synthetic product.
 
     Args:
-        root: folder that shall hold it.
-        spec: what it shall be.
+        root: folder to write it to.
+        spec: specification of the product.
         entropy: factor on the sensor's noise. At 1 a full 10 m band takes about as many
-            bytes as a real one; less makes small files.
+            bytes as a real one; lower values make smaller files.
 
     Returns:
         Path of the ``.SAFE`` folder.
@@ -69,7 +69,7 @@ def image_list(spec: ProductSpec) -> list[tuple[str, int]]:
         return [(band, RESOLUTION_M.get(band, 60)) for band in BAND_IDS]
     images = [(band, r) for r in (10, 20, 60) for band in S2_BANDS if RESOLUTION_M[band] == r]
     if spec.resampled_copies:
-        # Baseline 04.00 and later: all but B08 and B09 at 20 m, all but B08 at 60 m.
+        # Baseline 04.00 and later: all except B08 and B09 at 20 m, all except B08 at 60 m.
         images += [(b, 20) for b in S2_BANDS if b not in ("B08", "B09") and RESOLUTION_M[b] != 20]
         images += [(b, 60) for b in S2_BANDS if b != "B08" and RESOLUTION_M[b] != 60]
         if spec.scl:
@@ -118,7 +118,7 @@ def _folders(names: Identifiers) -> list[str]:
 def _texts(
     spec: ProductSpec, names: Identifiers, images: list[str], classes: NDArray[np.uint8]
 ) -> dict[str, str]:
-    """Every text file of a product but the manifest, by its path."""
+    """Every text file of a product except the manifest, by path."""
     granule, datastrip = f"GRANULE/{names.granule}", f"DATASTRIP/{names.datastrip}"
     texts = {
         f"MTD_MSI{spec.product.level}.xml": metadata.product_xml(spec, images, classes),

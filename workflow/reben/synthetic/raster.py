@@ -1,4 +1,4 @@
-"""Georeferenced images of one band, in any format that GDAL writes."""
+"""Georeferenced single-band images, in any format that GDAL writes."""
 
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,12 @@ def write_raster(
 
     Args:
         path: the file.
-        pixels: (height, width), of the type that the image shall have.
+        pixels: (height, width), with the type of the image.
         epsg: code of its CRS.
         corner: x and y of its upper left corner, metres.
         resolution_m: side of a pixel, metres.
         driver: name of GDAL's driver.
-        options: what the driver shall be told.
+        options: options of the driver.
     """
     with rasterio.open(
         path,

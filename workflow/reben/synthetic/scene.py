@@ -1,8 +1,8 @@
-"""What the sensor sees: materials, mixture, brightness, clouds, snow; and the bands of it.
+"""What the sensor sees: materials, mixture, brightness, clouds, snow; and its bands.
 
-A `Scene` holds the tile at 10 m in six bytes a pixel. Every band is computed from it in
-blocks of rows and averaged down to its resolution, so that all bands agree and a full
-tile (10980 px) needs well under 3 GB.
+A `Scene` stores the tile at 10 m in six bytes per pixel. Every band is computed from it in
+blocks of rows and averaged to its resolution, so that all bands agree and a full tile
+(10980 px) needs well under 3 GB.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from reben.synthetic.landcover import CLOUD, COVERS, HAZE, MATERIALS, SNOW, VV_D
 from reben.synthetic.noise import Float, SmoothNoise, generator, grain, hash32
 from reben.synthetic.spec import ProductSpec
 
-#: Rows at 10 m that are computed at a time; whole pixels at 20 and 60 m.
+#: Rows at 10 m computed at a time; a whole number of pixels at 20 and 60 m.
 _BLOCK_ROWS = 480
 #: Standard deviation of the sensor's noise at an entropy of 1, in digital numbers.
 _SENSOR_NOISE = 14
@@ -56,10 +56,10 @@ class Scene:
 
     Attributes:
         spec: the product.
-        pair: which two materials a pixel mixes, index; (n, n) uint8 like all that follow.
+        pair: index of the two materials in a pixel; (n, n) uint8 like all below.
         mix: share of the second material, 0 to 255.
         shade: brightness, 128 is 1.
-        cloud: thickness of cloud, 255 is 1.5; at 1 and above nothing shines through.
+        cloud: thickness of cloud, 255 is 1.5; opaque at 1 and above.
         shadow: depth of cloud shadow, 0 to 255.
         snow: share of snow, 0 to 255.
     """
@@ -111,7 +111,7 @@ class Scene:
             u = (east * cos + south * sin) / width
             v = (south * cos - east * sin) / (width * np.float32(1.7))
             column = np.floor(u)
-            # Neighbouring strips are cut at different places, as fields are.
+            # Neighbouring strips are cut at different places, as with real fields.
             v += (hash32(column.astype(np.int32), units.astype(np.uint32)) & 255) / np.float32(256)
             line = np.floor(v)
             cell = hash32(column.astype(np.int32), line.astype(np.int32), units.astype(np.uint32))
@@ -120,14 +120,14 @@ class Scene:
             mix = own * (1 - share) + (np.float32(0.5) + np.float32(0.6) * patch) * share
             tone = ((cell >> 16) & 255) / np.float32(255) - np.float32(0.5)
             speckle = grain(generator(*spec.place[:4], "texture", rows.start), units.shape)
-            # Fields differ one by one; forest and heath keep to one pair of materials.
+            # Each field has its own pair of materials; forest and heath use one pair.
             celled = _CELLED[code]
             shade = 1 + tone * np.where(celled, np.float32(0.16), np.float32(0.05))
             shade += patch * np.float32(0.06) + speckle * _TEXTURE[code]
             pair = _PAIR_OF[code, np.where(celled, cell, turn[units]) & 3]
             du, dv = u - column, (v - line) * np.float32(1.7)
             seam = (du * width < _EDGE[code]) | (dv * width < _EDGE[code])
-            # A third of the fields has no hedge towards its neighbour.
+            # A third of the fields have no hedge towards their neighbour.
             seam &= celled & ((cell >> 24) % 3 > 0)
             self.pair[rows] = np.where(seam, _EDGE_OF[code], pair)
             self.mix[rows] = _byte(mix * 255)
@@ -139,7 +139,7 @@ class Scene:
         if spec.cloud_fraction:
             sky = SmoothNoise((spec.seed, spec.name, "sky"), spec.tile_side_m, 5000, 7, 0.55)
             self._fill(self.cloud, sky, spec.cloud_fraction, 170)
-            # The sun stands in the south-east: shadows fall 600 m north-west.
+            # The sun is in the south-east: shadows fall 600 m to the north-west.
             self.shadow[:-60, :-60] = self.cloud[60:, 60:]
             self.shadow[self.cloud > 60] = 0
         if spec.snow_fraction:
@@ -147,7 +147,7 @@ class Scene:
             self._fill(self.snow, height, spec.snow_fraction, 255)
 
     def _fill(self, layer: NDArray[np.uint8], field: SmoothNoise, share: float, limit: int) -> None:
-        """Write the highest `share` of a field into a layer, rising from its rim to `limit`."""
+        """Write the highest `share` of a field into a layer, rising from its edge to `limit`."""
         coarse = self._axis[3::6]
         level = np.sort(field(coarse, coarse), axis=None)
         threshold = level[int((level.size - 1) * (1 - share))]
@@ -167,7 +167,7 @@ class Scene:
         Args:
             band: any of `reben.domain.bands.BAND_IDS`.
             resolution_m: 10, 20 or 60; finer pixels are averaged.
-            entropy: factor on the sensor's noise, and so on the size of the file.
+            entropy: factor on the sensor's noise, and thus on the file size.
 
         Returns:
             (size, size) uint16; 0 outside the swath, above 0 inside.

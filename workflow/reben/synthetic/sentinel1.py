@@ -1,4 +1,4 @@
-"""Invented BigEarthNet-S1 patches that lie where the Sentinel-2 patches lie."""
+"""Synthetic BigEarthNet-S1 patches at the places of the Sentinel-2 patches."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -15,8 +15,8 @@ from reben.synthetic.spec import ProductSpec
 
 log = logging.getLogger(__name__)
 
-#: Backscatter of VH relative to VV in decibels, and spread of the speckle that is left
-#: after the filter of BigEarthNet-S1's processing.
+#: Backscatter of VH relative to VV in decibels, and spread of the speckle that remains
+#: after the filter in BigEarthNet-S1's processing.
 _CROSS_DB = -6.8
 _SPECKLE_DB = 1.6
 
@@ -35,13 +35,13 @@ def write_sentinel1(
     uncompressed, without nodata, in the CRS and place of the Sentinel-2 patch.
 
     Args:
-        root: folder that shall hold the scenes.
+        root: folder for the scenes.
         spec: the Sentinel-2 product.
         patches: columns and rows.
-        scene_times: sensing times of the scenes (``20170613T165043``); they share the
-            tile from west to east, taken in turn by S1A and S1B.
-        padded: write indices with two digits; published names have as many as needed.
-        patch_side_m: side of a patch, metres; that of BigEarthNet where it fits.
+        scene_times: sensing times of the scenes (``20170613T165043``); they divide the
+            tile from west to east, alternating between S1A and S1B.
+        padded: write indices with two digits; published names are not padded.
+        patch_side_m: side of a patch, metres; by default that of BigEarthNet if it fits.
 
     Returns:
         The patches' folders.

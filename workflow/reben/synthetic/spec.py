@@ -1,4 +1,4 @@
-"""What an invented product shall be: its name, place and peculiarities."""
+"""The specification of a synthetic product: its name, place and special features."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -6,11 +6,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reben.domain.grid import PATCH_SIDE_M, TileGrid
+from reben.domain.bands import PATCH_SIDE_M
+from reben.domain.grid import TileGrid
 from reben.domain.names import ProductName
 from reben.runtime.errors import ConfigError
 
-#: Indicators of a product's quality in the order of the real XML.
+#: Quality indicators in the order of the real XML.
 QUALITY_CHECKS = (
     "FORMAT_CORRECTNESS",
     "GENERAL_QUALITY",
@@ -22,10 +23,10 @@ QUALITY_CHECKS = (
 
 @dataclass(frozen=True)
 class ProductSpec:
-    """An invented product, L1C or L2A by its name.
+    """A synthetic product, L1C or L2A according to its name.
 
     Attributes:
-        name: full product name, processing time included, without ``.SAFE``.
+        name: full product name, with processing time, without ``.SAFE``.
         epsg: UTM zone.
         x_min: easting of the upper left corner, metres.
         y_max: northing of the upper left corner, metres.
@@ -35,13 +36,13 @@ class ProductSpec:
             ``<X_FLAG>`` of old baselines.
         boa_offset: declare an offset of -1000 and shift the values by +1000, as products
             of baseline 04.00 and later do.
-        nodata_wedge: share of the tile, at its left side, that was not sensed.
+        nodata_wedge: share of the tile, on its left side, that was not sensed.
         cloud_fraction: share of the tile that is cloud or cirrus.
         snow_fraction: share of the tile that is snow.
         scl: write the scene classification (L2A only).
         resampled_copies: write the copies at coarser resolutions that later baselines
-            carry and that readers must not take (L2A only).
-        seed: the land and the weather follow from it.
+            have and that readers must not use (L2A only).
+        seed: seed of the land and the weather.
     """
 
     name: str
@@ -71,7 +72,7 @@ class ProductSpec:
                 raise ConfigError(f"{key} is {getattr(self, key)}; expected 0 to 1")
         unknown = sorted(set(self.quality) - {*QUALITY_CHECKS, "L2A_QUALITY"})
         if unknown:
-            raise ConfigError(f"{unknown[0]!r} is no quality indicator; known: {QUALITY_CHECKS}")
+            raise ConfigError(f"{unknown[0]!r} is not a quality indicator; known: {QUALITY_CHECKS}")
 
     @property
     def product(self) -> ProductName:
@@ -85,18 +86,18 @@ class ProductSpec:
 
     @property
     def grid(self) -> TileGrid:
-        """The tile's patches; a tile smaller than a patch of BigEarthNet is one patch."""
+        """The tile's patches; a tile smaller than a BigEarthNet patch is one patch."""
         return TileGrid(
             self.epsg, self.x_min, self.y_max, self.tile_side_m, min(PATCH_SIDE_M, self.tile_side_m)
         )
 
     @property
     def place(self) -> tuple[int, int, int, int, int]:
-        """What the land follows from."""
+        """The seed of the land."""
         return self.seed, self.epsg, self.x_min, self.y_max, self.tile_side_m
 
     def unsensed(self, resolution_m: int) -> NDArray[np.bool_]:
-        """Pixels that the slanted edge of the swath leaves out.
+        """Pixels beyond the slanted edge of the swath.
 
         The edge is drawn on the 60 m grid, so that all bands agree on it.
 

@@ -1,1 +1,1 @@
-"""Checking that a build is what its audit claims, and sound in itself."""
+"""Check that a build matches its audit and is consistent."""

@@ -1,4 +1,4 @@
-"""A results folder under check: what its manifest claims, what was found, what to say."""
+"""A results folder being verified: its manifest, the findings, the notes."""
 
 import random
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ _PARTS = {
 
 
 def listed(names: Iterable[str]) -> str:
-    """The first few of some names, and how many there are."""
+    """The first few names, and how many there are."""
     ordered = sorted(names)
     more = f" and {len(ordered) - 3} more" if ordered[3:] else ""
     return ", ".join(ordered[:3]) + more
@@ -37,7 +37,7 @@ def listed(names: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as claimed: the file, and what is wrong with it."""
+    """A deviation from the audit: the file, and what is wrong with it."""
 
     path: Path
     text: str
@@ -48,14 +48,14 @@ class Finding:
 
 @dataclass
 class AuditedBuild:
-    """A results folder under check.
+    """A results folder being verified.
 
     Attributes:
         layout: the places of the results.
-        manifest: what it claims.
-        sample: how many patches of each tile to look at, picked at random; None looks at all.
-        notes: what could not be checked, and shares that are stated.
-        absent: names of what is not there, by folder and what follows from it.
+        manifest: content of its manifest.
+        sample: how many random patches of each tile to check; None checks all.
+        notes: what could not be checked, and measured shares.
+        absent: names of missing files, by folder and consequence.
     """
 
     layout: Layout
@@ -69,7 +69,7 @@ class AuditedBuild:
         """Read the manifest.
 
         Raises:
-            TableError: there is none, or it is no manifest.
+            TableError: it is missing or not a manifest.
         """
         layout = Layout(results)
         path = layout.manifest
@@ -97,7 +97,7 @@ class AuditedBuild:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The config as resolved."""
+        """The resolved config."""
         config: dict[str, Any] = self.manifest["config"]
         return config
 
@@ -108,7 +108,7 @@ class AuditedBuild:
 
     @property
     def kinds(self) -> list[str]:
-        """What the LMDB holds of every patch."""
+        """What the LMDB has of every patch."""
         has_s1 = self.config["sentinel1"]["root"] is not None
         return [kind for kind in self.config["lmdb"]["include"] if kind != "s1" or has_s1]
 
@@ -119,7 +119,7 @@ class AuditedBuild:
 
     @cached_property
     def grids(self) -> dict[str, TileGrid]:
-        """Where the patches of each tile lie; none of tiles whose product was rejected."""
+        """The patch grid of each tile; without tiles whose product was rejected."""
         products = self.manifest["inputs"]["products"]
         return {
             tile: TileSquare.from_dict(products[tile]["grid"]).grid(self.patch_side_m)
@@ -128,14 +128,14 @@ class AuditedBuild:
         }
 
     def pick(self, names: Iterable[str]) -> list[str]:
-        """All names, or so many as the sample says, other ones every time; sorted."""
+        """All names, or a new random sample each time; sorted."""
         ordered = sorted(names)
         if self.sample is None or self.sample >= len(ordered):
             return ordered
         return sorted(random.sample(ordered, self.sample))
 
     def note_other_code(self) -> None:
-        """Say which steps ran by other code than this, which derives by its own."""
+        """Note which steps ran with other code than this."""
         built, here = self.manifest["code"]["steps"], provenance.code()["steps"]
         if other := {step for step in built | here if built.get(step) != here.get(step)}:
             self.notes.append(
@@ -144,11 +144,11 @@ class AuditedBuild:
             )
 
     def note_absent(self, path: Path, consequence: str = "not checked") -> None:
-        """Say of something that later steps do not need that it is not there."""
+        """Note a missing file that later steps do not need."""
         self.absent.setdefault((path.parent, consequence), set()).add(path.name)
 
     def remarks(self) -> list[str]:
-        """What could not be checked, and what else is no finding; a folder a line."""
+        """What could not be checked, and other notes; one line per folder."""
         missing = [
             f"{folder}: not there, {consequence}: {listed(names)}"
             for (folder, consequence), names in sorted(self.absent.items())
@@ -156,7 +156,7 @@ class AuditedBuild:
         return [*missing, *self.notes]
 
     def input_at_hand(self, key: str, consequence: str) -> Path | None:
-        """A file that the config names, if it is still there as it was; else a note says so."""
+        """A file that the config names, if unchanged; otherwise None and a note."""
         entry = self.manifest["inputs"]["files"].get(key)
         if entry is None:
             return None

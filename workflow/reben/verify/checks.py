@@ -1,4 +1,4 @@
-"""What is checked of a build: its files against the manifest, then its content."""
+"""The checks of a build: its files against the manifest, then its content."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
@@ -21,7 +21,7 @@ Check = Callable[[], Iterable[Finding]]
 
 
 class Content:
-    """The content of a build, checked in the order in which it is made."""
+    """Checks the content of a build, in the order in which it is made."""
 
     def __init__(self, build: AuditedBuild) -> None:
         self._build = build
@@ -51,13 +51,13 @@ class Content:
 
     @cached_property
     def tables(self) -> Tables:
-        """The tables, with what the pixels said; so after the entries."""
+        """The tables, which need counts of pixels; so after the entries."""
         schema = {"patch_id": pl.String, "code": pl.Int16, "pixels": pl.Int32}
         counts = pl.DataFrame(self._counts, schema=schema, orient="row")
         return Tables(self._build, self.metadata, counts.sort("patch_id", "code"))
 
     def check_table(self, name: str) -> Iterator[Finding]:
-        """A table from what lies before it; each patch and column of a file is said once."""
+        """Check a table against its sources; report each patch and column of a file once."""
         for finding in self.tables.checks[name](self.tables):
             subject = finding.path, finding.text.partition(" is ")[0]
             if subject not in self._said:
@@ -65,12 +65,11 @@ class Content:
                 yield finding
 
     def check_ground(self) -> Iterator[Finding]:
-        """State how much ground patches of different splits share in a season.
+        """Report how much ground patches of different splits share in a season.
 
-        Neighbouring tiles of a zone overlap by less than the outer frame is wide, so that
-        both call the overlap train; tiles of two zones can overlap deeper, and what the
-        places then give is allowed and stated. A pair whose splits are not those of their
-        places is a finding.
+        Neighbouring tiles of a zone overlap by less than the width of the outer frame, so the
+        overlap is train in both; tiles of two zones can overlap more, which is allowed and
+        reported. A pair whose splits do not follow from their places is a finding.
         """
         shares = self._build.config["split"]
         places = self.tables.places
@@ -93,7 +92,7 @@ class Content:
 
 
 def checks(build: AuditedBuild) -> list[tuple[str, Check]]:
-    """All checks in their order, with what they look at."""
+    """All checks in order, with names."""
     geotiffs = [
         (f"{stage} {tile}", partial(check_geotiffs, build, tile, stage))
         for tile in build.tiles
@@ -107,15 +106,15 @@ def checks(build: AuditedBuild) -> list[tuple[str, Check]]:
 
 
 def verify(build: AuditedBuild) -> list[Finding]:
-    """Run all checks; a check that breaks is a finding of its own, said once."""
+    """Run all checks; a check that fails to run is a finding, reported once."""
     findings: list[Finding] = []
     broken: set[str] = set()
     build.note_other_code()
     for name, check in progress(checks(build), "verifying"):
         try:
-            for finding in check():  # one by one: what was found before it broke, counts
+            for finding in check():  # one by one: findings before it broke count
                 findings.append(finding)  # noqa: PERF402
-        except Exception as error:  # what was tampered with can break anything
+        except Exception as error:  # tampered files can break anything
             prefix = "" if isinstance(error, RebenError) else f"{type(error).__name__}: "
             if str(error) not in broken:
                 findings.append(Finding(build.results, f"{name}: {prefix}{error}"))

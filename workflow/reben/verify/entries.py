@@ -1,7 +1,7 @@
-"""The pixels of a build, wherever it has them: GeoTIFFs, shards and the LMDB, against each other.
+"""Compare the pixels of a build in all places: GeoTIFFs, shards and the LMDB.
 
-An entry must be the same everywhere. GeoTIFFs must be of the type and at the place that
-their name tells, and reference maps must be what the tile's CORINE polygons give.
+An entry must be the same everywhere. GeoTIFFs must have the type and place that follow from
+their name, and reference maps must match the tile's CORINE polygons.
 """
 
 from collections import Counter
@@ -59,10 +59,10 @@ def check_tile(
     """All entries of a tile, or those of a few patches.
 
     Args:
-        build: under check.
-        tile: which.
-        kept: Sentinel-1 name by patch, of the patches in the metadata.
-        counts: takes the pixels of each code in each reference map.
+        build: the build.
+        tile: the tile.
+        kept: Sentinel-1 name by patch, for the patches in the metadata.
+        counts: collects the pixels of each code in each reference map.
     """
     patches: set[str] = set()
     claimed = {stage: set(claimed_hashes(build, tile, stage)) for stage in IMAGE_STAGES}
@@ -74,7 +74,7 @@ def check_tile(
         for name in sorted(expected - claimed[stage]):
             yield Finding(folder, f"{name}.tif is missing in the audit")
         for name in sorted(claimed[stage] - expected):
-            yield Finding(folder, f"{name}.tif is in the audit, but no layer")
+            yield Finding(folder, f"{name}.tif is in the audit but not a layer")
     names = build.pick(patches)
     entries = [Entry(name, name, name, name in kept) for name in names]
     yield from check_kind(build, tile, "s2", entries, counts)
@@ -83,7 +83,7 @@ def check_tile(
     if build.config["sentinel1"]["root"]:
         if (table := _pairs(build, tile)).is_file():
             pairs = read_table(table, SENTINEL1).rows()
-        else:  # then nothing says where their GeoTIFFs are
+        else:  # then the places of their GeoTIFFs are unknown
             pairs = [(patch, name, "") for patch, name in kept.items() if name]
         chosen = set(names)
         entries = [Entry(s1, p, f, p in kept) for p, s1, f in pairs if p in chosen]
@@ -93,7 +93,7 @@ def check_tile(
 def check_kind(
     build: AuditedBuild, tile: str, kind: str, entries: Sequence[Entry], counts: list[Count]
 ) -> Iterator[Finding]:
-    """The entries of one kind, in every place that has them."""
+    """The entries of one kind, in every place where they exist."""
     encoder = Encoder(kind, build.patch_side_m)
     grid = build.grids.get(tile)
     shard_path, whole_path = build.layout.shard(kind, tile), build.layout.lmdb
@@ -147,12 +147,12 @@ def check_kind(
 
 
 def _pairs(build: AuditedBuild, tile: str) -> Path:
-    """The table of all Sentinel-1 patches of a tile, kept or not, and where they are."""
+    """The table of all Sentinel-1 patches of a tile, kept or not, and their folders."""
     return build.layout.sentinel1(tile)
 
 
 def _store(build: AuditedBuild, tile: str, kind: str) -> PatchReader | None:
-    """What reads the GeoTIFFs of a kind; None where they are gone."""
+    """The reader of the GeoTIFFs of a kind; None if they are gone."""
     if kind == "s1":
         root = Path(build.config["sentinel1"]["root"])
         if not root.is_dir():
@@ -187,7 +187,7 @@ def _check_layout(
             there = tensors(header_of(value)).items()
             found = f"{ {name: (t.shape, t.dtype.name) for name, t in there} }"
         except (ValueError, KeyError, TypeError) as error:
-            found = f"no safetensors value ({error})"
+            found = f"no valid safetensors ({error})"
         yield Finding(
             path, f"the entry {entry.key!r}: expected {expected} in {layout.nbytes} bytes, "
             f"found {found} in {len(value)}",
@@ -197,7 +197,7 @@ def _check_layout(
 def _check_copies(
     entry: Entry, copies: dict[Path, bytes], layout: ValueLayout
 ) -> Iterator[Finding]:
-    """The same entry in several places; where two agree, the third is the culprit."""
+    """Compare an entry in several places; if two agree, the third is wrong."""
     if len(set(copies.values())) < 2:
         return
     value, votes = Counter(copies.values()).most_common(1)[0]
@@ -215,7 +215,7 @@ def _check_copies(
 
 
 def _check_nodata(entry: Entry, path: Path, value: bytes, layout: ValueLayout) -> Iterator[Finding]:
-    """A valid patch has no pixel of nodata."""
+    """Check that a valid patch has no nodata pixel."""
     for name, tensor in layout.tensors.items():
         pixels = np.frombuffer(value[tensor.start : tensor.stop], tensor.dtype)
         if (pixels == NODATA).any():
@@ -230,12 +230,12 @@ def _check_map(
     raster: NDArray[np.uint16] | None,
     counts: list[Count],
 ) -> Iterator[Finding]:
-    """A reference map against the polygons; counts its codes."""
+    """Check a reference map against the polygons; count its codes."""
     px = build.patch_side_m // REFERENCE_MAP_M
     codes = np.frombuffer(value[-2 * px * px :], "<u2").reshape(px, px)
     found, pixels = np.unique(codes, return_counts=True)
     if (strange := found[found > NO_POLYGON]).size:
-        yield Finding(path, f"{entry.key}: {strange[0]} is no CORINE code")
+        yield Finding(path, f"{entry.key}: {strange[0]} is not a CORINE code")
         return
     counts += [(entry.patch, *pair) for pair in zip(found.tolist(), pixels.tolist(), strict=True)]
     if raster is not None:
@@ -248,7 +248,7 @@ def _check_map(
 
 
 def _raster(build: AuditedBuild, tile: str) -> NDArray[np.uint16] | None:
-    """The tile's polygons as pixels; None where they are gone, or for a few patches alone."""
+    """The tile's polygons as pixels; None if they are gone, or for a sample."""
     grid, manifest = build.grids.get(tile), build.layout.clip_manifest
     if build.sample is not None or grid is None:
         return None
@@ -266,7 +266,7 @@ def _raster(build: AuditedBuild, tile: str) -> NDArray[np.uint16] | None:
 def _check_place(
     build: AuditedBuild, kind: str, grid: TileGrid, store: PatchReader, entry: Entry
 ) -> list[Finding]:
-    """The GeoTIFFs of a patch: type, place, and tags."""
+    """Check the GeoTIFFs of a patch: type, place, and tags."""
     name = PatchName.parse(entry.patch)
     corner = grid.corner(name.col, name.row)
     resolutions = RESOLUTION_M if kind == "s2" else {REFERENCE_MAP: REFERENCE_MAP_M}
@@ -278,7 +278,7 @@ def _check_place(
         try:
             data = store.read(entry.folder, layer)
         except (RebenError, OSError):
-            continue  # said already
+            continue  # already reported
         header = bytearray(form.at(*corner))
         if profile.deflate:  # the length of its strip differs from file to file
             place = slice(form.byte_count_at, form.byte_count_at + 4)
@@ -289,16 +289,16 @@ def _check_place(
         path = Path(store.path(entry.folder, layer))
         problems = _differences(data, profile, corner)
         if not problems and build.manifest["software"]["gdal"] == rasterio.__gdal_version__:
-            problems = ["tags or bytes that no build writes; type and place are right"]
+            problems = ["tags or bytes that no build writes; type and place are correct"]
         found += [Finding(path, problem) for problem in problems]
     return found
 
 
 def _differences(data: bytes, profile: Profile, corner: tuple[int, int]) -> list[str]:
-    """What of a GeoTIFF's type and place is not as it should be."""
+    """Errors in a GeoTIFF's type and place."""
     options = gdal_options(profile)
     transform = rasterio.transform.from_origin(*corner, *[profile.resolution_m] * 2)
-    if not data:  # which rasterio takes for a file that is to be written
+    if not data:  # rasterio would open it for writing
         return ["expected a GeoTIFF, found an empty file"]
     try:
         with MemoryFile(data) as memory, memory.open(driver="GTiff") as dataset:
@@ -319,13 +319,13 @@ def _differences(data: bytes, profile: Profile, corner: tuple[int, int]) -> list
 
 
 def check_clips(build: AuditedBuild) -> Iterator[Finding]:
-    """The clips of CORINE against their names, which hold a digest of their content."""
+    """Check the CORINE clips against their names, which contain a digest of their content."""
     manifest = build.layout.clip_manifest
     if not manifest.is_file():
-        return  # a note says so already
+        return  # already noted
     for tile, entry in read_json(manifest)["tiles"].items():
         path = build.layout.clip(entry["clip"])
         if tile in build.grids and path.is_file():
             digest = Clip.read(path, build.grids[tile]).digest()
             if path.stem.rpartition("-")[2] != digest:
-                yield Finding(path, f"its content has the digest {digest}, not that of its name")
+                yield Finding(path, f"its content has the digest {digest}, not the one in its name")

@@ -1,4 +1,4 @@
-"""The files of a build against the checksums in its audit, and the audit against itself."""
+"""Check the files of a build against the checksums in its audit, and the audit itself."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -17,14 +17,14 @@ from reben.storage.patch_container import patch_reader
 from reben.storage.patch_tar import INDEX, TAR, TarReader
 from reben.verify.audited_build import AuditedBuild, Finding, listed
 
-#: Where files lie that an audit covers, a level each.
+#: Locations of files that an audit covers, one per level.
 _FOLDERS = (
     "dataset", "tables", "tables/*", "quality", "corine", "patches", "reference_maps", "encoded/*",
 )  # fmt: skip
 
 
 def claimed_hashes(build: AuditedBuild, tile: str, stage: str) -> dict[str, str]:
-    """SHA-256 of a tile's GeoTIFFs by name, as the audit has it.
+    """SHA-256 of a tile's GeoTIFFs by name, from the audit.
 
     Raises:
         TableError: the table is missing or malformed.
@@ -33,7 +33,7 @@ def claimed_hashes(build: AuditedBuild, tile: str, stage: str) -> dict[str, str]
 
 
 def check_geotiffs(build: AuditedBuild, tile: str, stage: str) -> Iterator[Finding]:
-    """The GeoTIFFs of a tile against their checksums, and these against the manifest."""
+    """Check the GeoTIFFs of a tile against their checksums, and these against the manifest."""
     claimed = claimed_hashes(build, tile, stage)
     table = build.layout.tile_hashes(stage, tile)
     if sha256_file(table) != build.manifest["outputs"]["tiles"][tile][stage]:
@@ -46,7 +46,7 @@ def check_geotiffs(build: AuditedBuild, tile: str, stage: str) -> Iterator[Findi
     there = geotiffs(root) if build.sample is None else _geotiffs_of(build, root, claimed)
 
     def place(name: str) -> Path:
-        """Where the file is, or where it would be if the folder were no tar."""
+        """Path of the file, or where it would be if the folder were not a tar."""
         known = FileName.match(name)
         return root / (known.patch if known else name.rpartition("_")[0]) / f"{name}.tif"
 
@@ -72,7 +72,7 @@ def check_geotiffs(build: AuditedBuild, tile: str, stage: str) -> Iterator[Findi
 def _geotiffs_of(
     build: AuditedBuild, root: Path, claimed: dict[str, str]
 ) -> dict[str, Callable[[], str]]:
-    """What gives the SHA-256 of a few patches' GeoTIFFs: to list millions would take long."""
+    """Functions for the SHA-256 of a few patches' GeoTIFFs: listing millions takes long."""
     store = patch_reader(root)
     names = [name for name in map(FileName.match, claimed) if name]
     patches = set(build.pick({name.patch for name in names}))
@@ -85,7 +85,7 @@ def _geotiffs_of(
 
 
 def check_folder(build: AuditedBuild, root: Path) -> Iterator[Finding]:
-    """What else is in a tile's folder: GeoTIFFs and patches where none should be."""
+    """Extra files in a tile's folder: GeoTIFFs and patches that should not be there."""
     strays = []
     if (root / TAR).exists():
         if damage := TarReader(root).damage():
@@ -94,7 +94,7 @@ def check_folder(build: AuditedBuild, root: Path) -> Iterator[Finding]:
     else:
         for name in sorted(files_below(root)):
             if name.endswith(".tif") and not in_place(name):
-                yield Finding(root / name, "is in the folder of no patch, or of another one")
+                yield Finding(root / name, "is not in the folder of its patch")
             elif not name.endswith(".tif"):
                 strays.append(name)
         for folder in sorted(path for path in root.iterdir() if path.is_dir()):
@@ -104,13 +104,13 @@ def check_folder(build: AuditedBuild, root: Path) -> Iterator[Finding]:
 
 
 def note_strays(build: AuditedBuild, folder: Path, strays: list[str]) -> None:
-    """Say what lies there that no audit covers; hidden files are Snakemake's."""
+    """Note files that no audit covers; hidden files are Snakemake's."""
     if strays := [name for name in strays if not name.startswith(".")]:
         build.notes.append(f"{folder}: not covered by the audit: {listed(strays)}")
 
 
 def check_files(build: AuditedBuild) -> Iterator[Finding]:
-    """Tables, shards and the LMDB's file against the manifest."""
+    """Check tables, shards and the LMDB's file against the manifest."""
     outputs = build.manifest["outputs"]
     below = Layout("")
     stores = {below.lmdb.as_posix(): outputs["lmdb"]} | {
@@ -123,8 +123,8 @@ def check_files(build: AuditedBuild) -> Iterator[Finding]:
         claimed |= {f"{store}/data.mdb": digests["data.mdb"] for store, digests in stores.items()}
     else:
         build.notes.append(
-            f"only {build.sample} patches of each tile were looked at; LMDB and shards were "
-            "not digested as a whole"
+            f"only {build.sample} patches of each tile were checked; LMDB and shards were "
+            "not digested completely"
         )
     for name in set(table_paths(build.layout, build.config, build.tiles)) - set(claimed):
         build.note_absent(build.results / name, "nor when the audit was made")
@@ -138,13 +138,13 @@ def check_files(build: AuditedBuild) -> Iterator[Finding]:
         elif (found := sha256_file(path)) != expected:
             text = f"sha256: expected {expected}, found {found}"
             if path.name == "data.mdb" and _same_entries(path, stores[str(Path(name).parent)]):
-                text += "; but its entries are those of the manifest, laid out in another way"
+                text += "; but its entries match the manifest, stored in another layout"
             yield Finding(path, text)
     for store in stores:
         path = build.results / store / "data.mdb"
         try:
             if path.is_file() and (hidden := trailing_bytes(path.parent)):
-                yield Finding(path, f"holds {hidden} bytes behind its last page")
+                yield Finding(path, f"has {hidden} bytes after its last page")
         except StoreError as error:
             yield Finding(path, str(error))
     known = {Path(name) for name in claimed} | {Path(store) for store in stores}
@@ -169,7 +169,7 @@ def _same_entries(path: Path, claimed: dict[str, str]) -> bool:
 
 
 def check_audit(build: AuditedBuild) -> Iterator[Finding]:
-    """The files of the audit against each other."""
+    """Check the files of the audit against each other."""
     layout, outputs = build.layout, build.manifest["outputs"]
     for name, found in global_digests(layout, outputs).items():
         if found != outputs["global"][name]:
@@ -182,13 +182,13 @@ def check_audit(build: AuditedBuild) -> Iterator[Finding]:
             {k: v for tile in build.tiles for k, v in claimed_hashes(build, tile, stage).items()}
         )
         if joined.encode() != table.read_bytes():
-            yield Finding(table, "is not what the tables in tiles/ give together")
+            yield Finding(table, "does not match the tables in tiles/")
         if digest.read_text(encoding="utf-8") != sha256_file(table):
             yield Finding(digest, f"is not the SHA-256 of {table.name}")
     for tile in build.tiles:
         path = layout.tile_digest(tile)
         if read_json(path) != outputs["tiles"][tile]:
-            yield Finding(path, "is not what the manifest says of the tile")
+            yield Finding(path, "does not match the manifest")
     if read_json(layout.audit_config) != build.config:
         yield Finding(layout.audit_config, "is not the config in the manifest")
     nomenclature = build.manifest["inputs"]["files"]["labels.nomenclature"]["sha256"]
@@ -198,7 +198,7 @@ def check_audit(build: AuditedBuild) -> Iterator[Finding]:
 
 
 def check_crate(build: AuditedBuild) -> Iterator[Finding]:
-    """The RO-Crate against the files in it and against the manifest."""
+    """Check the RO-Crate against its files and against the manifest."""
     path = build.layout.crate
     for entity in read_json(path)["@graph"]:
         if entity["@id"] == "#dataset":

@@ -1,4 +1,4 @@
-"""The metadata tables: rows, types, names; and their agreement with the LMDB."""
+"""Check the metadata tables: rows, types, names; and their agreement with the LMDB."""
 
 import re
 from collections.abc import Iterator
@@ -27,8 +27,8 @@ class Metadata:
     Attributes:
         layout: the places of the results.
         clear: rows of patches without snow, cloud or shadow.
-        obscured: rows of those with.
-        audited: names of the valid patches, by the audit's checksums.
+        obscured: rows of patches with snow, cloud or shadow.
+        audited: names of the valid patches, from the audit's checksums.
     """
 
     layout: Layout
@@ -70,7 +70,7 @@ class Metadata:
         return dict(rows.select("patch_id", "s1_name").rows())
 
     def check(self, build: AuditedBuild) -> Iterator[Finding]:
-        """Types, tables, splits, names, and the counts in the manifest."""
+        """Check types, tables, splits, names, and the counts in the manifest."""
         flagged = pl.any_horizontal("contains_seasonal_snow", "contains_cloud_or_shadow")
         known = pl.col("patch_id").is_in(self.audited.implode())
         for (path, frame), obscured in zip(self.both(), (False, True), strict=True):
@@ -80,14 +80,14 @@ class Metadata:
             for name in frame.filter(flagged.fill_null(False) != obscured)["patch_id"]:
                 yield Finding(path, f"{name}: its flags belong in the other table")
             for name in frame.filter(~known)["patch_id"]:
-                yield Finding(path, f"{name} is no valid patch of the audit")
+                yield Finding(path, f"{name} is not a valid patch of the audit")
             for name in frame.filter(~pl.col("split").is_in(SPLITS))["patch_id"]:
-                yield Finding(path, f"{name}: its split is none of {', '.join(SPLITS)}")
+                yield Finding(path, f"{name}: its split is not one of {', '.join(SPLITS)}")
             for row in frame.filter(known).iter_rows(named=True):
                 yield from check_names(path, row["patch_id"], row["s1_name"], row["s2v1_name"])
         twice = self.clear.join(self.obscured, on="patch_id", how="semi")["patch_id"]
         for name in twice:
-            yield Finding(self.layout.obscured, f"{name} stands in the other table too")
+            yield Finding(self.layout.obscured, f"{name} is also in the other table")
         claimed = build.manifest["dataset"]
         counts = dict(self.frame["split"].value_counts().rows())
         found = {split: counts.get(split, 0) for split in SPLITS}
@@ -98,7 +98,7 @@ class Metadata:
             )  # fmt: skip
 
     def check_keys(self, build: AuditedBuild) -> Iterator[Finding]:
-        """Every row has its entries in the LMDB, and every entry its row."""
+        """Check that rows have their entries in the LMDB, and entries their rows."""
         path = build.layout.lmdb
         wanted: set[str] = set()
         for kind in build.kinds:
@@ -108,7 +108,7 @@ class Metadata:
             keys = txn.cursor().iternext(values=False)
             there = {bytes(key).decode(errors="backslashreplace") for key in keys}
         for key in sorted(wanted - there):
-            yield Finding(path, f"the entry {key!r} is missing, which the metadata lists")
+            yield Finding(path, f"the entry {key!r} is missing but listed in the metadata")
         for key in sorted(there - wanted):
             yield Finding(path, f"the entry {key!r} belongs to no row of the metadata")
 
@@ -116,7 +116,7 @@ class Metadata:
 def check_names(
     path: Path, patch: str, s1_name: str | None, s2v1_name: str | None
 ) -> Iterator[Finding]:
-    """The names of a patch in Sentinel-1 and v1, which hold its place."""
+    """Check the names of a patch in Sentinel-1 and v1, which contain its place."""
     name = PatchName.parse(patch)
     product = ProductName.parse(name.tile)
     if s1_name is not None:

@@ -1,8 +1,8 @@
-"""Patches of different splits that share ground in one season.
+"""Find patches of different splits that share ground in one season.
 
-Neighbouring tiles overlap by some 10 km, so the same ground can be in several patches.
-The split goes by the place in the tile, so that what is in the overlap, at the edge of
-both tiles, is for training in both: that is the reason for its design.
+Neighbouring tiles overlap by about 10 km, so the same ground can be in several patches.
+The split follows the place in the tile, so that the overlap, at the edge of both tiles, is
+for training in both: that is the reason for its design.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from pyproj import Transformer
 
 from reben.domain.name_columns import parts_of_tile
 
-#: Common plane for Europe; elsewhere its distances are off, its overlaps are not.
+#: Common plane for Europe; elsewhere distances are wrong, but overlaps are not.
 _CRS = "EPSG:3035"
 _SEASON_OF_MONTH = dict(
     zip(range(1, 13), ["winter"] * 2 + ["spring"] * 3 + ["summer"] * 3 + ["fall"] * 3 + ["winter"],
@@ -26,7 +26,7 @@ _PAIRS = {
     "other_split": pl.String,
     "share": pl.Float64,
 }
-#: Shares of a patch below this are edges that touch, rounded by the projection.
+#: Shares of a patch below this are touching edges, rounded by the projection.
 MIN_SHARE = 1e-3
 
 
@@ -71,7 +71,7 @@ def shared_ground(patches: pl.DataFrame) -> pl.DataFrame:
     for season in rows["season"].unique().sort():
         at = np.flatnonzero((rows["season"] == season).to_numpy())
         split = rows["split"].to_numpy()[at]
-        # Each pair once: the tree holds all, and only the later of two asks for the earlier.
+        # Each pair once: the tree has all patches, and only the later of two looks up the earlier.
         a, b = shapely.STRtree(shapes[at]).query(shapes[at], predicate="intersects")
         keep = (a < b) & (split[a] != split[b])
         a, b = at[a[keep]], at[b[keep]]

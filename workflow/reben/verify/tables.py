@@ -1,8 +1,8 @@
-"""The tables of a build, derived again by the functions that made them.
+"""Check the tables of a build by deriving them again with the same functions.
 
-Each from what lies before it: places from the grids in the manifest, labels from the
+Each is derived from its sources: places from the grids in the manifest, labels from the
 pixels of the reference maps, splits from the places, flags and countries from lists and
-outlines where these are at hand, and so on to the metadata and the counts.
+outlines if available, and so on up to the metadata and the counts.
 """
 
 from collections.abc import Callable, Iterator
@@ -52,14 +52,14 @@ _PLACE = PATCHES.names[: PATCHES.names.index("valid")]
 def compare(
     path: Path, stated: pl.DataFrame, derived: pl.DataFrame, where: str, *, whole: bool = True
 ) -> Iterator[Finding]:
-    """A table against what it should be.
+    """Compare a table with the expected one.
 
     Args:
-        path: of the table, or the folder of those of all tiles.
+        path: path of the table, or folder of the tables of all tiles.
         stated: its rows, by patch_id.
-        derived: the same as they should be; columns that it lacks are not compared.
-        where: they were derived from.
-        whole: both should have the same patches; otherwise those of both are compared.
+        derived: the expected rows; columns that it lacks are not compared.
+        where: what they were derived from.
+        whole: whether both must have the same patches; otherwise common ones are compared.
     """
 
     def file(patch: str) -> Path:
@@ -85,12 +85,12 @@ def compare(
 
 @dataclass
 class Tables:
-    """The tables of a build under check.
+    """The tables of a build being verified.
 
     Args:
-        build: under check.
+        build: the build.
         metadata: its metadata.
-        counts: rows of `tables.CODE_COUNTS`, from the reference maps that were looked at.
+        counts: rows of `tables.CODE_COUNTS`, from the reference maps that were checked.
     """
 
     build: AuditedBuild
@@ -104,7 +104,7 @@ class Tables:
         return self.build.layout
 
     def table(self, name: str, schema: pa.Schema) -> pl.DataFrame | None:
-        """A table of all tiles, or of each tile together; None where it is gone."""
+        """A table of all tiles, or the joined tables of each tile; None if it is gone."""
         if name not in self._read:
             layout = self.layout
             files = [self.build.results / file for file in self.build.manifest["outputs"]["files"]]
@@ -119,13 +119,13 @@ class Tables:
 
     @cached_property
     def verdicts(self) -> dict[Path, Verdict]:
-        """The verdicts on the products that are there, by file."""
+        """The existing verdicts on products, by file."""
         files = map(self.layout.verdict, self.build.tiles)
         return {path: Verdict.read(path) for path in files if path.is_file()}
 
     @cached_property
     def places(self) -> pl.DataFrame:
-        """Where all patches lie, by the grids of their tiles."""
+        """The places of all patches, from the grids of their tiles."""
         frames = [read_tables([], PATCHES).select(_PLACE)]
         for tile, grid in self.build.grids.items():
             nowhere = np.zeros((grid.count, grid.count), bool)
@@ -135,16 +135,16 @@ class Tables:
 
     @property
     def valid_places(self) -> pl.DataFrame:
-        """Those of patches that the audit lists."""
+        """The places of the patches that the audit lists."""
         return self.places.filter(pl.col("patch_id").is_in(self.metadata.audited.implode()))
 
     @property
     def classes(self) -> dict[int, str]:
-        """The nomenclature, as the audit keeps it."""
+        """The nomenclature, as kept in the audit."""
         return read_nomenclature(self.layout.audit_nomenclature)
 
     def check_verdicts(self) -> Iterator[Finding]:
-        """Verdicts by the quality indicators, and grids as in the manifest."""
+        """Check verdicts against the quality indicators, and grids against the manifest."""
         products = self.build.manifest["inputs"]["products"]
         required = sorted(self.build.config["quality"]["required"])
         for path, verdict in self.verdicts.items():
@@ -159,7 +159,7 @@ class Tables:
                     yield Finding(path, f"{key}: expected {value}, found {found[key]}")
 
     def check_patches(self) -> Iterator[Finding]:
-        """Patches by their tiles' grids; those valid are those that have GeoTIFFs."""
+        """Check patches against their tiles' grids; the valid ones are those with GeoTIFFs."""
         if (patches := self.table("patches", PATCHES)) is not None:
             folder = self.layout.tile_tables("patches")
             valid = pl.col("patch_id").is_in(self.metadata.audited.implode())
@@ -167,7 +167,7 @@ class Tables:
             yield from compare(folder, patches, derived, "the grid of its tile and the audit")
 
     def check_labels(self) -> Iterator[Finding]:
-        """Labels from the pixels of the reference maps."""
+        """Check labels against the pixels of the reference maps."""
         labels = self.build.config["labels"]
         options = (
             self.classes,
@@ -200,7 +200,7 @@ class Tables:
             )
 
     def check_split(self) -> Iterator[Finding]:
-        """Splits by the places that the names tell."""
+        """Check splits against the places in the names."""
         shares = self.build.config["split"]
         derived = assign_split(self.places, shares["p"], shares["q"])
         where = "its place in the tile"
@@ -211,7 +211,7 @@ class Tables:
             yield from compare(self.layout.tile_tables("split"), split, valid, where)
 
     def check_flags(self) -> Iterator[Finding]:
-        """Flags from the lists, or from the scene classification."""
+        """Check flags against the lists, or the scene classification."""
         patches = self.table("patches", PATCHES)
         settings = self.build.config["snow_cloud"]
         known = self.aligned.select("patch_id", "s2v1_name")
@@ -241,12 +241,12 @@ class Tables:
 
     @cached_property
     def pairs(self) -> Path | None:
-        """The table of pairs of v1, if it is at hand."""
+        """The table of v1 pairs, if available."""
         return self.build.input_at_hand("alignment.pairs", "names of v1 were not checked")
 
     @cached_property
     def aligned(self) -> pl.DataFrame:
-        """What v1 calls the patches, by its pairs, else as the build has it."""
+        """Names of the patches in v1, from the pairs or else from the build."""
         if self.pairs is not None:
             return align_patches(self.valid_places, read_pairs(self.pairs))
         if (aligned := self.table("alignment", ALIGNMENT)) is not None:
@@ -254,7 +254,7 @@ class Tables:
         return self.metadata.frame.filter(pl.col("s2v1_name").is_not_null())
 
     def check_countries(self) -> Iterator[Finding]:
-        """Countries from their outlines."""
+        """Check countries against their outlines."""
         settings = self.build.config["countries"]
         path = self.build.input_at_hand("countries.path", "the countries were not checked")
         if path is None:
@@ -270,7 +270,7 @@ class Tables:
             yield from compare(self.layout.countries, stated, derived, str(path))
 
     def check_alignment(self) -> Iterator[Finding]:
-        """Names in v1 from the table of pairs."""
+        """Check names in v1 against the table of pairs."""
         if self.pairs is None:
             return
         names, where = self.aligned.select("patch_id", "s2v1_name"), str(self.pairs)
@@ -285,7 +285,7 @@ class Tables:
         return self.table("sentinel1", SENTINEL1) if required else None
 
     def check_selection(self) -> Iterator[Finding]:
-        """Which patches are kept, and why the others are not."""
+        """Check which patches are kept, and why the others are not."""
         patches = self.table("patches", PATCHES)
         stated, labels = self.table("selection", SELECTION), self.table("labels", LABELS)
         if stated is None or patches is None or labels is None:
@@ -296,7 +296,7 @@ class Tables:
         yield from compare(self.layout.selection, stated, derived, where)
 
     def check_metadata(self) -> Iterator[Finding]:
-        """Both metadata tables from the tables of the steps."""
+        """Check both metadata tables against the tables of the steps."""
         selection, labels = self.table("selection", SELECTION), self.table("labels", LABELS)
         split, flags = self.table("split", SPLIT), self.table("snow_cloud", SNOW_CLOUD)
         if selection is None or labels is None or split is None or flags is None:
@@ -314,7 +314,7 @@ class Tables:
             yield from compare(path, frame, expected, "the tables of the steps")
 
     def check_counts(self) -> Iterator[Finding]:
-        """The counts for people, from what they count."""
+        """Check the counts against what they count."""
         verdicts = list(self.verdicts.values())
         classes = list(self.classes.values())
         layout = self.layout

@@ -1,10 +1,10 @@
-"""Where the files of the workflow are: WORKFLOW, the folder of the Snakefile.
+"""Locate the files of the workflow: WORKFLOW is the folder of the Snakefile.
 
-In: the place that Snakemake reads this file from. Out: that folder, if it is a clone. Where
+In: the place that Snakemake reads this file from. Out: that folder, if it is a clone. If
 Snakemake fetches the Snakefile itself, as for a module with `github(...)`, which is what
-`snakedeploy deploy-workflow` writes, there is no clone, but a step needs the package beside its
-rule. Then the same version is checked out below .snakemake/, from the repository that Snakemake
-has fetched already.
+`snakedeploy deploy-workflow` writes, there is no clone, but a step needs the package next to
+its rule. Then the same version is checked out below .snakemake/, from the repository that
+Snakemake has already fetched.
 """
 
 import tempfile
@@ -17,10 +17,10 @@ from snakemake.sourcecache import HostingProviderFile, LocalSourceFile
 
 
 def check_out(source):
-    """A clone at the version of a file in a hosted repository; made once for each version.
+    """A clone at the version of a file in a hosted repository; made once per version.
 
-    A job on a cluster's node finds it and needs no git: tags and commits are taken to stay what
-    they are, as Snakemake takes them.
+    Jobs on cluster nodes find it and need no git: like Snakemake, this assumes that tags and
+    commits do not change.
     """
     version = source.tag or source.commit
     if not version:
@@ -44,14 +44,14 @@ def check_out(source):
 
 
 def workflow_folder(source):
-    """The folder `workflow` that a rule file belongs to, on this machine."""
+    """The `workflow` folder of a rule file, on this machine."""
     if isinstance(source, LocalSourceFile):
         return Path(str(source)).parents[1]
     if isinstance(source, HostingProviderFile):
         return check_out(source) / "workflow"
     raise WorkflowError(
-        f"reben cannot run from {source}, because its steps need the files beside the Snakefile. "
-        'Clone the repository and name the Snakefile of the clone, or use github("owner/name", '
+        f"reben cannot run from {source}, because its steps need the files next to the Snakefile. "
+        'Clone the repository and run the Snakefile of the clone, or use github("owner/name", '
         'path="workflow/Snakefile", tag="...") in the module'
     )
 
@@ -60,5 +60,5 @@ WORKFLOW = workflow_folder(workflow.current_basedir)
 
 
 def own_or_shipped(path):
-    """A file of the working folder or, where it has none, the one that the workflow ships."""
+    """A file of the working folder or, if it does not exist, the one that the workflow ships."""
     return path if Path(path).exists() else str(WORKFLOW.parent / path)

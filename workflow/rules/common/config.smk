@@ -1,4 +1,4 @@
-"""What the user asks for: the configuration and the product table, checked."""
+"""The user's input: the configuration and the product table, checked."""
 
 import json
 from importlib.metadata import version
@@ -8,20 +8,24 @@ from snakemake.utils import validate
 from reben.config.check import all_inputs, check_keys, check_settings, find_shipped
 from reben.domain.names import TILE_PATTERN
 from reben.memory.ownership import check_place
-from reben.memory.plan import frozen_products
+from reben.memory.plan import frozen
 from reben.results.layout import STAGES, Layout
+from reben.runtime.files import read_json
 
-# Of what is wrong this names every key in a line; validate() prints the schema, and sets
-# defaults.
+# While a build runs, its config and product table are those that it started with: on a node,
+# which reads them again, and for steps over all tiles.
+FROZEN_CONFIG, FROZEN_PRODUCTS = frozen(os.path.normpath(config["results"]))
+RUNS_A_JOB = not workflow.is_main_process and FROZEN_CONFIG.exists()
+if RUNS_A_JOB:
+    config.update(read_json(FROZEN_CONFIG))
+
+# check_keys() reports each wrong key on a line; validate() would print the schema, but sets
+# the defaults.
 check_keys(config, PACKAGES / "schemas" / "config.schema.json")
 validate(config, "../../schemas/config.schema.json")
 find_shipped(config, HOME)
 
 RESULTS = Layout(os.path.normpath(config["results"]))  # `results/` is no other folder
-# While a build runs, its product table is the one that it started with: on a node, and for
-# steps over all tiles.
-FROZEN_PRODUCTS = frozen_products(RESULTS.root)
-RUNS_A_JOB = not workflow.is_main_process and FROZEN_PRODUCTS.exists()
 PRODUCTS = check_settings(config, FROZEN_PRODUCTS if RUNS_A_JOB else config["products"])
 TILES = list(PRODUCTS)
 check_place(RESULTS.root, all_inputs(config, PRODUCTS), HOME)
@@ -38,7 +42,7 @@ KINDS = [
 ]
 CORRECTED = any(product.level == "L1C" for product in PRODUCTS.values())
 
-# Without where the results lie: moved, they are the same.
+# Without the place of the results: moving them does not change them.
 CONFIG_JSON = json.dumps(
     {key: value for key, value in config.items() if key != "results"}, sort_keys=True
 )

@@ -1,20 +1,20 @@
-"""How steps are run: by this Python, with the package of this clone."""
+"""How steps are run: with this Python and the package of this clone."""
 
 import os
 import shlex
 import sys
 
-# The clone, seen from here; also where another workflow uses it as a module.
+# The clone, relative to here; also if another workflow uses it as a module.
 HOME = Path(os.path.relpath(WORKFLOW.parent))
 PACKAGES = Path(HOME, "workflow").absolute()
 sys.path.insert(0, str(PACKAGES))
 
 # Rules run `python -m reben.<step>` in this environment, activated or not, in a conda
-# environment or on a cluster node alike: the package is found by its path, it is not installed.
+# environment or on a cluster node: the package is found by its path, not installed.
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
 )
-# With `--sdm conda apptainer`: an image made by `snakemake --containerize` (docs/conda.md).
+# With `--sdm conda apptainer`: an image made with `snakemake --containerize` (docs/conda.md).
 if IMAGE := os.environ.get("REBEN_IMAGE"):
 
     containerized: IMAGE
@@ -28,9 +28,9 @@ shell.prefix(
 
 
 def growing(first):
-    """A resource that grows with every attempt: a job killed for it comes back with more.
+    """A resource that grows with every attempt: a job killed for exceeding it is retried with more.
 
-    The memory that rules ask for holds, beside the step that was measured, Snakemake itself:
-    on a cluster's node it runs twice around the step, 350 MB together (ps: 174 MB each).
+    The memory that rules request includes Snakemake itself in addition to the measured step: on
+    a cluster node it runs twice around the step, 350 MB together (ps: 174 MB each).
     """
     return lambda wildcards, attempt: first * attempt

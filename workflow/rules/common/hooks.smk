@@ -1,4 +1,4 @@
-"""What is printed before the first job and after the last."""
+"""Messages before the first job and after the last."""
 
 from snakemake.logging import logger
 
@@ -6,12 +6,11 @@ STARTED = time.time()
 
 
 def missed(absent):
-    """Of the inputs that are not there, those that a job would need now."""
-    if not absent:
-        return {}
+    """Of the inputs that are not there, those that a job of the dataset would need now."""
     needed = {
         str(source.path)
         for rule, made in PLAN.rules.items()
+        if absent and rule not in ("report", "audit")
         for tile in (TILES if made.per_tile else [""])
         for source in made.sources(tile).values()
         if str(source.path) in absent.values() and PLAN.reason(rule, tile)
@@ -23,7 +22,7 @@ ABSENT = missed(absent_inputs(config, PRODUCTS)) if workflow.is_main_process els
 if ABSENT:
     logger.warning(
         absence(ABSENT)
-    )  # a dry run goes on without them; a build stops (`_begin`)
+    )  # a dry run goes on without them; a build stops (`_miss`)
 
 
 onsuccess:
@@ -37,7 +36,7 @@ onsuccess:
 onerror:
     from reben.summary import last_words
 
-    # What no retry made up for.
+    # Jobs that failed in every try.
     logs = [
         log for job in sorted(workflow.scheduler.failed, key=str) for log in job.log
     ]

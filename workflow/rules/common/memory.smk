@@ -1,10 +1,12 @@
 """What makes a job run again: its record, in `.reben` of the results (`reben.memory`).
 
 What the jobs of a rule are made from stands before it, in `made_from`; the rule itself has an
-input `made=due(RULE)` and an output `record=record(RULE)`. When jobs are planned, `due`
-compares the record with what is wanted now. It always returns the same file, which is newer
-than any output if and only if the two differ; else it is `ancient`. So Snakemake's own times of
-files decide, and neither its memory (`.snakemake`) nor its hooks are needed.
+input `made=due(RULE)` and an output `record=record(RULE)`. The story of a job: when it is planned,
+`due` compares its record with what is wanted now, and returns the marker, a file that is new in
+every build. Of a job that is done the marker is `ancient`, which Snakemake does not compare; of one
+that is due it is not, and the record gets a time in the distant past, so that the marker is newer
+whatever the clocks say. The step removes the record when it begins and writes it when it has
+ended well. So neither Snakemake's memory (`.snakemake`) nor its hooks are needed.
 
 Inputs from outside the results are parameters, not inputs: their content decides, and is in the
 record. As an input of Snakemake, one with a time in the future would condemn every output.
@@ -13,15 +15,14 @@ record. As an input of Snakemake, one with a time in the future would condemn ev
 import re
 import time
 
-from snakemake.exceptions import WorkflowError
-
 from reben.config.check import absence, absent_inputs
 from reben.config.product_table import write_products
 from reben.memory.lock import lock, unlock
 from reben.memory.ownership import take_possession
 from reben.memory.plan import Made, Plan
-from reben.memory.record import MEMORY, record_path
+from reben.memory.record import MEMORY
 from reben.runtime.errors import ConfigError, RebenError
+from reben.runtime.files import write_json
 
 # Conda's libraries are not those of the wheels: PROJ differs, and with it some coordinates.
 DEPLOYMENT = (
@@ -29,11 +30,9 @@ DEPLOYMENT = (
     if workflow.deployment_settings
     else []
 )
-PLAN = Plan(
-    str(RESULTS.root), TILES, " ".join(sorted(str(method) for method in DEPLOYMENT))
-)
+WHERE = [*sorted(str(method) for method in DEPLOYMENT), *([IMAGE] if IMAGE else [])]
+PLAN = Plan(str(RESULTS.root), TILES, " ".join(WHERE))
 _MARKER = f"{RESULTS.root}/{MEMORY}/.plan"
-_begun = []
 
 if "--unlock" in sys.argv and workflow.is_main_process:
     unlock(RESULTS.root)
@@ -60,18 +59,31 @@ def due(rule):
     def inputs(wildcards):
         if not workflow.is_main_process:
             return _MARKER  # a node runs what it was given
+        is_real = workflow.executor_plugin is not None and not workflow.dryrun
         tile = wildcards.get("tile", "")
         try:
+            if is_real:
+                _begin()
             reason = PLAN.reason(rule, tile)
-            if workflow.executor_plugin is None or workflow.dryrun:
+            if reason is not None:
+                _miss(rule, tile, is_real)
+            if not is_real:
                 return _shown(reason)
-            _begin()
             PLAN.age(rule, tile, reason is not None)
-            return [_MARKER if reason else ancient(_MARKER)]
         except (RebenError, OSError) as error:
-            raise WorkflowError(str(error)) from None
+            # Not an Exception: of those Snakemake overlooks some, and would find nothing to do.
+            sys.exit(f"error: {error}")
+        return [_MARKER if reason else ancient(_MARKER)]
 
     return inputs
+
+
+def _miss(rule, tile, is_real):
+    """Stop for inputs that are not there, before the first job; a dry run only lists them."""
+    paths = {str(source.path) for source in PLAN.rules[rule].sources(tile).values()}
+    absent = {key: path for key, path in ABSENT.items() if path in paths}
+    if absent and is_real and not workflow.dag_settings.until:
+        raise ConfigError(absence(ABSENT))
 
 
 def _shown(reason):
@@ -85,14 +97,13 @@ def _shown(reason):
 
 def _begin():
     """Once, before the first job is planned in earnest: take the results for this build."""
-    if _begun:
+    if PLAN.owns_results:
         return
-    _begun.append(True)
-    if ABSENT:  # before the first job, not after three days of sen2cor
-        raise ConfigError(absence(ABSENT))
     if workflow.execution_settings.lock:
         lock(RESULTS.root)
     take_possession(RESULTS.root, STAGES)
     write_products(FROZEN_PRODUCTS, PRODUCTS.values())
+    write_json(FROZEN_CONFIG, config)
     # Another content every time: Snakemake overlooks a newer file that is the same.
     Path(_MARKER).write_text(f"{time.time_ns()}\n")
+    PLAN.owns_results = True

@@ -1,4 +1,4 @@
-"""Inputs that several rules share, and how they reach a command line."""
+"""Inputs that several rules share, and their command-line options."""
 
 from functools import lru_cache, partial
 
@@ -9,27 +9,27 @@ from reben.runtime.files import read_json
 
 
 def options(**values):
-    """Command line options for the values that are given, quoted for the shell."""
+    """Command-line options for the values that are set, quoted for the shell."""
     return shlex.join(option_words(values))
 
 
 def given(condition, path):
-    """An input that is there only if the config asks for it."""
+    """An input that exists only if the config requires it."""
     return path if condition else []
 
 
 def of_tiles(place):
-    """A place of a tile (`reben.results.layout`), for all tiles."""
+    """A path of a tile (`reben.results.layout`), for all tiles."""
     return [place(tile) for tile in TILES]
 
 
 def every(place):
-    """The same as one word of a command line, which has no room for thousands of tiles."""
+    """The same as one argument, since a command line has no room for thousands of tiles."""
     return place("*")
 
 
 def source(key, kind="all", detail=""):
-    """What the config names under a dotted key, as an input from outside: {key: Source}."""
+    """The path under a dotted key of the config, as an external input: {key: Source}."""
     section, name = key.split(".")
     path = config[section][name]
     return {} if path is None else {key: Source(Path(path), kind, str(detail))}
@@ -41,56 +41,62 @@ def results_root(wildcards):
 
 
 def fetched_product(tile):
-    """Which product becomes a tile, and whether it is fetched or copied."""
+    """The product that becomes a tile, and whether it is fetched or copied."""
     product = PRODUCTS[tile]
     return {"product": product.product, "from": product.source}
 
 
 def local_product(level, tile):
-    """The zip or folder of a tile's product of a level on this machine, if one is copied."""
+    """The zip or folder of a tile's product on this machine, if it has this level and is copied."""
     product = PRODUCTS[tile]
     copied = product.level == level and product.path and not product.is_used_in_place
     return {"product": Source(Path(product.path))} if copied else {}
 
 
 def l2a_path(tile):
-    """The L2A folder of a tile: where the user has it, or where the workflow makes it."""
+    """The L2A folder of a tile: the user's own, or the one that the workflow makes."""
     product = PRODUCTS[tile]
     return Path(product.path) if product.is_used_in_place else RESULTS.l2a(tile)
 
 
 def l2a_source(tile, kind="all", detail=""):
-    """The same as an input from outside, which it is even where sen2cor made it: its content
-    decides, since sen2cor gives its products another name every time."""
+    """The same as an external input, even if sen2cor made it: its content counts, since
+    sen2cor gives its products a new name every time."""
     return {"product": Source(l2a_path(tile), kind, detail)}
 
 
 def l2a_made_here(wildcards):
-    """The L2A folder of a tile where the workflow makes it; nothing where the user has it."""
+    """The L2A folder of a tile if the workflow makes it; nothing if it is the user's own."""
     return given(
         not PRODUCTS[wildcards.tile].is_used_in_place, RESULTS.l2a(wildcards.tile)
     )
 
 
-def verdict_now(tile):
-    """What a product's indicators say by the rule of today, as far as they are known."""
-    try:
-        indicators = read_json(RESULTS.verdict(tile))["indicators"]
-        from reben.quality import failed  # with libraries that planning does not need
+def verdict_now(tile, found):
+    """What the indicators of a product that was cut say by the rule of today."""
+    if "indicators" not in found:
+        return {"verdict": None}
+    from reben.quality import failed  # with libraries that planning does not need
 
-        return {"verdict": failed(indicators, REQUIRED)}
-    except (OSError, RebenError, KeyError, TypeError):
-        return {}
+    return {"verdict": failed(found["indicators"], REQUIRED)}
+
+
+def lost_clips(tile, found):
+    """Of the clips that the manifest names, those that somebody has deleted."""
+    lost = [
+        t for t in TILES if (name := clip_name(t)) and not RESULTS.clip(name).exists()
+    ]
+    return {"lost": lost} if lost else {}
 
 
 @lru_cache
 def read_manifest(path, mtime_ns):
-    """The clip of each tile. Read once for all tiles, and again when the file changes."""
+    """The clip of each tile. Read once for all tiles, and again if the file changes."""
     return {tile: entry["clip"] for tile, entry in read_json(path)["tiles"].items()}
 
 
 def clip_name(tile):
-    """The clip that the manifest names for a tile; None where it names none yet."""
+    """The clip of a tile in the manifest; None if it has none yet."""
     path = RESULTS.clip_manifest
     if not path.exists():
         return None
@@ -98,17 +104,17 @@ def clip_name(tile):
 
 
 def clip_of(wildcards):
-    """The clip of a tile, when the clips are through."""
+    """The clip of a tile, once the clips are finished."""
     checkpoints.clip_corine.get()
     return RESULTS.clip(clip_name(wildcards.tile))
 
 
 def after_clip(wildcards):
-    """No file. A rule with this input is judged anew when the clip is through.
+    """No file. A rule with this input is evaluated again once the clips are finished.
 
-    Snakemake marks all that follows a checkpoint to run again, and takes that back only for
-    jobs that ask the checkpoint for an input. So every rule that follows asks, even if for
-    nothing: then what did not change does not run.
+    Snakemake marks everything after a checkpoint to run again, and reverts that only for
+    jobs that request an input from the checkpoint. So every later rule requests one, even
+    if it is empty: then unchanged jobs do not run.
     """
     checkpoints.clip_corine.get()
     return []
