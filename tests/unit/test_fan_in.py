@@ -201,7 +201,7 @@ def test_a_bad_pair_table_is_refused(tmp_path):
 def test_the_names_of_a_pair_must_be_of_one_place(tmp_path, s2):
     s1 = "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_0_1"
     path = pairs_file(tmp_path, f"{s1.replace('_0_1', '_0_2')},{V1[:-1]}2", f"{s1},{s2}")
-    with pytest.raises(TableError, match=r"v1\.csv: 1 rows are no pair .* row 2: "):
+    with pytest.raises(TableError, match=r"v1\.csv: 1 rows are not pairs .* row 2: "):
         read_pairs(path)
 
 

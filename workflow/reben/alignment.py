@@ -64,7 +64,7 @@ def read_pairs(path: str | os.PathLike[str]) -> pl.DataFrame:
     if len(bad := pairs.filter(~right.fill_null(value=False))):
         number, *names = bad.select("number", "s1_name", "s2v1_name").row(0)
         raise TableError(
-            f"{path}: {len(bad)} rows are no pair of BigEarthNet names of one place, e.g. row "
+            f"{path}: {len(bad)} rows are not pairs of BigEarthNet names of one place, e.g. row "
             f"{number}: {names}; expected such as S1A_IW_GRDH_1SDV_20170613T165043_33UUP_7_40 "
             "and S2A_MSIL2A_20170613T101031_7_40"
         )

@@ -42,8 +42,8 @@ def read_countries(
 
     Args:
         path: a vector layer of polygons.
-        name_column: column of the names; ``name`` in any case where it is not given.
-        names: which to take; all where there are none.
+        name_column: column of the names; ``name`` in any case if None.
+        names: countries to use; all if empty.
         layer: where the file has several of polygons.
 
     Raises:
@@ -63,7 +63,7 @@ def read_countries(
     # Before repair, which would cut a ring round the globe as it stands.
     outlines = np.array([unwrapped(outline) for outline in outlines], object)
     outlines, values = _areas(source, _valid(outlines), features)
-    # Land that nobody named belongs to no country.
+    # Unnamed land belongs to no country.
     named = np.array([None if value is None else str(value) for value in values], object)
     known = sorted(set(named) - {None})
     if missing := sorted(set(names) - set(known)):
@@ -185,8 +185,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--countries", required=True, help="outlines (vector file)")
     parser.add_argument("--layer", help="layer, where the file has several of polygons")
-    parser.add_argument("--name-column", help="column of the names, where it is not `name`")
-    parser.add_argument("--names", nargs="*", default=[], help="countries to choose from; all")
+    parser.add_argument("--name-column", help="column of the names, if it is not `name`")
+    parser.add_argument("--names", nargs="*", default=[], help="countries to choose from, or all")
     parser.add_argument("--out", required=True, help="country of each patch (Parquet)")
     args = parser.parse_args(argv)
 

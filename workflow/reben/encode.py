@@ -69,7 +69,7 @@ class Encoder:
         """The value of the patch in `folder`.
 
         Raises:
-            RasterError: a file of it is missing, damaged, of another size or type, or has
+            RasterError: one of its files is missing, damaged, has the wrong size or type, or has
                 pixels that its kind cannot have.
         """
         value = self.layout.new()
@@ -200,7 +200,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if bool(given) == bool(args.kind) or bool(args.kind) != bool(args.root):
         parser.error("pass either --kind and --root, or some of --s2 --s1 --reference-maps")
     if (args.kind in ("s2", "s1")) != bool(args.table):
-        parser.error("--table goes with --kind s2 and s1, and only with them")
+        parser.error("--table is required with --kind s2 and s1, and not allowed otherwise")
     if args.metadata and not given:
         parser.error("--metadata goes with --s2, --s1 and --reference-maps")
     if args.table:

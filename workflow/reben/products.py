@@ -82,7 +82,7 @@ def newest_parts(matches: Sequence[Entry]) -> list[Entry]:
     for newest, *others in parts:
         if others:
             log.warning(
-                "%s: %d matches; the newest processing is taken, not %s",
+                "%s: %d matches; using the newest processing, not %s",
                 newest.name,
                 1 + len(others),
                 ", ".join(f"{entry.name} ({entry.id})" for entry in reversed(others)),

@@ -3,8 +3,8 @@
 In: a folder of BigEarthNet-S1 patches, ``<root>/<scene>/<patch>/`` as published or
 ``<root>/<patch>/`` as in v1. Out of ``index``: their names and places, once. Out of
 ``pair``: `tables.SENTINEL1` of one tile, every pair opened and checked for size, type,
-CRS, place and pixels. With an alignment the v1 row says which one it is; without, the one
-nearest in time, if it is near enough, the first by name among equals.
+CRS, place and pixels. With an alignment, the v1 row determines the pair; without one, the patch
+nearest in time, if it is near enough, in a tie the first by name.
 """
 
 import logging
@@ -87,7 +87,7 @@ def choose(
     Args:
         patches: `tables.PATCHES` of one tile.
         index: `tables.SENTINEL1_INDEX`.
-        alignment: `tables.ALIGNMENT`, or None to go by place and time.
+        alignment: `tables.ALIGNMENT`, or None to match by place and time.
         max_gap_h: hours that the two may be apart, where time decides.
 
     Returns:
@@ -161,7 +161,7 @@ def _check_all(
                 pass
     except RasterError as error:
         raise RasterError(
-            f"{error}. A Sentinel-1 patch that stays so must be taken out of sentinel1.root"
+            f"{error}. If it cannot be replaced, remove the patch from sentinel1.root"
         ) from error
 
 

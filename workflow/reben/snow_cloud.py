@@ -66,8 +66,8 @@ def _expected(name: str, aligned: bool) -> str:
     """What is wrong with a line of a list."""
     if not aligned and is_v1_name(name):
         return (
-            f"expected patch_ids, found {name!r}; names of BigEarthNet v1 mean nothing without "
-            "alignment.pairs, which says whose they are"
+            f"expected patch_ids, found {name!r}; names of BigEarthNet v1 need alignment.pairs, "
+            "which maps them to patches"
         )
     v1 = ", or a name of BigEarthNet v1 such as S2A_MSIL2A_20170613T101031_7_40" if aligned else ""
     return (
@@ -135,7 +135,7 @@ def flag(
 
     Args:
         patches: with patch_id and s2v1_name; without `names` also rows of `tables.PATCHES`.
-        names: patches that have it, by v1 name or patch_id; None takes the SCL.
+        names: patches that have it, by v1 name or patch_id; None uses the SCL.
         fractions: shares of the patch that show it in the SCL (`tables.PATCHES`).
         minimum: share from which on they count, together.
 

@@ -36,7 +36,7 @@ class Entry:
         checksum: ``algorithm:hexdigest`` of the archive, or empty.
         s3_path: folder in the object store.
         published: time of publication, ISO 8601.
-        online: can be fetched now.
+        online: whether it can be fetched now.
         footprint: what it shows of the ground, as GeoJSON; None where the catalogue does not say.
     """
 

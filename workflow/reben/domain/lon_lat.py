@@ -60,10 +60,10 @@ def split_polygon(polygon: shapely.Geometry) -> shapely.Geometry:
     if np.ptp(longitudes) < 180 and np.abs(longitudes).max() <= 180:
         return polygon
     centre = float(longitudes[0])
-    whole = shapely.transform(polygon, lambda x, y: (beside(x, centre), y), interleaved=False)
+    unbroken = shapely.transform(polygon, lambda x, y: (beside(x, centre), y), interleaved=False)
     parts = []
     for turn in (-360, 0, 360):
-        moved = shapely.transform(whole, lambda x, y, t=turn: (x + t, y), interleaved=False)
+        moved = shapely.transform(unbroken, lambda x, y, t=turn: (x + t, y), interleaved=False)
         part = shapely.intersection(moved, shapely.box(-180, -90, 180, 90))
         parts += [p for p in shapely.get_parts(part) if p.area > 0]
     if len(parts) == 1:

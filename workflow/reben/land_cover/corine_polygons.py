@@ -78,8 +78,8 @@ class PolygonLayer:
         """The polygons that touch a tile, reprojected to its zone and clipped to it.
 
         Raises:
-            VectorError: none does, a code is unknown, a polygon cannot be repaired, or the file is
-                damaged.
+            VectorError: no polygon does, a code is unknown, a polygon cannot be repaired, or the
+                file is damaged.
         """
         to_tile = Transformer.from_crs(self.layer.crs, square.crs, always_xy=True)
         tile = shapely.box(*square.bounds)
@@ -95,9 +95,9 @@ class PolygonLayer:
         codes, polygons = codes[overlaps], polygons[overlaps]
         if not len(polygons):
             raise VectorError(
-                f"{self.layer.where}: no polygon lies in the tile at {square.bounds} "
-                f"({square.crs}); expected a layer that covers it. Correct corine.path, or take "
-                "the product out of the table"
+                f"{self.layer.where}: no polygon overlaps the tile at {square.bounds} "
+                f"({square.crs}); expected a layer that covers it. Correct corine.path, or remove "
+                "the product from the table"
             )
         inside = shapely.contains_properly(frame, polygons)
         polygons[~inside] = shapely.intersection(polygons[~inside], frame)
@@ -128,7 +128,7 @@ class PolygonLayer:
         if unknown := sorted(set(texts) - known):
             raise VectorError(
                 f"{self.layer.where}, column {self.code_column}: expected CORINE "
-                f"level-3 codes, found {unknown[:5]}; set corine.code_column, or mend the layer"
+                f"level-3 codes, found {unknown[:5]}; set corine.code_column, or fix the layer"
             )
         return np.array(texts, dtype=np.int16)
 
@@ -142,7 +142,7 @@ class PolygonLayer:
         """
         if not np.isfinite(shapely.get_coordinates(polygons)).all():
             raise VectorError(
-                f"{self.layer.where}: a polygon reaches too far from the tile at "
+                f"{self.layer.where}: a polygon extends too far from the tile at "
                 f"{square.bounds} to be projected to {square.crs}; cut the layer to the "
                 "surroundings of the tiles"
             )

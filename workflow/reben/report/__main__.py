@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--nomenclature", required=True, help="CSV: code, class")
     parser.add_argument("--name", default="The dataset", help="name of the dataset")
     parser.add_argument("--version", default="", help="version of the dataset")
-    parser.add_argument("--countries", help="outlines to draw below the tiles")
+    parser.add_argument("--countries", help="country outlines to draw below the tiles")
     parser.add_argument("--countries-layer", help="layer of the outlines, where there are several")
     parser.add_argument("--name-column", help="column of the country names")
     parser.add_argument("--sentinel1", type=Path, help="folder of the Sentinel-1 patches")

@@ -118,8 +118,8 @@ def _highest(way: SplitDistances, edges: NDArray[np.float64]) -> float:
 
 
 def tile_map(build: FinishedBuild, outlines: Iterable[shapely.Geometry]) -> Markup:
-    """All tiles over country outlines; a click leads to the page of the tile."""
-    # By its grid, as the patches are; the footprint of a product is what was sensed of it.
+    """All tiles over country outlines; each links to the page of the tile."""
+    # By its grid, like the patches; the footprint of a product covers only the sensed part.
     rings = _beside_each_other([_square(verdict.square) for verdict in build.verdicts])
     points = np.concatenate(rings)
     (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
