@@ -126,7 +126,7 @@ def test_changes_of_a_corine_release_before_building(
         (
             ["{build}", "{inputs}/corine.gpkg", "--nomenclature", "{nomenclature}"],
             "{build}: its labels are not those of {nomenclature} with a labelled fraction of 0.75 "
-            "(inclusive); give --nomenclature",
+            "(inclusive); pass --nomenclature",
         ),
     ],
 )
