@@ -8,4 +8,11 @@ folders. Every step is pure functions plus a thin ``main(argv)``, so that it run
 The order of the data is that of ``workflow/rules/``; docs/architecture.md draws the plan.
 """
 
+import sys
+
+from reben.runtime.libraries import settle
+
 __version__ = "0.1.0"
+
+if sys.argv[:1] == ["-m"]:  # as Python has it while it looks for the module of `python -m reben...`
+    settle()

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pyogrio
 import shapely
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
@@ -22,6 +21,7 @@ from reben.domain.tables import COUNTRIES, PATCHES, read_tables, write_table
 from reben.results.tile_paths import TilePaths
 from reben.runtime import cli
 from reben.runtime.errors import VectorError
+from reben.storage.vector_files import local_file, pyogrio
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ def read_countries(
     Raises:
         VectorError: unreadable, no such column, or a name that the layer does not have.
     """
+    path = local_file(path, "country outlines in a vector file")
     try:
         info = pyogrio.read_info(path)
         fields = [str(field) for field in info["fields"]]

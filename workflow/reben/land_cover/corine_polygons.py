@@ -19,7 +19,6 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pyogrio
 import shapely
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
@@ -29,6 +28,7 @@ from reben.domain.tables import read_table
 from reben.land_cover.nomenclature import CORINE_CODES
 from reben.runtime.errors import VectorError
 from reben.runtime.files import atomic_file
+from reben.storage.vector_files import local_file, pyogrio
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class PolygonLayer:
         Raises:
             VectorError: unreadable, none or several fit, or the layer has no CRS.
         """
-        path = os.fspath(path)
+        path = local_file(path, "a vector file such as a GeoPackage")
         try:
             layers = [(str(name), str(kind)) for name, kind in pyogrio.list_layers(path)]
             names = [name for name, kind in layers if _MAY_HOLD_POLYGONS.search(kind)]

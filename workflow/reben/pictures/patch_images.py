@@ -96,7 +96,7 @@ def read_layer(folder: Path, layer: str) -> NDArray[Any]:
     store = _store(folder.parent)
     data = store.read(folder.name, layer)
     try:
-        with MemoryFile(data) as memory, memory.open() as dataset:
+        with MemoryFile(data) as memory, memory.open(driver="GTiff") as dataset:
             return np.asarray(dataset.read(1))
     except RasterioError as error:
         path = store.path(folder.name, layer)

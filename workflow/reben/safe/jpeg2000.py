@@ -9,15 +9,15 @@ a few hundred megabytes.
 import os
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from reben.domain.grid import TileGrid
 from reben.runtime.errors import RasterError
-from reben.safe.jpeg2000_driver import require_jpeg2000
+from reben.safe.jpeg2000_driver import jpeg2000_driver
 from reben.storage.image_check import ImageForm
+from reben.storage.raster_files import GTIFF, JPEG_2000, open_image
 
 #: GDAL settings for streaming: no cache of decoded tiles, no look at the folder's other files.
 GDAL_ENV = {
@@ -46,9 +46,8 @@ class StripReader:
     ) -> None:
         self.path = path
         try:
-            self._dataset = rasterio.open(path)
-        except RasterioError as error:
-            require_jpeg2000()  # without a driver every image looks broken
+            self._dataset = open_image(path, (JPEG_2000, GTIFF), jpeg2000_driver())
+        except (OSError, RasterioError) as error:
             raise RasterError(
                 f"{path}: expected a JPEG 2000 image, but it cannot be opened ({error}); "
                 "fetch or process the product again"

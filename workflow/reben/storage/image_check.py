@@ -15,6 +15,7 @@ from rasterio.errors import RasterioError
 
 from reben.runtime.errors import RasterError
 from reben.storage.geotiff_tags import read_tags
+from reben.storage.raster_files import GTIFF, open_image
 
 _STRIP_OFFSETS, _TIE_POINT = 273, 33922
 #: More than the header of any GeoTIFF of a patch.
@@ -96,7 +97,7 @@ class FormChecker:
                 head = file.read(_HEAD_BYTES)
             if self._alike and self._alike.place_of(head) == corner:
                 return
-            with rasterio.open(path, driver="GTiff") as dataset:
+            with open_image(path, [GTIFF]) as dataset:
                 flaw = self.form.flaw(dataset, corner)
         except (OSError, RasterioError) as error:
             raise RasterError(f"{path}: expected a GeoTIFF: {error}") from error

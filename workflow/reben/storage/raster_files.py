@@ -1,0 +1,54 @@
+"""Opening an image that comes from outside: a file of this machine, of a form that is expected.
+
+GDAL itself takes a file for whatever its content says: a VRT under the name of a band would read
+any file of the machine and ask any host. So the form is told from the first bytes, and GDAL may
+use the driver for it and no other, nor look at files beside it.
+"""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+import rasterio
+
+from reben.runtime.errors import RasterError
+
+GTIFF = "GTiff"
+JPEG_2000 = "JP2OpenJPEG"
+#: How files of a driver begin. JPEG 2000: ISO 15444-1, annexes A and I; TIFF 6.0, BigTIFF.
+_BEGINNINGS = {
+    JPEG_2000: (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
+    GTIFF: (b"II*\0", b"MM\0*", b"II+\0\x08\0\0\0", b"MM\0+\0\x08\0\0"),
+}
+_NAMES = {JPEG_2000: "JPEG 2000", GTIFF: "GeoTIFF"}
+_ALONE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
+
+
+def open_image(
+    path: str | os.PathLike[str], forms: Collection[str], driver: str | None = None
+) -> rasterio.io.DatasetReader:
+    """Open an image for reading.
+
+    Args:
+        path: a file; what GDAL calls a virtual file system is none.
+        forms: what it may be, of `GTIFF` and `JPEG_2000`.
+        driver: what this GDAL calls its driver for JPEG 2000, if not `JPEG_2000`.
+
+    Raises:
+        RasterError: it is there, but of another form.
+        OSError: it cannot be read.
+        RasterioError: it cannot be opened.
+    """
+    with open(path, "rb") as file:  # noqa: PTH123 - PathLike of any kind
+        beginning = file.read(16)
+    form = next((form for form in forms if beginning.startswith(_BEGINNINGS[form])), None)
+    if form is None:
+        expected = " or ".join(_NAMES[form] for form in forms)
+        raise RasterError(
+            f"{path}: expected a {expected} image, found a file that begins with {beginning!r}; "
+            "fetch or process the product again"
+        )
+    if form == JPEG_2000 and driver is not None:
+        form = driver
+    with rasterio.Env(**_ALONE):
+        return rasterio.open(Path(path).absolute(), driver=form)
