@@ -31,6 +31,7 @@ from reben.runtime.processes import run_program
 from reben.safe.archive import restore_empty_folders
 from reben.safe.jpeg2000 import GDAL_ENV, StripReader
 from reben.safe.jpeg2000_driver import require_jpeg2000
+from reben.safe.manifest import stated_images
 from reben.safe.metadata import L2AProduct
 from reben.sen2cor_version import check_version, environment
 
@@ -102,7 +103,8 @@ def check_product(safe: Path, tile: str) -> None:
     """Check that sen2cor's product is whole, reading every pixel of every native band.
 
     Raises:
-        ProductError: an image is missing, or the product is not that of `tile`.
+        ProductError: an image is missing or not as the manifest has it, or the product is not
+            that of `tile`.
         RasterError: an image is damaged or of another place or size.
     """
     product = L2AProduct.open(safe)
@@ -116,6 +118,8 @@ def check_product(safe: Path, tile: str) -> None:
     classes = product.image("SCL", 20)
     if classes is None:
         raise ProductError(f"{safe}: expected a scene classification at 20 m, found none")
+    for path, stated in stated_images(safe, (*images.values(), classes)).items():
+        stated.check(path)
     with rasterio.Env(**GDAL_ENV):
         for band, path in images.items():
             _read_through(

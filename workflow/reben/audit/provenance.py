@@ -147,6 +147,7 @@ def inputs(layout: Layout, config: dict[str, Any], verdicts: Sequence[Verdict]) 
             "id": product.id or None,
             "checksum": product.checksum or None,
             "verdict": judged[tile].word,
+            "image_checksums": judged[tile].image_checksums,
             # Where its patches lie: by it and their names the splits can be told again.
             "grid": judged[tile].square.to_dict(),
         }

@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx
 
 from reben.cdse.access_token import TokenSource
+from reben.cdse.archive_check import check_file
 from reben.cdse.retries import Pace, Patience, TransientError, check_status
 from reben.cdse.service import Service
-from reben.runtime.checksum import check_file
 from reben.runtime.errors import DownloadError, TableError
 from reben.runtime.files import read_json, write_json
 

@@ -47,7 +47,7 @@ class StripReader:
         self.path = path
         try:
             self._dataset = open_image(path, (JPEG_2000, GTIFF), jpeg2000_driver())
-        except (OSError, RasterioError) as error:
+        except (OSError, RasterioError, RasterError) as error:
             raise RasterError(
                 f"{path}: expected a JPEG 2000 image, but it cannot be opened ({error}); "
                 "fetch or process the product again"

@@ -99,7 +99,7 @@ class FormChecker:
                 return
             with open_image(path, [GTIFF]) as dataset:
                 flaw = self.form.flaw(dataset, corner)
-        except (OSError, RasterioError) as error:
+        except (OSError, RasterioError, RasterError) as error:
             raise RasterError(f"{path}: expected a GeoTIFF: {error}") from error
         if flaw:
             raise RasterError(f"{path}: {flaw}")

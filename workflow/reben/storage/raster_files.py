@@ -44,10 +44,7 @@ def open_image(
     form = next((form for form in forms if beginning.startswith(_BEGINNINGS[form])), None)
     if form is None:
         expected = " or ".join(_NAMES[form] for form in forms)
-        raise RasterError(
-            f"{path}: expected a {expected} image, found a file that begins with {beginning!r}; "
-            "fetch or process the product again"
-        )
+        raise RasterError(f"a {expected} does not begin with {beginning!r}")
     if form == JPEG_2000 and driver is not None:
         form = driver
     with rasterio.Env(**_ALONE):
