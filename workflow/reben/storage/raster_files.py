@@ -10,8 +10,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 import rasterio
+from rasterio.errors import CRSError
 
-from reben.runtime.errors import RasterError
+from reben.runtime.errors import RasterError, ToolError
 
 GTIFF = "GTiff"
 JPEG_2000 = "JP2OpenJPEG"
@@ -49,3 +50,20 @@ def open_image(
         form = driver
     with rasterio.Env(**_ALONE):
         return rasterio.open(Path(path).absolute(), driver=form)
+
+
+def require_zones() -> None:
+    """Check that PROJ knows the zones of Sentinel-2 tiles, before any work is done.
+
+    Raises:
+        ToolError: it does not find its database, or that of another version.
+    """
+    try:
+        known = [rasterio.CRS.from_epsg(code).to_epsg() for code in (32601, 32760)]
+    except CRSError as error:
+        raise ToolError(
+            f"PROJ does not know UTM zones ({error}): its database proj.db is not that of this "
+            "rasterio; install rasterio again"
+        ) from error
+    if known != [32601, 32760]:
+        raise ToolError(f"PROJ: expected EPSG codes 32601 and 32760 back, found {known}")
