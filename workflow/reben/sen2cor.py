@@ -82,7 +82,8 @@ def run_sen2cor(
     out.parent.mkdir(parents=True, exist_ok=True)
     with _scratch(out, scratch_root or out.parent) as scratch:
         check_space(scratch, _SCRATCH_FACTOR * _size(source), "sen2cor")
-        check_space(out.parent, _PRODUCT_FACTOR * _size(source), f"the product {out.stem}")
+        needed = int(_PRODUCT_FACTOR * _size(source))
+        check_space(out.parent, needed, f"the product {out.stem}")
         arguments = [command, "--output_dir", str(scratch)]
         if gipp is not None:
             arguments += ["--GIP_L2A", str(gipp.resolve())]

@@ -17,7 +17,7 @@ import httpx
 from reben.cdse.access_token import TokenSource
 from reben.cdse.archive_check import check_file
 from reben.cdse.retries import Pace, Patience, TransientError, check_status
-from reben.cdse.service import Service
+from reben.cdse.service import Service, public
 from reben.runtime.errors import DownloadError, TableError
 from reben.runtime.files import read_json, write_json
 
@@ -63,7 +63,7 @@ class Downloader:
             DownloadError: the service refuses, or keeps delivering other bytes.
         """
         patience = Patience(self.service)
-        part = _Part(target, url)
+        part = _Part(target, public(url))
         denied = damaged = have = 0
 
         def once() -> None:
@@ -115,7 +115,7 @@ class Downloader:
             if response.status_code == 416:
                 part.discard()
                 raise TransientError("the server has no such range; starting anew")
-            check_status(response, f"fetching {url}")
+            check_status(response, f"fetching {public(url)}")
             if response.headers.get("Content-Type", "").startswith(_NO_ARCHIVE):
                 raise TransientError("the service answers with a page instead of the archive")
             if response.status_code != 206:
