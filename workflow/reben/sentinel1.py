@@ -137,7 +137,7 @@ def _check(
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(check, images))
     except RasterError as error:
-        raise RasterError(f"{error}; take the patch out of sentinel1.root or mend it") from error
+        raise RasterError(f"{error}; take the patch out of sentinel1.root or replace it") from error
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -53,7 +53,7 @@ def unpack(archive: Path, product: str, folder: Path) -> None:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise ProductError(
             f"{archive}: expected a whole zip of {product}, found a damaged one ({error}); "
-            "remove it and fetch it again"
+            "fetch it again"
         ) from error
 
 

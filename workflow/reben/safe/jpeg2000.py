@@ -17,7 +17,7 @@ from reben.domain.grid import TileGrid
 from reben.runtime.errors import RasterError
 from reben.safe.jpeg2000_driver import jpeg2000_driver
 from reben.storage.image_check import ImageForm
-from reben.storage.raster_files import GTIFF, JPEG_2000, open_image
+from reben.storage.raster_files import GTIFF, JPEG_2000, check_blocks, open_image
 
 #: GDAL settings for streaming: no cache of decoded tiles, no look at the folder's other files.
 GDAL_ENV = {
@@ -58,6 +58,7 @@ class StripReader:
                 f"{path}: {flaw}; the granule's metadata says otherwise, so the product mixes "
                 "images of different products"
             )
+        check_blocks(self._dataset)
         self.block_px: int = self._dataset.block_shapes[0][0]
         self._decoded = 0
         self._rest: NDArray[np.generic] = np.empty((0, self._dataset.width), dtype)

@@ -9,6 +9,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+import numpy as np
 import rasterio
 from rasterio.errors import CRSError
 
@@ -22,6 +23,8 @@ _BEGINNINGS = {
     GTIFF: (b"II*\0", b"MM\0*", b"II+\0\x08\0\0\0", b"MM\0+\0\x08\0\0"),
 }
 _NAMES = {JPEG_2000: "JPEG 2000", GTIFF: "GeoTIFF"}
+#: Of an internal tile, beside twice the size of the image.
+_MAX_BLOCK_BYTES = 8 << 20
 _ALONE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
 
 
@@ -50,6 +53,23 @@ def open_image(
         form = driver
     with rasterio.Env(**_ALONE):
         return rasterio.open(Path(path).absolute(), driver=form)
+
+
+def check_blocks(dataset: rasterio.io.DatasetReader) -> None:
+    """Check that no internal tile is absurdly larger than the image, for GDAL decodes whole ones.
+
+    Raises:
+        RasterError: one is.
+    """
+    height, width = dataset.block_shapes[0]
+    itemsize = np.dtype(dataset.dtypes[0]).itemsize
+    limit = 2 * dataset.height * dataset.width * itemsize + _MAX_BLOCK_BYTES
+    if height * width * itemsize > limit:
+        raise RasterError(
+            f"{dataset.name}: expected internal tiles of at most {limit} bytes in an image of "
+            f"{dataset.width} x {dataset.height} px, found {width} x {height} px; fetch or make "
+            "it again"
+        )
 
 
 def require_zones() -> None:
