@@ -34,7 +34,7 @@ from reben.synthetic import (
     write_sentinel1,
 )
 from reben.synthetic.demo import demo_specs
-from tests.fuzz.forkserver import served
+from tests.manifests import restate
 from tests.workflow.builds import Project
 
 _A, _B, _C, _ = demo_specs()
@@ -205,6 +205,7 @@ class Sequence:
         first, second = self.rng.sample(images, 2)
         shutil.copyfile(first, second)
         os.utime(second, LONG_AGO)
+        restate(safe)
         return f"{second.name} replaced"
 
     def radar(self) -> str:

@@ -15,6 +15,7 @@ from reben.safe.metadata import L2AProduct
 from reben.storage.geotiff_writer import Profile, gdal_options, template
 from reben.storage.patch_files import PatchWriter
 from reben.synthetic import ProductSpec, write_product
+from tests.manifests import restate
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 
@@ -157,6 +158,7 @@ def test_shares_of_every_scene_class(product, tmp_path):
     path.unlink()
     with rasterio.open(path, "w", **profile, QUALITY=100, REVERSIBLE="YES") as dataset:
         dataset.write(classes, 1)
+    restate(product)
     frame = patches.patch_table(TILE, *cut(product, tmp_path / "out"))
     row = frame.row(by_predicate=pl.col("patch_id") == f"{TILE}_01_02", named=True)
     window = classes[120:180, 60:120]
@@ -180,6 +182,7 @@ def test_one_nodata_pixel_in_one_band_drops_exactly_its_patch(tmp_path):
     path.unlink()
     with rasterio.open(path, "w", **profile, QUALITY=100, REVERSIBLE="YES") as dataset:
         dataset.write(pixels, 1)
+    restate(product)
     grid, found = cut(product, tmp_path / "out")
     assert found.valid.tolist() == [[True, False], [True, True]]
     assert patches.patch_table(TILE, grid, found)["reason"].to_list() == [

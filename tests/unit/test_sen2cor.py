@@ -168,6 +168,56 @@ def test_a_failed_try_leaves_nothing(
     assert list(out.parent.iterdir()) == []
 
 
+@pytest.mark.parametrize("mode", ["half", "other_name", "our fault", "no room"])
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_product_whose_check_fails_is_kept(
+    source: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch, mode: str,
+    elsewhere: bool,
+) -> None:  # fmt: skip
+    """sen2cor took 40 minutes, and it may be we who are wrong."""
+    monkeypatch.setenv("STANDIN_SEN2COR", mode if mode in ("half", "other_name") else "")
+    out = out_of(source, tmp_path)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+
+    def fail(*_: object) -> None:
+        raise KeyError("a bug of ours")
+
+    def check_space(folder: Path, size: int, what: str) -> None:
+        if any(scratch.rglob("*.jp2")):  # since sen2cor has ended
+            raise SpaceError(f"{folder}: full")
+
+    if mode == "our fault":
+        monkeypatch.setattr(sen2cor, "check_product", fail)
+    if mode == "no room":
+        monkeypatch.setattr(sen2cor, "check_space", check_space)
+        if not elsewhere:
+            pytest.skip("there it is renamed")
+    more = ["--scratch", str(scratch)] if elsewhere else []
+    expected = KeyError if mode == "our fault" else (ProductError, RasterError, SpaceError)
+    with pytest.raises(expected) as raised:
+        run(source, out, command, *more)
+    kept = scratch / f"kept-{out.name}" if mode == "no room" else sen2cor.aside(out)
+    if mode != "our fault":
+        assert f"sen2cor's product is kept as {kept}: " in str(raised.value)
+    assert len(list(kept.glob("GRANULE/*/IMG_DATA/*/*.jp2"))) >= 12
+    assert not out.exists()
+    assert not list(scratch.glob(".part*"))
+    if mode == "our fault":  # it is right after all
+        monkeypatch.undo()
+        sen2cor.check_product(kept.rename(tmp_path / L2AProduct.open(kept).name), out.stem)
+
+
+def test_sen2cor_is_not_started_where_proj_knows_no_zones(
+    source: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STANDIN_SEN2COR_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr("rasterio.CRS", mock.Mock())
+    with pytest.raises(ToolError, match="PROJ: expected EPSG codes"):
+        run(source, out_of(source, tmp_path), command)
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_sen2cor_that_hangs_is_stopped(
     source: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

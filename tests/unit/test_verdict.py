@@ -32,9 +32,9 @@ def test_the_file_holds_what_it_always_held(tmp_path: Path) -> None:
     assert value["verdict"] == "accepted"
     assert value["grid"] == {"epsg": 32633, "x_min": 300000, "y_max": 5400000, "side_m": 4200}
     assert sorted(value) == [
-        "boa_add_offset", "cloud_cover_percent", "footprint_lon_lat", "grid", "indicators",
-        "nodata_percent", "processing_baseline", "product", "reasons", "relative_orbit",
-        "sensing_time", "tile", "verdict",
+        "boa_add_offset", "cloud_cover_percent", "footprint_lon_lat", "grid",
+        "image_checksums", "indicators", "nodata_percent", "processing_baseline", "product",
+        "reasons", "relative_orbit", "sensing_time", "tile", "verdict",
     ]  # fmt: skip
 
 

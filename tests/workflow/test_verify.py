@@ -4,6 +4,7 @@ import json
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,7 +24,8 @@ from reben.domain.tables import (
     read_table,
 )
 from reben.results.layout import Layout
-from reben.runtime.files import read_json, write_json
+from reben.runtime.files import read_json, sha256_file, write_json
+from reben.verify import __main__ as verifying
 from reben.verify.audited_build import AuditedBuild
 from reben.verify.checks import verify
 from tests.workflow import tamper_images as images
@@ -295,3 +297,42 @@ def test_verify_exits_with_1_and_lists_the_culprit(results: Path, audited: Proje
     assert done.stderr.startswith(f"error: {results}/audit/manifest.json: expected the manifest")
     done = subprocess.run([*command[:-1], "0"], capture_output=True, text=True, check=False)
     assert "--sample: invalid positive value: '0'" in done.stderr
+
+
+#: Damage an LMDB in a build; True for the digest that goes with it in a forged audit.
+@pytest.mark.parametrize("forged", [False, True])
+def test_a_damaged_store_neither_kills_nor_hides_the_rest(
+    results: Path, forged: bool, tmp_path: Path
+) -> None:
+    """The value of an entry reaches beyond the file, where LMDB itself would follow (SIGBUS)."""
+    metadata_table = results / "dataset/metadata.parquet"
+    with lmdb.open(str(results / LMDB), readonly=True, lock=False) as env, env.begin() as txn:
+        key, value = next(iter(txn.cursor()))
+    store = results / LMDB / "data.mdb"
+    data = bytearray(store.read_bytes())
+    node = data.index(len(value).to_bytes(4, "little") + b"\1\0" + len(key).to_bytes(2, "little"))
+    data[node : node + 4] = (2**31).to_bytes(4, "little")
+    store.write_bytes(data)
+    if forged:
+        manifest = read_json(Layout(results).manifest)
+        manifest["outputs"]["lmdb"]["data.mdb"] = sha256_file(store)
+        write_json(Layout(results).manifest, manifest)
+    metadata_table.write_bytes(metadata_table.read_bytes()[:-1])
+    done = subprocess.run(
+        [sys.executable, "-m", "reben.verify", str(results)], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert f"{LMDB}: data.mdb cannot be opened as an LMDB, it is damaged" in done.stdout
+    assert "dataset/metadata.parquet: sha256: expected" in done.stdout
+    last = done.stdout.splitlines()[-1]
+    assert re.match(r"\d+ findings in 2 tiles", last), done.stdout[-500:]
+
+
+def test_the_end_of_the_checking_process_is_told(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    killed = subprocess.CompletedProcess([], -signal.SIGBUS)
+    monkeypatch.setattr(verifying.subprocess, "run", lambda command: killed)
+    with pytest.raises(SystemExit, match="1"):
+        verifying.watched([str(results)])
+    assert "the check was ended by SIGBUS" in capsys.readouterr().out

@@ -8,4 +8,11 @@ Each step consists of pure functions and a thin ``main(argv)``, so it runs as
 ``workflow/rules/`` follows the order of the data; docs/architecture.md draws the plan.
 """
 
+import sys
+
+from reben.runtime.libraries import settle
+
 __version__ = "0.1.0"
+
+if sys.argv[:1] == ["-m"]:  # as Python has it while it looks for the module of `python -m reben...`
+    settle()

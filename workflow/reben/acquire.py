@@ -13,12 +13,12 @@ from pathlib import Path
 
 from reben.cdse import credentials, object_store
 from reben.cdse.access_token import TokenSource
+from reben.cdse.archive_check import check_file
 from reben.cdse.catalogue import Catalogue, Entry
 from reben.cdse.download import Downloader
 from reben.cdse.service import Service
 from reben.config.product_table import Product, read_products
 from reben.runtime import cli
-from reben.runtime.checksum import check_file
 from reben.runtime.errors import ConfigError, ProductError
 from reben.runtime.files import atomic_directory, check_space
 from reben.safe import archive

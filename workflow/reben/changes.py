@@ -23,6 +23,7 @@ from reben.labels import THRESHOLDS, label_patches
 from reben.land_cover.corine_polygons import PolygonLayer
 from reben.land_cover.nomenclature import read_nomenclature
 from reben.land_cover.rasterise import count_codes, rasterise
+from reben.results.csv_text import to_csv
 from reben.results.layout import Layout
 from reben.runtime import cli
 from reben.runtime.errors import TableError
@@ -285,7 +286,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     patches = patch_changes(old, new)
     if args.out:
         flat = patches.with_columns(pl.col("appear", "vanish").list.join("; "))
-        write_text(args.out, flat.write_csv())
+        write_text(args.out, to_csv(flat))
     print(summary(patches, old, new))
 
 

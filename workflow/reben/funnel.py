@@ -15,6 +15,7 @@ from reben.domain.name_columns import tile_of_patch
 from reben.domain.reasons import DROP_REASONS, REJECTED_PRODUCT, SNOW_CLOUD_OR_SHADOW
 from reben.domain.tables import METADATA, SELECTION, read_table
 from reben.domain.verdict import Verdict
+from reben.results.csv_text import to_csv
 from reben.results.offset_warning import offset_warnings
 from reben.results.tile_paths import TilePaths
 from reben.runtime import cli
@@ -33,13 +34,21 @@ _QUALITY = (
 
 
 def quality_table(verdicts: Sequence[Verdict]) -> pl.DataFrame:
-    """The verdicts as a table, with failed indicators and the value of each indicator."""
+    """The verdicts as a table, with the failed indicators and every indicator's value.
+
+    An indicator that is named like another column has ``indicator`` in front of its name.
+    """
     names = sorted({name for v in verdicts for name in v.indicators})
+    ours = {"tile", "verdict", "reasons", *_QUALITY}
+    columns = {name: name for name in names}
+    for name in ours & set(names):
+        while columns[name] in ours | set(names):
+            columns[name] = f"indicator {columns[name]}"
     rows = [
         {"tile": v.tile, "verdict": v.word}
         | {name: getattr(v, name) for name in _QUALITY}
         | {"reasons": " ".join(v.reasons)}
-        | {name: v.indicators.get(name) for name in names}
+        | {column: v.indicators.get(name) for name, column in columns.items()}
         for v in sorted(verdicts, key=lambda v: v.tile)
     ]
     return pl.DataFrame(rows, infer_schema_length=None)
@@ -103,14 +112,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     verdicts = [Verdict.read(path) for path in args.quality]
     for warning in offset_warnings(verdicts, args.harmonise_offset):
         log.warning(warning)
-    write_text(args.out_quality, quality_table(verdicts).write_csv())
+    write_text(args.out_quality, to_csv(quality_table(verdicts)))
     funnel = funnel_table(
         verdicts,
         read_table(args.selection, SELECTION),
         read_table(args.obscured, METADATA),
         args.patch_side_m,
     )
-    write_text(args.out_funnel, funnel.write_csv())
+    write_text(args.out_funnel, to_csv(funnel))
     total = funnel.row(-1, named=True)
     log.info("%d patches, %d kept, %d clear", total["patches"], total["kept"], total["clear"])
 

@@ -27,6 +27,7 @@ from reben.domain.tables import (
     write_table,
 )
 from reben.land_cover.nomenclature import read_nomenclature
+from reben.results.csv_text import to_csv
 from reben.results.tile_paths import TilePaths
 from reben.runtime import cli
 from reben.runtime.files import write_text
@@ -122,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_table(args.clear, clear, METADATA)
     write_table(args.obscured, obscured, METADATA)
     classes = list(read_nomenclature(args.nomenclature).values())
-    write_text(args.class_counts, count_classes(clear, classes).write_csv())
+    write_text(args.class_counts, to_csv(count_classes(clear, classes)))
     log.info("%d patches, %d more with snow, cloud or shadow", len(clear), len(obscured))
 
 

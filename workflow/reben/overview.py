@@ -255,7 +255,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     build = read_build(args.results)
-    with mpl.rc_context({"font.family": "DejaVu Sans"}):
+    with mpl.rc_context({"font.family": "DejaVu Sans", "text.parse_math": False}):
         figure = draw_overview(build, read_nomenclature(args.nomenclature))
         with atomic_file(args.out) as part:
             figure.savefig(part, format="png", metadata={"Software": None})

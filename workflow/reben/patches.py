@@ -9,7 +9,7 @@ of any band is nodata (BigEarthNet v2); merely touching an invalid region is all
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ from reben.runtime.errors import ProductError
 from reben.runtime.files import atomic_directory
 from reben.safe.jpeg2000 import GDAL_ENV, StripReader
 from reben.safe.jpeg2000_driver import require_jpeg2000
+from reben.safe.manifest import stated_images
 from reben.safe.metadata import L2AProduct
 from reben.storage.geotiff_writer import Profile, template
 from reben.storage.patch_container import CONTAINERS, Writer, patch_writer
@@ -92,8 +93,8 @@ def cut_product(
         threads: number of threads that decode and write.
 
     Raises:
-        ProductError: a native band is missing.
-        RasterError: an image is damaged or not from this product.
+        ProductError: a native band is missing, or an image is not as the manifest has it.
+        RasterError: an image is damaged or not of this product.
         ToolError: GDAL has no driver for JPEG 2000.
     """
     require_jpeg2000()
@@ -111,6 +112,19 @@ def cut_product(
             stack.enter_context(closing(reader))
         cutter = _Cutter(grid, tile, writer, offsets)
         pool = stack.enter_context(ThreadPoolExecutor(threads))
+        # OpenJPEG decodes damaged images without an error. First, so that decoding finds the
+        # files in memory, and beside it: what is written counts when all are through.
+        checks = [
+            pool.submit(stated.check, path)
+            for path, stated in stated_images(product.path, product.images().values()).items()
+        ]
+        if len(checks) < len(readers):
+            log.warning(
+                "%s: %d of %d images are unchecked, since no manifest.safe has their checksums",
+                tile,
+                len(readers) - len(checks),
+                len(readers),
+            )
         written: list[Future[None]] = []
         for first_row, strip in _strips(readers, grid, pool, written):
             cutter.note(first_row, strip)
@@ -118,9 +132,17 @@ def cut_product(
                 pool.submit(cutter.write_row, first_row + i, i, strip)
                 for i in range(len(strip[S2_BANDS[0]]))
             ]
-        for future in written:
+            _raise_first(checks)
+        for future in (*checks, *written):
             future.result()
         return cutter.result()
+
+
+def _raise_first(checks: Iterable[Future[None]]) -> None:
+    """Raise what those that have ended raised."""
+    for check in checks:
+        if check.done():
+            check.result()
 
 
 def _strips(

@@ -10,9 +10,10 @@ import logging
 from collections.abc import Sequence
 
 from reben.domain.names import ProductName
-from reben.domain.verdict import Verdict
+from reben.domain.verdict import UNCHECKED, Verdict
 from reben.runtime import cli
 from reben.runtime.errors import ProductError
+from reben.safe.manifest import MANIFEST, stated_images
 from reben.safe.metadata import L2AProduct
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,8 @@ def check_quality(product: L2AProduct, tile: str, required: Sequence[str]) -> Ve
         )
     metadata = product.product_metadata
     reasons = judge(product, required)
+    images = product.images().values()
+    checked = bool(images) and len(stated_images(product.path, images)) == len(images)
     return Verdict(
         tile=tile,
         product=product.name,
@@ -72,6 +75,7 @@ def check_quality(product: L2AProduct, tile: str, required: Sequence[str]) -> Ve
         boa_add_offset=product.offsets(),
         footprint_lon_lat=product.footprint(),
         square=product.square(),
+        image_checksums=MANIFEST if checked else UNCHECKED,
     )
 
 
@@ -87,6 +91,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     verdict = check_quality(L2AProduct.open(args.product), args.tile, args.required)
     verdict.write(args.out)
     log.info("%s: %s %s", args.tile, verdict.word, " ".join(verdict.reasons))
+    if verdict.image_checksums == UNCHECKED:
+        log.warning("%s: its images are unchecked, for want of checksums", args.tile)
 
 
 if __name__ == "__main__":

@@ -24,20 +24,24 @@ import rasterio
 from reben.domain.bands import RESOLUTION_M
 from reben.domain.names import ProductName
 from reben.runtime import cli
-from reben.runtime.errors import ProductError, ToolError
+from reben.runtime.errors import ProductError, RebenError, ToolError
 from reben.runtime.files import atomic_directory, check_space
 from reben.runtime.processes import run_program
 from reben.safe.archive import restore_empty_folders
 from reben.safe.jpeg2000 import GDAL_ENV, StripReader
 from reben.safe.jpeg2000_driver import require_jpeg2000
+from reben.safe.manifest import stated_images
 from reben.safe.metadata import L2AProduct
 from reben.sen2cor_version import check_version, environment
+from reben.storage.raster_files import require_zones
 
 log = logging.getLogger(__name__)
 
 _ROWS = 1024
 #: Scratch that sen2cor needs, as a multiple of its input: 5 GB for 800 MB.
 _SCRATCH_FACTOR = 6
+#: Room for its product, as a multiple of its input.
+_PRODUCT_FACTOR = 1.5
 _KILLED = (
     ". It was killed, probably because memory ran out: allow fewer tiles at once "
     "with `--resources mem_mb=`, or give the rule more `mem_mb`"
@@ -77,20 +81,58 @@ def run_sen2cor(
     out.parent.mkdir(parents=True, exist_ok=True)
     with _scratch(out, scratch_root or out.parent) as scratch:
         check_space(scratch, _SCRATCH_FACTOR * _size(source), "sen2cor")
+        needed = int(_PRODUCT_FACTOR * _size(source))
+        check_space(out.parent, needed, f"the product {out.stem}")
         arguments = [command, "--output_dir", str(scratch)]
         if gipp is not None:
             arguments += ["--GIP_L2A", str(gipp.resolve())]
         _process([*arguments, str(source.resolve())], scratch, limit_min, threads)
         made = _only_product(scratch, "L2A")
-        check_product(made, tile)
-        if scratch_root is not None:
-            check_space(out.parent, _size(made), f"the product {out.stem}")
-            with atomic_directory(out) as part:
-                shutil.copytree(made, part, dirs_exist_ok=True)
-            return
+        with _kept_aside(made, out, scratch.parent):
+            check_product(made, tile)
+            if scratch_root is not None:
+                check_space(out.parent, _size(made), f"the product {out.stem}")
+                with atomic_directory(out) as part:
+                    shutil.copytree(made, part, dirs_exist_ok=True)
+                return
         if out.is_dir():
             shutil.rmtree(out)
         made.replace(out)
+
+
+def aside(out: Path) -> Path:
+    """Where the product of a tile is kept that did not pass its check."""
+    return out.parent.with_name(f"{out.parent.name}_kept") / out.name
+
+
+@contextmanager
+def _kept_aside(made: Path, out: Path, scratch_root: Path) -> Iterator[None]:
+    """Keep 40 minutes of work if what comes after them fails, be it for a fault of ours.
+
+    Beside the folder of the output, or, where that has no room, on the scratch disk. The next such
+    product of the tile takes its place.
+    """
+    try:
+        yield
+    except Exception as error:
+        try:
+            kept = aside(out)
+            kept.parent.mkdir(exist_ok=True)
+            check_space(kept.parent, _size(made), f"the product {out.stem}")
+            with atomic_directory(kept) as part:
+                shutil.copytree(made, part, dirs_exist_ok=True)
+        except (OSError, RebenError):
+            kept = scratch_root / f"kept-{out.name}"
+            shutil.rmtree(kept, ignore_errors=True)
+            made.rename(kept)
+        advice = (
+            f"sen2cor's product is kept as {kept}: if it is right after all, rename it to "
+            f"{made.name} and name it in the product table as a local L2A product, else delete it"
+        )
+        if isinstance(error, RebenError):
+            raise type(error)(f"{error}. {advice}") from error
+        log.error(advice)
+        raise
 
 
 def _size(folder: Path) -> int:
@@ -101,8 +143,9 @@ def check_product(safe: Path, tile: str) -> None:
     """Check that sen2cor's product is complete by reading every pixel of every native band.
 
     Raises:
-        ProductError: an image is missing, or the product is not that of `tile`.
-        RasterError: an image is damaged or has the wrong place or size.
+        ProductError: an image is missing or not as the manifest has it, or the product is not
+            that of `tile`.
+        RasterError: an image is damaged or of another place or size.
     """
     product = L2AProduct.open(safe)
     for name in (product.name, safe.name):
@@ -115,6 +158,8 @@ def check_product(safe: Path, tile: str) -> None:
     classes = product.image("SCL", 20)
     if classes is None:
         raise ProductError(f"{safe}: expected a scene classification at 20 m, found none")
+    for path, stated in stated_images(safe, (*images.values(), classes)).items():
+        stated.check(path)
     with rasterio.Env(**GDAL_ENV):
         for band, path in images.items():
             _read_through(
@@ -240,7 +285,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, _terminate)
     gipp = Path(args.gipp) if args.gipp else None
     with _kept(args.log):
-        require_jpeg2000()  # needed to check the product: fail now, not after sen2cor's 40 minutes
+        # What the product is checked with: now, not after sen2cor's 40 minutes.
+        require_jpeg2000()
+        require_zones()
         check_version(args.command, args.version)
         if gipp is not None and not gipp.is_file():
             raise ToolError(f"{gipp}: expected sen2cor's GIPP file, found none; check sen2cor.gipp")

@@ -14,6 +14,7 @@ from pathlib import Path
 from reben.runtime import cli
 from reben.runtime.errors import ToolError
 from reben.runtime.files import write_json
+from reben.runtime.libraries import without_library_settings
 from reben.runtime.processes import run_program
 
 log = logging.getLogger(__name__)
@@ -63,10 +64,15 @@ def check_version(command: str, expected: str) -> str:
 
 
 def environment(threads: int = 1) -> dict[str, str]:
-    """The environment for sen2cor, without the variables meant for our Python."""
-    # It does not need the download credentials either.
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "CDSE_"))}
-    # Unbuffered, otherwise its progress would show hours late.
+    """The environment for sen2cor: without what is meant for our Python and not for its own."""
+    # Nor are the credentials of the download any business of it, nor settings of GDAL and PROJ,
+    # of which it brings its own.
+    kept = {
+        name: value
+        for name, value in without_library_settings(os.environ).items()
+        if not name.startswith(("PYTHON", "CDSE_"))
+    }
+    # Unbuffered, or its progress would show in blocks of hours.
     return {**kept, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
 
 

@@ -160,9 +160,7 @@ def _check_all(
             for _ in pool.map(check, pairs):
                 pass
     except RasterError as error:
-        raise RasterError(
-            f"{error}. If it cannot be replaced, remove the patch from sentinel1.root"
-        ) from error
+        raise RasterError(f"{error}; take the patch out of sentinel1.root or replace it") from error
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from reben.domain.names import tile_of
@@ -60,12 +61,12 @@ def describe(build: FinishedBuild, row: dict[str, Any]) -> Table:
     table.add_column("")
     table.add_row("in the dataset", "yes" if row["dropped_for"] is None else row["dropped_for"])
     table.add_row("split", row["split"] or "-")
-    table.add_row("labels", "\n".join(row["labels"] or ["-"]))
+    table.add_row("labels", escape("\n".join(row["labels"] or ["-"])))
     if row["labelled_fraction"] is not None:
         table.add_row("labelled", f"{row['labelled_fraction']:.1%}")
     for name in ("country", "s1_name", "reason"):
         if row[name]:
-            table.add_row(name.replace("_", " "), row[name])
+            table.add_row(name.replace("_", " "), escape(row[name]))
     x, y = (row["x_min"] + row["x_max"]) // 2, (row["y_min"] + row["y_max"]) // 2
     table.add_row("centre", f"{x} E {y} N, EPSG:{row['epsg']}")
     folder = build.layout.reference_map(row["patch_id"])
@@ -123,7 +124,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     row = find_patch(build, args.patch)
     Console().print(describe(build, row))
     if args.out:
-        with mpl.rc_context({"font.family": "DejaVu Sans"}), atomic_file(args.out) as part:
+        with (
+            mpl.rc_context({"font.family": "DejaVu Sans", "text.parse_math": False}),
+            atomic_file(args.out) as part,
+        ):
             draw(build, row, args.sentinel1).savefig(
                 part, format="png", metadata={"Software": None}
             )

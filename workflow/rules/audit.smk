@@ -79,7 +79,7 @@ rule audit:
     params:
         step=step("audit"),
         results=results_root,
-        config=CONFIG_JSON,
+        config=lambda wildcards: CONFIG_JSON,  # as text, its braces would be wildcards
         snakemake=SNAKEMAKE_VERSION,
     shell:
         "python -m {params.step} --results {params.results:q} --config {params.config:q}"

@@ -148,7 +148,8 @@ def inputs(layout: Layout, config: dict[str, Any], verdicts: Sequence[Verdict]) 
             "id": product.id or None,
             "checksum": product.checksum or None,
             "verdict": judged[tile].word,
-            # Where its patches are: with their names, this is enough to derive the splits.
+            "image_checksums": judged[tile].image_checksums,
+            # Where its patches lie: by it and their names the splits can be told again.
             "grid": judged[tile].square.to_dict(),
         }
         for tile, product in read_products(_product_table(config)).items()

@@ -12,7 +12,7 @@ from typing import Any, Self
 import httpx
 
 from reben.cdse.retries import Patience, TransientError, check_status
-from reben.cdse.service import Service
+from reben.cdse.service import Service, public
 from reben.config.product_table import Product
 from reben.domain.names import ProductName, is_product_name
 from reben.runtime.errors import DownloadError
@@ -166,7 +166,7 @@ class Catalogue:
             values = answer.get("value")
             if not isinstance(values, list):
                 raise DownloadError(
-                    f"{self._service.catalogue}: expected a list of products for {what}, "
+                    f"{public(self._service.catalogue)}: expected a list of products for {what}, "
                     f"found the keys {sorted(answer)}"
                 )
             for entry in map(Entry.parse, values):
@@ -177,9 +177,14 @@ class Catalogue:
             asked.add(url)
             link, parameters = answer.get("@odata.nextLink"), {}
             url = None if link is None else str(link)
+            if url is not None and "?" in url and public(url) == public(self._root):
+                # With the user of the address, which a server does not repeat.
+                url = f"{self._root}?{url.partition('?')[2]}"
             if url is not None and (url in asked or not url.startswith(f"{self._root}?")):
                 raise DownloadError(
-                    f"{self._root}: expected its next page here, found {url}; try again later"
+                    f"{public(self._root)}: expected its next page there, found "
+                    f"{public(url, query=True)}; try "
+                    "again later"
                 )
 
     def _get(self, url: str, parameters: dict[str, str], what: str) -> dict[str, Any]:

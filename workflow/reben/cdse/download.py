@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx
 
 from reben.cdse.access_token import TokenSource
+from reben.cdse.archive_check import check_file
 from reben.cdse.retries import Pace, Patience, TransientError, check_status
-from reben.cdse.service import Service
-from reben.runtime.checksum import check_file
+from reben.cdse.service import Service, public
 from reben.runtime.errors import DownloadError, TableError
 from reben.runtime.files import read_json, write_json
 
@@ -63,7 +63,7 @@ class Downloader:
             DownloadError: the service refuses, or keeps delivering wrong bytes.
         """
         patience = Patience(self.service)
-        part = _Part(target, url)
+        part = _Part(target, public(url))
         denied = damaged = have = 0
 
         def once() -> None:
@@ -114,8 +114,8 @@ class Downloader:
                 raise _UnauthorisedError("the access token is no longer accepted")
             if response.status_code == 416:
                 part.discard()
-                raise TransientError("the server does not have this range; starting over")
-            check_status(response, f"fetching {url}")
+                raise TransientError("the server has no such range; starting anew")
+            check_status(response, f"fetching {public(url)}")
             if response.headers.get("Content-Type", "").startswith(_NO_ARCHIVE):
                 raise TransientError("the service returned a web page instead of the archive")
             if response.status_code != 206:

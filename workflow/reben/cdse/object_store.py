@@ -14,11 +14,12 @@ import botocore.config
 import botocore.exceptions
 import botocore.session
 from boto3.s3.transfer import TransferConfig
+from botocore.utils import is_valid_endpoint_url
 
 from reben.cdse.credentials import Login
 from reben.cdse.retries import Pace, Patience, TransientError
-from reben.cdse.service import Service
-from reben.runtime.errors import DownloadError, ProductError
+from reben.cdse.service import Service, public
+from reben.runtime.errors import ConfigError, DownloadError, ProductError
 from reben.runtime.files import atomic_file
 
 #: Error codes of requests that will never succeed.
@@ -36,7 +37,8 @@ def fetch(name: str, s3_path: str, folder: Path, service: Service, keys: Login) 
         keys: access key and its secret.
 
     Raises:
-        DownloadError: the store refuses, or does not have the product.
+        ConfigError: its address is none.
+        DownloadError: the store refuses, or holds no such product.
         ProductError: an object's key points outside the product.
     """
     bucket, _, prefix = s3_path.strip("/").partition("/")
@@ -69,8 +71,8 @@ def fetch(name: str, s3_path: str, folder: Path, service: Service, keys: Login) 
             code = str(error.response.get("Error", {}).get("Code", ""))
             if code in _FINAL:
                 raise DownloadError(
-                    f"{name}: {service.s3} refuses ({code}); check CDSE_S3_ACCESS_KEY and "
-                    "CDSE_S3_SECRET_KEY, which expire after the time set in the CDSE dashboard"
+                    f"{name}: {public(service.s3)} refuses ({code}); check CDSE_S3_ACCESS_KEY and "
+                    "CDSE_S3_SECRET_KEY, which end after the time set in the CDSE dashboard"
                 ) from None
             raise TransientError(f"the object store answered {code or 'with an error'}") from None
         except (botocore.exceptions.BotoCoreError, boto3.exceptions.Boto3Error) as error:
@@ -79,8 +81,8 @@ def fetch(name: str, s3_path: str, folder: Path, service: Service, keys: Login) 
 
     if patience.run(f"fetching {name}", once) == 0:
         raise DownloadError(
-            f"{name}: expected the product at {s3_path} of {service.s3}, found nothing there; "
-            "run `make products` for its current path"
+            f"{name}: expected the product at {s3_path} of {public(service.s3)}, found nothing "
+            "there; run `make products` for its present path"
         )
 
 
@@ -90,7 +92,11 @@ _ONE_STREAM = TransferConfig(use_threads=False, io_chunksize=1 << 14)
 
 
 def _client(service: Service, keys: Login) -> Any:
-    # Ignore the user's settings for other clouds (AWS_PROFILE, ~/.aws).
+    if not is_valid_endpoint_url(service.s3):  # botocore's own error quotes it with its password
+        raise ConfigError(
+            f"REBEN_CDSE_S3 names {public(service.s3)}, which is no address of an object store"
+        )
+    # What this machine's user has set for another cloud (AWS_PROFILE, ~/.aws) is none of ours.
     unset, nowhere = (None, None, None, None), (None, None, os.devnull, None)
     session = botocore.session.Session(
         session_vars={"profile": unset, "config_file": nowhere, "credentials_file": nowhere}

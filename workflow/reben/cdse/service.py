@@ -1,7 +1,8 @@
 """Addresses of the Copernicus Data Space (CDSE), and how long to wait for it.
 
-The addresses are CDSE's own unless the environment sets others (a mirror, or the
-stand-in of the tests).
+The addresses are CDSE's own unless the environment names others (a mirror, or the
+stand-in of the tests). Those may hold a password (``https://user:password@host``), so only what
+`public` gives is written anywhere.
 """
 
 import os
@@ -13,7 +14,7 @@ import httpx
 from reben.runtime.errors import ConfigError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Service:
     """Addresses and limits, each with the environment variable that sets it.
 
@@ -37,6 +38,10 @@ class Service:
     pause_s: float = 5
     stall_s: float = 60
     patience_s: float = 12 * 3600
+
+    def __repr__(self) -> str:
+        addresses = (self.catalogue, self.download, self.identity, self.s3)
+        return f"Service({', '.join(map(public, addresses))})"
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -78,11 +83,37 @@ def _address(name: str, default: str) -> str:
     text = os.environ.get(f"REBEN_CDSE_{name}", default).rstrip("/")
     try:
         url = httpx.URL(text)
-    except httpx.InvalidURL:
+    except (httpx.InvalidURL, ValueError):
         url = httpx.URL()
     if url.scheme not in ("http", "https") or not url.host:
-        raise ConfigError(f"REBEN_CDSE_{name} is {text!r}; expected an address like {default}")
+        shown = repr(text)
+        if not _is_harmless(text):
+            shown = (
+                f"{url.host!r}, not of http" if url.host else "not shown, as it may hold secrets"
+            )
+        raise ConfigError(f"REBEN_CDSE_{name} is {shown}; expected an address as {default}")
     return text
+
+
+def _is_harmless(text: str) -> bool:
+    """Whether a text has no place for a user, a password or a token."""
+    return not set(text) & set("@?&#%")
+
+
+def public(address: str | httpx.URL, *, query: bool = False) -> str:
+    """An address fit for messages and records: without user and password.
+
+    Args:
+        address: any text.
+        query: leave its query and fragment; those of an address that the user gave may hold
+            a token.
+    """
+    try:
+        url = httpx.URL(address)
+    except (httpx.InvalidURL, ValueError):
+        return "an address that is none"
+    url = url.copy_with(userinfo=b"")
+    return str(url if query else url.copy_with(query=None, fragment=None))
 
 
 def _seconds(name: str, default: float) -> float:

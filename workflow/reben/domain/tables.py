@@ -6,6 +6,7 @@ bytes. The types of `METADATA` are those of the published BigEarthNet v2 tables.
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
@@ -92,11 +93,14 @@ METADATA = pa.schema(
     }
 )
 
-Path = str | os.PathLike[str]
+AnyPath = str | os.PathLike[str]
+#: Most rows of a table, and so many more for each byte of its file: a few bytes can state any
+#: number of rows that are all the same.
+_MAX_ROWS, _MAX_RATIO = 1_000_000, 20
 
 
-def write_table(path: Path, frame: pl.DataFrame, schema: pa.Schema) -> None:
-    """Write the columns of `schema`, with its order and types.
+def write_table(path: AnyPath, frame: pl.DataFrame, schema: pa.Schema) -> None:
+    """Write the columns of `schema`, in its order and types.
 
     Raises:
         TableError: a column is missing or does not fit its type.
@@ -109,36 +113,44 @@ def write_table(path: Path, frame: pl.DataFrame, schema: pa.Schema) -> None:
         pq.write_table(table, part, compression="zstd", compression_level=9)
 
 
-def read_table(path: Path, schema: pa.Schema) -> pl.DataFrame:
+def read_table(path: AnyPath, schema: pa.Schema) -> pl.DataFrame:
     """Read a table that another step wrote.
 
     Raises:
         TableError: it is missing, unreadable, or its columns are not those of `schema`.
     """
     try:
-        table = pq.read_table(path)
-        if table.column_names != schema.names:
-            raise TableError(
-                f"{path}: expected the columns {schema.names}, found {table.column_names}; "
-                "remove the file, so that the workflow makes it again"
-            )
+        with pq.ParquetFile(path) as file:
+            found = file.schema_arrow.names
+            rows, limit = file.metadata.num_rows, _MAX_ROWS + _MAX_RATIO * Path(path).stat().st_size
+            if found != schema.names or rows > limit:
+                raise TableError(
+                    f"{path}: expected the columns {schema.names} and at most {limit} rows, found "
+                    f"{found} and {rows} rows; {_advice(schema)}"
+                )
+            table = file.read()
         table = table.cast(schema)
+        table.validate(full=True)  # damaged texts and lists kill the process further on
     except FileNotFoundError as error:
         raise TableError(
             f"{path}: expected a table with the columns {schema.names}, found no file"
         ) from error
-    except (pa.ArrowException, OSError) as error:  # damaged pages are an OSError
-        raise TableError(
-            f"{path}: not a readable table ({error}); remove the file, so that the workflow "
-            "makes it again"
-        ) from error
+    except (pa.ArrowException, OSError, ValueError) as error:
+        # Damaged pages are an OSError, damaged names of columns a ValueError.
+        raise TableError(f"{path}: not a readable table ({error}); {_advice(schema)}") from error
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)  # noqa: S101 - narrows the type
     return frame
 
 
-def read_tables(paths: Iterable[Path], schema: pa.Schema, *, sort: bool = True) -> pl.DataFrame:
-    """Read the tables of several tiles as one, sorted by patch_id unless `sort` is False."""
+def _advice(schema: pa.Schema) -> str:
+    if schema is METADATA:  # also a selection of the user's own, which nothing makes again
+        return "write or copy it again"
+    return "remove the file, so that the workflow makes it again"
+
+
+def read_tables(paths: Iterable[AnyPath], schema: pa.Schema, *, sort: bool = True) -> pl.DataFrame:
+    """Read the tables of several tiles as one, sorted by patch_id unless told otherwise."""
     frames = [read_table(path, schema) for path in paths]
     if not frames:
         return pl.DataFrame(pl.from_arrow(schema.empty_table()))

@@ -14,6 +14,7 @@ from reben.runtime.files import read_json, write_json
 
 ACCEPTED = "accepted"
 REJECTED = "rejected"
+UNCHECKED = "unchecked"
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ class Verdict:
         sensing_time: UTC, as in the metadata.
         boa_add_offset: reflectance offset by band, 0 if there is none.
         footprint_lon_lat: ring of the sensed ground, degrees.
-        square: position of the tile.
+        square: where the tile lies.
+        image_checksums: the file of the product by which its images are checked when they are
+            cut, or ``unchecked``.
     """
 
     tile: str
@@ -49,6 +52,7 @@ class Verdict:
     boa_add_offset: dict[str, int]
     footprint_lon_lat: list[tuple[float, float]]
     square: TileSquare
+    image_checksums: str = UNCHECKED
 
     @property
     def word(self) -> str:

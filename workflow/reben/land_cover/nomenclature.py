@@ -8,6 +8,7 @@ import csv
 import os
 from pathlib import Path
 
+from reben.domain.plain_text import is_formula
 from reben.runtime.errors import ConfigError
 
 #: Pixel value outside all CORINE polygons.
@@ -52,6 +53,11 @@ def read_nomenclature(path: str | os.PathLike[str]) -> dict[int, str]:
             raise ConfigError(f"{path}, line {line}: {code!r} is not a CORINE level-3 code")
         if int(code) in classes or not name:
             raise ConfigError(f"{path}, line {line}: code {code} is repeated or has no class")
+        if is_formula(name) or not name.isprintable():
+            raise ConfigError(
+                f"{path}, line {line}: the class {name!r} begins like a formula of a spreadsheet, "
+                "or holds a character that cannot be printed; rename it"
+            )
         classes[int(code)] = name
     if not classes:
         raise ConfigError(f"{path}: expected a code and its class on each line, found no line")

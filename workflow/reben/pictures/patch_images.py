@@ -19,6 +19,7 @@ from reben.runtime.errors import RasterError
 from reben.storage.patch_container import patch_reader
 from reben.storage.patch_files import PatchReader
 from reben.storage.patch_tar import TAR
+from reben.storage.raster_files import check_blocks
 
 #: CORINE's level-3 classes with their official colours (code, name, colour).
 CORINE_CLASSES = Path(__file__).parents[3] / "resources" / "nomenclature" / "corine.csv"
@@ -31,7 +32,10 @@ GAMMA = 1.8
 VV_DB = (-20.0, 0.0)
 VH_DB = (-27.0, -5.0)
 
-#: Codes from here on are not land cover: unclassified land or water, no polygon.
+#: More than the largest patch has, which is a tile.
+_MAX_PIXELS = 11_000**2
+_MAX_BYTES = 4 * _MAX_PIXELS + (16 << 20)
+#: Codes from here on are no land cover: unclassified land or water, no polygon.
 _NO_LAND_COVER = 990
 
 Picture = NDArray[np.uint8]
@@ -94,9 +98,12 @@ def read_layer(folder: Path, layer: str) -> NDArray[Any]:
         RasterError: it is missing or unreadable.
     """
     store = _store(folder.parent)
-    data = store.read(folder.name, layer)
+    data = store.read(folder.name, layer, _MAX_BYTES)
     try:
-        with MemoryFile(data) as memory, memory.open() as dataset:
+        with MemoryFile(data) as memory, memory.open(driver="GTiff") as dataset:
+            if dataset.width * dataset.height > _MAX_PIXELS:
+                raise RasterioError(f"it has {dataset.width} x {dataset.height} px")
+            check_blocks(dataset)
             return np.asarray(dataset.read(1))
     except RasterioError as error:
         path = store.path(folder.name, layer)

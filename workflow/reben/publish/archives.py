@@ -39,6 +39,8 @@ REFERENCE_MAP_ARCHIVE = "Reference_Maps"
 CHECKSUMS = "SHA256SUMS"
 #: Reflectance shrinks to about two thirds; higher levels gain little for much more time.
 _LEVEL = 9
+#: More than the largest layer, that of a patch as large as a tile.
+_MAX_BYTES = 1 << 30
 
 #: A file of an archive: name inside, store, folder in the store, layer.
 Member = tuple[str, PatchReader, str, str]
@@ -109,8 +111,8 @@ def write_archive(path: Path, members: Iterable[Member], threads: int) -> tuple[
             tarfile.open(fileobj=stream, mode="w|", format=tarfile.USTAR_FORMAT) as tar,
         ):
             for name, store, folder, layer in members:
-                data = store.read(folder, layer)
-                # Owner 0, no names, time 0: a member depends on its content alone.
+                data = store.read(folder, layer, _MAX_BYTES)
+                # Owner 0, no names, time 0: what a member holds is all that it says.
                 header = tarfile.TarInfo(name)
                 header.size, header.mode = len(data), 0o644
                 tar.addfile(header, io.BytesIO(data))

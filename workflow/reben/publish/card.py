@@ -1,5 +1,7 @@
 """The dataset card: what to know before using the dataset, in Markdown."""
 
+import html
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,17 @@ from reben.results.facts import ATTRIBUTION, METHOD, Facts
 
 #: The template of the card.
 _CARD = Path(__file__).with_name("card.md")
+
+
+#: What Markdown or HTML would take for more than text.
+_MARKS = re.compile(r"([\\`*_\[\]|#~])")
+#: The begin of an HTML tag; not of an address in angle brackets.
+_TAG = re.compile(r"<(?!https?://[^<>\s]*>)")
+
+
+def plain(text: str) -> str:
+    """A text from outside as Markdown that shows just this text."""
+    return _MARKS.sub(r"\\\1", html.escape(text, quote=False))
 
 
 def write_card(facts: Facts, class_counts: list[dict[str, Any]]) -> str:
@@ -19,10 +32,12 @@ def write_card(facts: Facts, class_counts: list[dict[str, Any]]) -> str:
     """
     figures = {"all": facts.patches} | facts.by_split | {"with Sentinel-1": facts.with_sentinel1}
     rows = [
-        f"| {row['class']} | " + " | ".join(f"{row[key]:,}" for key in (*SPLITS, "total")) + " |"
+        f"| {plain(row['class'])} | "
+        + " | ".join(f"{row[key]:,}" for key in (*SPLITS, "total"))
+        + " |"
         for row in class_counts
     ]
-    citations = [facts.citation] if facts.citation else []
+    citations = [_TAG.sub("&lt;", facts.citation)] if facts.citation else []
     return _CARD.read_text(encoding="utf-8").format(
         name=facts.name,
         version=facts.version,
@@ -30,7 +45,9 @@ def write_card(facts: Facts, class_counts: list[dict[str, Any]]) -> str:
         figures="\n".join(f"| {name} | {count:,} |" for name, count in figures.items()),
         first=facts.first,
         last=facts.last,
-        countries=f" Countries: {', '.join(facts.countries)}." if facts.countries else "",
+        countries=f" Countries: {', '.join(map(plain, facts.countries))}."
+        if facts.countries
+        else "",
         clear=facts.clear,
         obscured=facts.patches - facts.clear,
         classes="\n".join(rows),

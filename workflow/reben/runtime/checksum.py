@@ -1,37 +1,40 @@
-"""Check files against checksums as written in the catalogue and in product manifests.
+"""Checksums of files as the manifests of products write them.
 
-In: a file, and its expected size and checksum. Out: what is wrong with it. Separate from
-`reben.runtime.files`, since BLAKE3 is not in the standard library.
+In: a file, and what it should be. Out: what is wrong with it. BLAKE3, which the catalogue has and
+the standard library has not, is in `reben.cdse.archive_check`.
 """
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
-
-import blake3
+from typing import Any
 
 from reben.runtime.files import file_digest
 
 
-def check_file(path: Path, size: int, checksum: str) -> str | None:
+def check_file(
+    path: Path, size: int, checksum: str, blake3: Callable[[], Any] | None = None
+) -> str | None:
     """What is wrong with a file, or None.
 
     Args:
         path: the file.
-        size: expected bytes, or 0 if unknown.
-        checksum: expected ``algorithm:hexdigest``, or empty; the algorithm is ``blake3`` or a
-            name that `hashlib` knows.
+        size: expected bytes, or 0 where unknown.
+        checksum: expected ``algorithm:hexdigest``, or empty; the algorithm is a name that
+            `hashlib` knows, or ``blake3``.
+        blake3: makes an empty digest of that algorithm.
     """
     found = path.stat().st_size
     if size and found != size:
         return f"expected {size} bytes, found {found}"
     algorithm, _, expected = checksum.partition(":")
-    if checksum and (digest := _digest(path, algorithm)) != expected:
+    if checksum and (digest := _digest(path, algorithm, blake3)) != expected:
         return f"expected {checksum}, found {algorithm}:{digest}"
     return None
 
 
-def _digest(path: Path, algorithm: str) -> str:
-    if algorithm == "blake3":
-        return file_digest(path, blake3.blake3)
-    # The catalogue has MD5; it detects damage, and is not meant to detect tampering.
+def _digest(path: Path, algorithm: str, blake3: Callable[[], Any] | None) -> str:
+    if algorithm == "blake3" and blake3 is not None:
+        return file_digest(path, blake3)
+    # MD5 is what the catalogue has; it finds damage, and is not meant to find malice.
     return file_digest(path, lambda: hashlib.new(algorithm, usedforsecurity=False))

@@ -9,15 +9,15 @@ hundred megabytes.
 import os
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from reben.domain.grid import TileGrid
 from reben.runtime.errors import RasterError
-from reben.safe.jpeg2000_driver import require_jpeg2000
+from reben.safe.jpeg2000_driver import jpeg2000_driver
 from reben.storage.image_check import ImageForm
+from reben.storage.raster_files import GTIFF, JPEG_2000, check_blocks, open_image
 
 #: GDAL settings for streaming: no cache of decoded tiles, no listing of the folder.
 GDAL_ENV = {
@@ -46,9 +46,8 @@ class StripReader:
     ) -> None:
         self.path = path
         try:
-            self._dataset = rasterio.open(path)
-        except RasterioError as error:
-            require_jpeg2000()  # without a driver, every image looks damaged
+            self._dataset = open_image(path, (JPEG_2000, GTIFF), jpeg2000_driver())
+        except (OSError, RasterioError, RasterError) as error:
             raise RasterError(
                 f"{path}: expected a JPEG 2000 image, but it cannot be opened ({error}); "
                 "fetch or process the product again"
@@ -59,6 +58,7 @@ class StripReader:
                 f"{path}: {flaw}; the granule's metadata disagrees, so the product mixes "
                 "images of different products"
             )
+        check_blocks(self._dataset)
         self.block_px: int = self._dataset.block_shapes[0][0]
         self._decoded = 0
         self._rest: NDArray[np.generic] = np.empty((0, self._dataset.width), dtype)

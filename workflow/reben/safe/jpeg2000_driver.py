@@ -14,9 +14,8 @@ from rasterio.io import MemoryFile
 from rasterio.transform import from_origin
 
 from reben.runtime.errors import ToolError
+from reben.storage.raster_files import JPEG_2000 as OPENJPEG_DRIVER
 
-#: The driver that conda-forge and the wheels ship.
-OPENJPEG_DRIVER = "JP2OpenJPEG"
 CONDA_PACKAGE = "libgdal-jp2openjpeg"
 #: Prefix of all JPEG 2000 drivers: JP2OpenJPEG, JP2KAK, JP2ECW, JP2MrSID.
 _PREFIX = "JP2"
@@ -34,14 +33,25 @@ def require_jpeg2000() -> None:
     Raises:
         ToolError: GDAL has no driver for them.
     """
-    if not any(name.startswith(_PREFIX) for name in drivers()):
+    jpeg2000_driver()
+
+
+def jpeg2000_driver() -> str:
+    """The driver for JPEG 2000: that of conda-forge and the wheels, or another that is there.
+
+    Raises:
+        ToolError: GDAL has none.
+    """
+    found = [name for name in drivers() if name.startswith(_PREFIX)]
+    if not found:
         gdal = rasterio.__gdal_version__
         raise ToolError(
             f"GDAL {gdal}: expected a driver for JPEG 2000, the format of Sentinel-2 images, found "
             f"none. With conda, install the package {CONDA_PACKAGE}={gdal} with rasterio, as "
             "the files in envs/ do; with pip, rasterio's wheels from PyPI have the driver. "
-            "GDAL_SKIP and GDAL_DRIVER_PATH can hide it if they are set"
+            "GDAL_SKIP, where it is set, can hide it"
         )
+    return OPENJPEG_DRIVER if OPENJPEG_DRIVER in found else found[0]
 
 
 def load_openjpeg() -> bool:

@@ -189,6 +189,15 @@ class L2AProduct:
             )
         return found[0] if found else None
 
+    def images(self) -> dict[str, Path]:
+        """The images that are read: of each band at its native resolution, and SCL, if there.
+
+        Raises:
+            ProductError: there are several of one.
+        """
+        found = {name: self.image(name, m) for name, m in {**RESOLUTION_M, "SCL": 20}.items()}
+        return {name: path for name, path in found.items() if path is not None}
+
     def band_file(self, band: str) -> Path:
         """The image of a band at its native resolution.
 

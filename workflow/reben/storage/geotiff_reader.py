@@ -20,6 +20,7 @@ from rasterio.io import MemoryFile
 from reben.runtime.errors import RasterError
 from reben.storage.geotiff_tags import read_tags
 from reben.storage.patch_files import PatchReader
+from reben.storage.raster_files import check_blocks
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _STRIP_OFFSETS = 256, 257, 258, 259, 273
 _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _SAMPLE_FORMAT = 277, 278, 279, 339
@@ -32,6 +33,8 @@ _ONE_OR_ABSENT = (317, 262, 284)
 _HARMLESS = {33550, 34735, 34736, 34737, 42112, 42113}
 _SAMPLE_FORMATS = {"u": 1, "i": 2, "f": 3}
 _UNCOMPRESSED, _DEFLATE = 1, 8
+#: What a file may hold beside its pixels: overviews, masks, tiles that reach over the edge.
+_MAX_BESIDE_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class LayerReader:
                 if i:
                     self._remember(header, at)
                 return
-        data = store.read(folder, layer)
+        data = store.read(folder, layer, 2 * self.nbytes + _MAX_BESIDE_BYTES)
         plain = self._parse(data)
         if plain is None:
             out[:] = self._decode(data, store.path(folder, layer))
@@ -158,6 +161,7 @@ class LayerReader:
                     raise RasterError(
                         f"{path}: expected (bands, height, width, type) {expected}, found {found}"
                     )
+                check_blocks(dataset)
                 return dataset.read(1).astype(self.dtype, copy=False).tobytes()  # type: ignore[no-any-return]
         except RasterioError as error:
             raise RasterError(

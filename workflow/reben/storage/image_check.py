@@ -1,11 +1,13 @@
 """Check the size, type, CRS and place of single-band images.
 
-GDAL takes more than a millisecond to open a file. GeoTIFFs of one writer, layer and zone
-have headers that differ only in the tie point. So once GDAL has accepted one, files with the
-same header need only their tie point read. Neither way checks whether pixels are complete.
-Source: TIFF 6.0, section 2; GeoTIFF 1.1, annex B (tag 33922).
+GDAL takes more than a millisecond to open a file. Among the GeoTIFFs of one maker, layer
+and zone the header differs in the tie point alone, so one that GDAL found right vouches for
+those that begin alike, and of these the tie point is read here, and the size of the file held
+against where its pixels end. Of a file that is not as plain, GDAL reads the pixels.
+Source: TIFF 6.0, sections 2 and 3; GeoTIFF 1.1, annex B (tag 33922).
 """
 
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +17,9 @@ from rasterio.errors import RasterioError
 
 from reben.runtime.errors import RasterError
 from reben.storage.geotiff_tags import read_tags
+from reben.storage.raster_files import GTIFF, check_blocks, open_image
 
-_STRIP_OFFSETS, _TIE_POINT = 273, 33922
+_STRIP_OFFSETS, _STRIP_BYTES, _TIE_POINT = 273, 279, 33922
 #: More than the header of any GeoTIFF of a patch.
 _HEAD_BYTES = 1024
 
@@ -64,11 +67,15 @@ class ImageForm:
 
 @dataclass(frozen=True)
 class _Alike:
-    """Files known to be correct except for their tie point, 16 bytes from `at`."""
+    """Files that are known to be right but for their tie point, 16 bytes from `at` on.
+
+    Their pixels end at byte `end`.
+    """
 
     before: bytes
     at: int
     after: bytes
+    end: int
 
     def place_of(self, head: bytes) -> tuple[float, float] | None:
         """The place of a file with this header, or None if it is not one of them."""
@@ -94,15 +101,31 @@ class FormChecker:
         try:
             with path.open("rb", buffering=0) as file:
                 head = file.read(_HEAD_BYTES)
+                size = os.fstat(file.fileno()).st_size
             if self._alike and self._alike.place_of(head) == corner:
+                _check_end(path, self._alike, size)
                 return
-            with rasterio.open(path, driver="GTiff") as dataset:
+            alike = _alike(head)
+            with open_image(path, [GTIFF]) as dataset:
                 flaw = self.form.flaw(dataset, corner)
-        except (OSError, RasterioError) as error:
+                if not flaw and alike is None:
+                    check_blocks(dataset)
+                    dataset.read(1)
+        except (OSError, RasterioError, RasterError) as error:
             raise RasterError(f"{path}: expected a GeoTIFF: {error}") from error
         if flaw:
             raise RasterError(f"{path}: {flaw}")
-        self._alike = _alike(head)
+        if alike is not None:
+            _check_end(path, alike, size)
+        self._alike = alike
+
+
+def _check_end(path: Path, alike: _Alike, size: int) -> None:
+    if size < alike.end:
+        raise RasterError(
+            f"{path}: expected {alike.end} bytes, found {size}: the file is cut off, as by a full "
+            "disk or a download that broke off"
+        )
 
 
 def _alike(head: bytes) -> _Alike | None:
@@ -110,9 +133,13 @@ def _alike(head: bytes) -> _Alike | None:
     try:
         tags, end = read_tags(head)
         at = tags[_TIE_POINT].at + 24  # behind the raster's i, j, k
-        pixels_at = tags[_STRIP_OFFSETS].values[0]
+        offsets, counts = tags[_STRIP_OFFSETS].values, tags[_STRIP_BYTES].values
+        pixels_at = min(offsets)
     except (KeyError, IndexError, ValueError):
         return None
     if not at + 16 <= end <= pixels_at <= len(head):
         return None
-    return _Alike(head[:at], at, head[at + 16 : pixels_at])
+    if len(offsets) != len(counts):
+        return None
+    end = max(map(sum, zip(offsets, counts, strict=True)))
+    return _Alike(head[:at], at, head[at + 16 : pixels_at], end)

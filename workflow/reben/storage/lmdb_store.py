@@ -16,6 +16,7 @@ import lmdb
 
 from reben.runtime.errors import StoreError
 from reben.runtime.files import atomic_directory
+from reben.storage import lmdb_structure
 
 AnyPath = str | os.PathLike[str]
 #: Bytes of values in one write transaction, about 200 patches. LMDB keeps the pages of a
@@ -131,14 +132,18 @@ def write_lmdb(path: AnyPath, transaction_bytes: int = TRANSACTION_BYTES) -> Ite
 def read_lmdb(path: AnyPath) -> Iterator[lmdb.Transaction]:
     """Yield a read transaction whose values are views into the map, valid inside the block.
 
+    Every page is looked at first (`reben.storage.lmdb_structure`): LMDB would follow a damaged
+    one to where nothing is, and die.
+
     Raises:
         StoreError: there is no LMDB at `path`, or it is damaged.
     """
+    _check_pages(path)
     with _open(path) as env, env.begin(buffers=True) as txn:
         try:
             yield txn
         except lmdb.Error as error:
-            raise StoreError(f"{path}: damaged LMDB ({error}); make it again") from error
+            raise _damaged(path, str(error)) from error
 
 
 #: By device and inode: LMDB refuses to open a store twice in the same process.
@@ -172,12 +177,17 @@ def _data_file(path: AnyPath) -> Path:
 
 def _open(path: AnyPath) -> lmdb.Environment:
     file = _data_file(path)
+    if flaw := lmdb_structure.header_flaw(file):
+        raise _damaged(path, flaw)
     try:
         # Read-ahead also helps random reads: a value has about forty consecutive pages.
         env = lmdb.open(os.fspath(path), readonly=True, lock=False, readahead=True)
     except lmdb.Error as error:
+        if isinstance(error, _DAMAGED):
+            raise _damaged(path, str(error)) from error
+        # It may be sound: open already in this process, too large to be mapped, not readable.
         raise StoreError(
-            f"{path}: data.mdb cannot be opened as an LMDB ({error}); make it again"
+            f"{path}: data.mdb cannot be opened now ({error}); nothing says that it is damaged"
         ) from error
     # Reading a page beyond the end of the file would kill the process.
     expected = _used_bytes(env)
@@ -191,12 +201,28 @@ def _open(path: AnyPath) -> lmdb.Environment:
     return env
 
 
+_DAMAGED = (lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.CorruptedError)
+
+
+def _check_pages(path: AnyPath) -> None:
+    if flaw := lmdb_structure.flaw(_data_file(path)):
+        raise _damaged(path, flaw)
+
+
+def _damaged(path: AnyPath, flaw: str) -> StoreError:
+    return StoreError(
+        f"{path}: data.mdb cannot be opened as an LMDB, it is damaged ({flaw}); copy or make it "
+        "again"
+    )
+
+
 def trailing_bytes(path: AnyPath) -> int:
     """Number of bytes in the file after its last page; LMDB writes none.
 
     Raises:
         StoreError: there is no LMDB at `path`, or it is damaged.
     """
+    _check_pages(path)
     with _open(path) as env:
         return _data_file(path).stat().st_size - _used_bytes(env)
 

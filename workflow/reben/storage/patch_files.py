@@ -26,6 +26,19 @@ def file_name(folder: str, layer: str) -> str:
     return f"{folder}/{file_stem(folder.rpartition('/')[2], layer)}.tif"
 
 
+def check_size(size: int, limit: int | None, path: str) -> None:
+    """Check that a file can be read into memory.
+
+    Raises:
+        RasterError: it is larger than `limit` bytes.
+    """
+    if limit is not None and size > limit:
+        raise RasterError(
+            f"{path}: expected at most {limit} bytes for a layer of a patch, found {size}; fetch "
+            "or make it again"
+        )
+
+
 class PatchWriter:
     """Writes the files of a tile's patches below one folder; thread-safe.
 
@@ -78,13 +91,19 @@ class PatchReader:
         finally:
             os.close(fd)
 
-    def read(self, folder: str, layer: str) -> bytes:
-        """All bytes of a file.
+    def read(self, folder: str, layer: str, limit: int | None = None) -> bytes:
+        """A whole file.
+
+        Args:
+            folder: of the patch.
+            layer: name of the layer.
+            limit: most bytes that it may have.
 
         Raises:
-            RasterError: the file is not there.
+            RasterError: the file is not there, or larger than `limit`.
         """
         with os.fdopen(self._open(folder, layer), "rb") as file:
+            check_size(os.fstat(file.fileno()).st_size, limit, self.path(folder, layer))
             return file.read()
 
     def folders(self) -> Iterator[str]:

@@ -11,18 +11,21 @@ import hashlib
 import os
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Self
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from reben.domain.names import file_stem
 from reben.domain.tables import read_table, write_table
-from reben.runtime.errors import RasterError
-from reben.storage.patch_files import File, Patch, PatchReader, file_name
+from reben.runtime.errors import RasterError, TableError
+from reben.storage.patch_files import File, Patch, PatchReader, check_size, file_name
 
 TAR = "patches.tar"
 INDEX = "patches.index.parquet"
@@ -128,9 +131,11 @@ class TarReader(PatchReader):
     def __init__(self, root: str | os.PathLike[str]) -> None:
         super().__init__(root)
         self._tar = Path(self.root, TAR)
-        index = read_table(Path(self.root, INDEX), _INDEX)
-        self._places = {(patch, layer): (at, size) for patch, layer, at, size in index.rows()}
         self._file = self._tar.open("rb", buffering=0)
+        path = Path(self.root, INDEX)
+        self._places = _Places.of(
+            path, read_table(path, _INDEX), os.fstat(self._file.fileno()).st_size
+        )
 
     def path(self, folder: str, layer: str) -> str:
         """The tar and the name in it, for messages."""
@@ -149,31 +154,39 @@ class TarReader(PatchReader):
             left -= len(inside[-1])
         return os.preadv(self._file.fileno(), inside, offset)
 
-    def read(self, folder: str, layer: str) -> bytes:
-        """All bytes of a file.
+    def read(self, folder: str, layer: str, limit: int | None = None) -> bytes:
+        """A whole file.
 
         Raises:
-            RasterError: the file is not there.
+            RasterError: the file is not there, or larger than `limit` bytes.
         """
         offset, size = self._place(folder, layer)
+        check_size(size, limit, self.path(folder, layer))
         return os.pread(self._file.fileno(), size, offset)
 
     def folders(self) -> Iterator[str]:
         """The folders of all patches."""
-        yield from dict.fromkeys(patch for patch, _ in self._places)
+        yield from self._places.patches
 
     def hashes(self) -> dict[str, Callable[[], str]]:
         """Functions that compute the SHA-256 of each file, by name without ``.tif``."""
 
         def of(patch: str, layer: str) -> Callable[[], str]:
-            return lambda: hashlib.sha256(self.read(patch, layer)).hexdigest()
+            return lambda: self._sha256(*self._place(patch, layer))
 
-        return {file_stem(patch, layer): of(patch, layer) for patch, layer in self._places}
+        return {file_stem(patch, layer): of(patch, layer) for patch, layer, *_ in self._places}
+
+    def _sha256(self, offset: int, size: int) -> str:
+        digest = hashlib.sha256()
+        for at in range(offset, offset + size, _BUFFER_BYTES):
+            block = min(_BUFFER_BYTES, offset + size - at)
+            digest.update(os.pread(self._file.fileno(), block, at))
+        return digest.hexdigest()
 
     def damage(self) -> str | None:
         """The first deviation from what `TarWriter` writes, except file contents; or None."""
         end = 0
-        for (patch, layer), (offset, size) in sorted(self._places.items(), key=lambda p: p[1]):
+        for patch, layer, offset, size in self._places:
             name = file_name(patch, layer)
             header = _header(name, size)
             padding = bytes(-size % tarfile.BLOCKSIZE)
@@ -187,9 +200,86 @@ class TarReader(PatchReader):
         return None if rest == _END else f"expected the end of the tar at byte {end}, found more"
 
     def _place(self, folder: str, layer: str) -> tuple[int, int]:
-        try:
-            return self._places[folder, layer]
-        except KeyError as error:
+        place = self._places.find(folder, layer)
+        if place is None:
             raise RasterError(
                 f"{self._tar}: {layer} of {folder} is missing; expected {file_name(folder, layer)}"
-            ) from error
+            )
+        return place
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where each GeoTIFF is, in 3 MB a tile: `encode` has the readers of all tiles at once.
+
+    Attributes:
+        patches: number of each patch, by name, in the order of the tar.
+        layers: number of each layer, by name.
+        keys: sorted, ``patch * len(layers) + layer`` by their numbers.
+        offsets: where the file of each key starts in the tar.
+        sizes: its bytes.
+    """
+
+    patches: dict[str, int]
+    layers: dict[str, int]
+    keys: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, path: Path, index: pl.DataFrame, tar_bytes: int) -> Self:
+        """The places of an index.
+
+        Raises:
+            TableError: it names places that are not in the tar, or a file twice.
+        """
+        inside = (
+            (pl.col("offset") >= tarfile.BLOCKSIZE)
+            & (pl.col("size") >= 0)
+            & (pl.col("size") <= tar_bytes)
+            & (pl.col("offset") <= tar_bytes - pl.col("size"))
+        )
+        strange = index.filter(
+            pl.any_horizontal(pl.all().is_null()) | ~inside | pl.col("patch_id").str.contains("/")
+        )
+        if len(strange):
+            raise TableError(
+                f"{path}: {strange.row(0)} is no place of a file in {TAR} of {tar_bytes} bytes; "
+                "move the folder away, so that the workflow makes it again"
+            )
+        numbers = {
+            column: {name: i for i, name in enumerate(index[column].unique(maintain_order=True))}
+            for column in ("patch_id", "layer")
+        }
+        patch, layer = (
+            index[column].replace_strict(found, return_dtype=pl.Int64).to_numpy()
+            for column, found in numbers.items()
+        )
+        keys = patch * max(1, len(numbers["layer"])) + layer
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        if (keys[1:] == keys[:-1]).any():
+            raise TableError(
+                f"{path}: names a file twice; move the folder away, so that the workflow makes "
+                "it again"
+            )
+        offsets, sizes = (index[column].to_numpy()[order] for column in ("offset", "size"))
+        return cls(numbers["patch_id"], numbers["layer"], keys, offsets, sizes)
+
+    def find(self, patch: str, layer: str) -> tuple[int, int] | None:
+        """Offset and size of a file."""
+        row, column = self.patches.get(patch), self.layers.get(layer)
+        if row is None or column is None:
+            return None
+        key = row * len(self.layers) + column
+        at = int(self.keys.searchsorted(key))
+        if at == len(self.keys) or self.keys[at] != key:
+            return None
+        return int(self.offsets[at]), int(self.sizes[at])
+
+    def __iter__(self) -> Iterator[tuple[str, str, int, int]]:
+        """Patch, layer, offset and size of all files, in the order of the tar."""
+        patches, layers = list(self.patches), list(self.layers)
+        for i in np.argsort(self.offsets, kind="stable").tolist():
+            row, column = divmod(int(self.keys[i]), len(layers))
+            yield patches[row], layers[column], int(self.offsets[i]), int(self.sizes[i])

@@ -106,17 +106,26 @@ def checks(build: AuditedBuild) -> list[tuple[str, Check]]:
 
 
 def verify(build: AuditedBuild) -> list[Finding]:
-    """Run all checks; a check that fails to run is a finding, reported once."""
-    findings: list[Finding] = []
+    """All findings of `found`, when all checks are through."""
+    return list(found(build))
+
+
+def found(build: AuditedBuild) -> Iterator[Finding]:
+    """Run all checks; each finding comes as it is made, and once.
+
+    A check that breaks is a finding of its own.
+    """
+    said: set[Finding] = set()
     broken: set[str] = set()
     build.note_other_code()
     for name, check in progress(checks(build), "verifying"):
         try:
-            for finding in check():  # one by one: findings before it broke count
-                findings.append(finding)  # noqa: PERF402
-        except Exception as error:  # tampered files can break anything
+            for finding in check():
+                if finding not in said:
+                    said.add(finding)
+                    yield finding
+        except Exception as error:  # what was tampered with can break anything
             prefix = "" if isinstance(error, RebenError) else f"{type(error).__name__}: "
             if str(error) not in broken:
-                findings.append(Finding(build.results, f"{name}: {prefix}{error}"))
+                yield Finding(build.results, f"{name}: {prefix}{error}")
             broken.add(str(error))
-    return findings

@@ -276,7 +276,7 @@ def _check_place(
         profile = Profile(grid.epsg, size_px, resolution_m, deflate=kind != "s2")
         form = template(profile)
         try:
-            data = store.read(entry.folder, layer)
+            data = store.read(entry.folder, layer, 4 * size_px**2 + (16 << 20))
         except (RebenError, OSError):
             continue  # already reported
         header = bytearray(form.at(*corner))

@@ -39,6 +39,7 @@ from reben.land_cover.nomenclature import read_nomenclature
 from reben.metadata import build_metadata, count_classes, divide
 from reben.patches import TilePatches, patch_table
 from reben.quality import failed
+from reben.results.csv_text import to_csv
 from reben.results.layout import Layout
 from reben.selection import select_patches
 from reben.snow_cloud import CLOUD_OR_SHADOW, SNOW, flag, read_names
@@ -325,9 +326,7 @@ class Tables:
                 obscured, patch_side_m = self.metadata.obscured, self.build.patch_side_m
                 tables[layout.funnel] = funnel_table(verdicts, selection, obscured, patch_side_m)
         for path, derived in tables.items():
-            lines = zip_longest(
-                path.read_text("utf-8").splitlines(), derived.write_csv().splitlines()
-            )
+            lines = zip_longest(path.read_text("utf-8").splitlines(), to_csv(derived).splitlines())
             for found, expected in lines:
                 if found != expected:
                     yield Finding(path, f"expected {expected!r}, found {found!r}")

@@ -1,0 +1,61 @@
+"""What the environment may tell GDAL and PROJ, which read and place all images and polygons.
+
+In: the environment variables of this process. Out: the same without those that belong to another
+installation (conda, environment modules, QGIS) or change how files are read, and with the network
+closed. `reben` calls this before any library is loaded when it runs as ``python -m reben...``;
+training code that imports `reben.dataset` keeps its environment.
+
+Source: the configuration options of GDAL, which it also takes from the environment; PROJ,
+"Environment variables".
+"""
+
+import os
+import sys
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+
+#: How the variables begin that GDAL, PROJ and what wraps them read.
+_PREFIXES = (
+    *("GDAL_", "GDALRC", "OGR_", "OSR_", "CPL_", "VSI_", "VRT_", "PAM_", "ESRI_XML_PAM"),
+    *("GTIFF_", "GEOTIFF_", "TIFF_", "GMLJP2", "JP2", "JPEG2000_", "USE_TILE_AS_BLOCK"),
+    *("SHAPE_", "GPKG_", "OPENFILEGDB_", "GEOJSON_", "PARQUET_", "SQLITE_LIST", "OGR2"),
+    *("PROJ_", "RASTERIO_", "PYOGRIO_", "PYPROJ_"),
+)
+#: Whoever hides a driver is told so by an error, before any work.
+_KEPT = frozenset(("GDAL_SKIP",))
+#: No step fetches anything through GDAL or PROJ.
+_CLOSED = {
+    "GDAL_CONFIG_FILE": os.devnull,  # else /etc/gdal/gdalrc and ~/.gdal/gdalrc
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",  # all of /vsicurl/, /vsis3/, ...
+    "GDAL_HTTP_PROXY": "http://127.0.0.1:9",  # the port "discard"; for all else that is HTTP
+    "GDAL_HTTP_MAX_RETRY": "0",
+    "PROJ_NETWORK": "OFF",
+}
+
+
+def settle(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Remove what belongs to another installation, and close the network for GDAL and PROJ."""
+    kept = without_library_settings(environment)
+    for name in environment.keys() - kept.keys():
+        if not _is_ours(environment[name]):
+            del environment[name]
+    environment.update(_CLOSED)
+
+
+def without_library_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment for a program that brings libraries of its own, such as sen2cor."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in _KEPT or not name.startswith(_PREFIXES)
+    }
+
+
+def _is_ours(value: str) -> bool:
+    """Whether it names a folder of this Python's own installation, as conda's activation sets."""
+    path = Path(value)
+    return path.is_absolute() and path.exists() and path.resolve().is_relative_to(_prefix())
+
+
+def _prefix() -> Path:
+    return Path(sys.prefix).resolve()
