@@ -34,6 +34,7 @@ from reben.synthetic import (
     write_sentinel1,
 )
 from reben.synthetic.demo import demo_specs
+from tests.fuzz.forkserver import served
 from tests.manifests import restate
 from tests.workflow.builds import Project
 

@@ -22,7 +22,7 @@ from reben.domain.tables import COUNTRIES, PATCHES, read_tables, write_table
 from reben.results.tile_paths import TilePaths
 from reben.runtime import cli
 from reben.runtime.errors import VectorError
-from reben.storage.vector_files import local_file, pyogrio
+from reben.storage.vector_layer import Features, VectorLayer
 
 log = logging.getLogger(__name__)
 
@@ -50,25 +50,20 @@ def read_countries(
         VectorError: unreadable, several layers, no such column, no polygons, or a name that the
             layer does not have.
     """
-    path = local_file(path, "country outlines in a vector file")
-    try:
-        info = pyogrio.read_info(path)
-        fields = [str(field) for field in info["fields"]]
-        column = name_column or next((f for f in fields if f.lower() == "name"), None)
-        if column not in fields:
-            raise VectorError(
-                f"{path}: expected a column {name_column or 'name'!r} with country names, found "
-                f"{fields}; set countries.name_column"
-            )
-        _, _, wkb, (values,) = pyogrio.raw.read(path, columns=[column])
-    except pyogrio.errors.DataSourceError as error:
-        raise VectorError(f"{path}: expected country outlines in a vector file: {error}") from error
-    if info["crs"] is None:
-        raise VectorError(f"{path}: expected a CRS, found none")
-    to_degrees = Transformer.from_crs(CRS.from_user_input(info["crs"]), "EPSG:4326", always_xy=True)
-    outlines = shapely.transform(shapely.from_wkb(wkb), to_degrees.transform, interleaved=False)
-    outlines = _valid(outlines)
-    # Land that nobody named belongs to no country.
+    source = VectorLayer.open(path, "countries.layer", layer, "country outlines in a vector file")
+    column = name_column or next((f for f in source.fields if f.lower() == "name"), None)
+    if column not in source.fields:
+        raise VectorError(
+            f"{path}: expected a column {name_column or 'name'!r} with country names, found "
+            f"{source.fields}; set countries.name_column"
+        )
+    features = source.read(column)
+    to_degrees = Transformer.from_crs(source.crs, "EPSG:4326", always_xy=True)
+    outlines = shapely.transform(features.shapes, to_degrees.transform, interleaved=False)
+    # Before repair, which would cut a ring round the globe as it stands.
+    outlines = np.array([unwrapped(outline) for outline in outlines], object)
+    outlines, values = _areas(source, _valid(outlines), features)
+    # Unnamed land belongs to no country.
     named = np.array([None if value is None else str(value) for value in values], object)
     known = sorted(set(named) - {None})
     if missing := sorted(set(names) - set(known)):

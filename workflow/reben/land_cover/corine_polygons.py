@@ -29,7 +29,7 @@ from reben.domain.tables import read_table
 from reben.land_cover.nomenclature import CORINE_CODES
 from reben.runtime.errors import VectorError
 from reben.runtime.files import atomic_file
-from reben.storage.vector_files import local_file, pyogrio
+from reben.storage.vector_layer import VectorLayer, Window, only
 
 log = logging.getLogger(__name__)
 
@@ -61,21 +61,8 @@ class PolygonLayer:
         Raises:
             VectorError: the file is unreadable, none or several fit, or the layer has no CRS.
         """
-        path = local_file(path, "a vector file such as a GeoPackage")
-        try:
-            layers = [(str(name), str(kind)) for name, kind in pyogrio.list_layers(path)]
-            names = [name for name, kind in layers if _MAY_HOLD_POLYGONS.search(kind)]
-            if layer is None and len(names) > 1:
-                stem = Path(path).stem.lower()
-                names = [name for name in names if name.lower() == stem] or names
-            every = [f"{name} ({kind})" for name, kind in layers]
-            chosen = _only(path, "polygon layer", "corine.layer", names, layer, among=every)
-            info = pyogrio.read_info(path, layer=chosen)
-        except pyogrio.errors.DataSourceError as error:
-            raise VectorError(
-                f"{path}: expected a vector file such as a GeoPackage: {error}"
-            ) from error
-        fields = [str(field) for field in info["fields"]]
+        found = VectorLayer.open(path, "corine.layer", layer, "a vector file such as a GeoPackage")
+        fields = found.fields
         likely = [f for f in fields if _CODE_COLUMN.fullmatch(f)] if code_column is None else fields
         column = only(
             found.path, "code column", "corine.code_column", likely, code_column, among=fields

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
-import pyogrio
 import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
@@ -26,6 +25,7 @@ from pyproj.exceptions import CRSError
 
 from reben.domain.lon_lat import unwrapped
 from reben.runtime.errors import VectorError
+from reben.storage.vector_files import local_file, pyogrio
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class VectorLayer:
         Raises:
             VectorError: unreadable, none or several fit, or the layer has no CRS.
         """
-        path = os.fspath(path)
+        path = local_file(path, "a vector file such as a GeoPackage")
         try:
             layers = [(str(name), str(kind)) for name, kind in pyogrio.list_layers(path)]
             names = [name for name, kind in layers if _MAY_HOLD_POLYGONS.search(kind)]
