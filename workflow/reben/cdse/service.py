@@ -91,7 +91,7 @@ def _address(name: str, default: str) -> str:
             shown = (
                 f"{url.host!r}, not of http" if url.host else "not shown, as it may hold secrets"
             )
-        raise ConfigError(f"REBEN_CDSE_{name} is {shown}; expected an address as {default}")
+        raise ConfigError(f"REBEN_CDSE_{name} is {shown}; expected an address like {default}")
     return text
 
 

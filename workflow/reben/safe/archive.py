@@ -52,7 +52,7 @@ def unpack(archive: Path, product: str, folder: Path) -> None:
                     shutil.copyfileobj(packed, plain, 1 << 20)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise ProductError(
-            f"{archive}: expected a whole zip of {product}, found a damaged one ({error}); "
+            f"{archive}: expected a complete zip of {product}, found a damaged one ({error}); "
             "fetch it again"
         ) from error
 

@@ -52,7 +52,7 @@ def header_flaw(file: Path) -> str | None:
         OSError: it cannot be read.
     """
     try:
-        with file.open("rb") as data:
+        with Path(file).open("rb") as data:
             _metas(data.fileno())
     except _FlawError as flaw:
         return str(flaw)

@@ -100,7 +100,7 @@ class VectorLayer:
         Raises:
             VectorError: unreadable, none or several fit, or the layer has no CRS.
         """
-        path = local_file(path, "a vector file such as a GeoPackage")
+        path = local_file(path, expected)
         try:
             layers = [(str(name), str(kind)) for name, kind in pyogrio.list_layers(path)]
             names = [name for name, kind in layers if _MAY_HOLD_POLYGONS.search(kind)]
