@@ -1,5 +1,6 @@
 """Layers of polygons that are not what they seem: index, geometries, pages, turns of the globe."""
 
+import logging
 import sqlite3
 import struct
 
@@ -71,7 +72,7 @@ def test_every_format_is_read_to_the_end_without_a_word(tmp_path, caplog, suffix
     path = write(tmp_path / f"x.{suffix}", [*SHAPES[:100], corner])
     assert covered(path) == pytest.approx(1, abs=1e-4)
     assert len(PolygonLayer.open(path).clip(SQUARE).wkb) == 100
-    assert not caplog.records
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 @pytest.mark.parametrize(
@@ -208,7 +209,8 @@ def test_a_layer_is_read_on_both_sides_of_the_antimeridian(tmp_path, caplog, sha
     path = write(tmp_path / "x.gpkg", shapes, crs=f"EPSG:{crs}", kind="Unknown")
     assert covered(path, square) == pytest.approx(1, abs=1e-4)
     # Parts of one polygon on either side touch there.
-    assert not [r for r in caplog.records if "repaired" not in r.message]
+    warnings = [r.message for r in caplog.records if r.levelno >= logging.WARNING]
+    assert not [words for words in warnings if "repaired" not in words]
 
 
 def test_a_layer_from_0_to_360_is_read_west_of_greenwich(tmp_path):

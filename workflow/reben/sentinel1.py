@@ -166,6 +166,13 @@ def _check_all(
 def main(argv: Sequence[str] | None = None) -> None:
     """Index a folder, or pair one tile."""
     parser = cli.parser(__doc__)
+    # Before the step: the workflow puts the options of a rule first.
+    parser.add_argument(
+        "--max-gap-h",
+        type=float,
+        default=MAX_GAP_H,
+        help="hours that a pair may be apart, where there is no alignment",
+    )
     steps = parser.add_subparsers(dest="step", required=True)
     index = steps.add_parser("index", help="names and places of all patches below the root")
     pair = steps.add_parser("pair", help="pairs of one tile")
@@ -175,12 +182,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     pair.add_argument("--index", required=True, help="output of the step index")
     pair.add_argument("--patches", required=True, help="patches of the tile (Parquet)")
     pair.add_argument("--alignment", help="alignment with v1 (Parquet)")
-    pair.add_argument(
-        "--max-gap-h",
-        type=float,
-        default=MAX_GAP_H,
-        help="hours that the pair may be apart, where there is no alignment",
-    )
     pair.add_argument("--threads", type=cli.count, default=1)
     args = parser.parse_args(argv)
 

@@ -42,7 +42,8 @@ def shortest_span(west: _Degrees, east: _Degrees) -> tuple[float, float]:
     west, east = np.asarray(west, float), np.asarray(east, float)
     order = np.argsort(west)
     west, east = west[order], np.where(east < west, east + 360, east)[order]
-    reached = np.maximum.accumulate(east)
+    # A span that crosses the antimeridian reaches over the first ones as well.
+    reached = np.maximum.accumulate(np.maximum(east, east.max() - 360))
     gaps = np.append(west[1:], west[0] + 360) - reached
     # The span that does not cross, if it is as short as another.
     at = len(gaps) - 1 if gaps[-1] >= gaps.max() else int(np.argmax(gaps))
