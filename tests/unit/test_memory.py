@@ -417,7 +417,7 @@ def test_a_job_that_is_due_looks_older_than_any_clock_and_again_young(plan: Plan
     assert record.stat().st_mtime > 1e9
     record.unlink()
     plan.age("cut", "T1", True)
-    assert record.stat().st_mtime == 1
+    assert not record.exists(), "a file would be incomplete to Snakemake after a kill"
     assert plan.reason("cut", "T1") == "not made yet"
 
 

@@ -132,11 +132,9 @@ class Plan:
         So outputs whose times lie in the future, as of a node with a fast clock, are made again.
         """
         path = Path(self.record(rule, tile))
-        if is_due:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+        if is_due and path.exists():
             os.utime(path, _AGED)
-        elif path.stat().st_mtime == _AGED[1]:
+        elif not is_due and path.stat().st_mtime == _AGED[1]:
             os.utime(path)
 
     def arguments(self, rule: str, tile: str = "") -> list[str]:
