@@ -109,7 +109,7 @@ def nodata_everywhere(results: Path) -> str:
         value = {name: array.copy() for name, array in load(entry(results / store, patch)).items()}
         value["B03"][-1, -1] = 0
         put(results / store, patch, save(value))
-    return f"patches/{FIRST}/{patch}: {patch}: expected a valid patch, found nodata in B03"
+    return f"encoded/s2/{FIRST}.lmdb: {patch}: expected a valid patch, found nodata in B03"
 
 
 def shard_byte(results: Path) -> str:

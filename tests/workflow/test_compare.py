@@ -121,7 +121,7 @@ def test_changes_of_a_corine_release_before_building(
         (["{build}", "{inputs}/countries.gpkg"], "countries.gpkg: expected one code column, found"),
         (
             ["{build}", "{build}/dataset/funnel.csv"],
-            "funnel.csv: expected one polygon layer, found 0",
+            "funnel.csv: expected a vector file",
         ),
         (
             ["{build}", "{inputs}/corine.gpkg", "--nomenclature", "{nomenclature}"],

@@ -144,12 +144,14 @@ def test_product_taken_out_and_put_back(build: Project) -> None:
 def test_edited_code_runs_its_steps_and_comments_nothing(build: Project) -> None:
     module = build.root / "workflow/reben/split.py"
     module.write_text(
-        "# Why.\n" + module.read_text().replace("    return ", "    # Why.\n    return ")
+        "# Why.\n" + module.read_text().replace("\n    return ", "\n    # Why.\n    return ")
     )
     for step in build.root.glob("workflow/reben/*.py"):
         step.write_text(step.read_text() + "\n# A last remark.\n")
     assert build.jobs() == {}
-    module.write_text(module.read_text().replace("edge < outer * side", "edge <= outer * side"))
+    module.write_text(
+        module.read_text().replace("side > widest(exact(p)))", "side >= widest(exact(p)))")
+    )
     assert build.jobs() == {
         "assign_split": {FIRST, SECOND}, "build_metadata": set(), "count_funnel": set(),
     }  # fmt: skip

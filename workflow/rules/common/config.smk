@@ -14,7 +14,7 @@ from reben.runtime.files import read_json
 
 # While a build runs, its config and product table are those that it started with: on a node,
 # which reads them again, and for steps over all tiles.
-FROZEN_CONFIG, FROZEN_PRODUCTS = frozen(os.path.normpath(config["results"]))
+FROZEN_CONFIG, FROZEN_PRODUCTS = frozen(config.get("results", "results"))
 RUNS_A_JOB = not workflow.is_main_process and FROZEN_CONFIG.exists()
 if RUNS_A_JOB:
     config.update(read_json(FROZEN_CONFIG))
