@@ -31,7 +31,7 @@ def reference() -> Path:
 def spec() -> ProductSpec:
     """A tile of 3 x 3 patches and a remainder, with a nodata wedge on its left side."""
     return ProductSpec(
-        f"{TILE}_20240101T000000", 32633, 300_000, 5_400_000, tile_side_m=4200, nodata_wedge=0.25
+        f"{TILE}_20240101T000000", 32633, 300_000, 5_400_000, side_m=4200, nodata_wedge=0.25
     )
 
 

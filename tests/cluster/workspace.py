@@ -30,14 +30,14 @@ SPECS = [
         epsg=32633,
         x_min=342_000,
         y_max=5_340_000,
-        tile_side_m=1200 * SIDE,
+        side_m=1200 * SIDE,
     ),
     ProductSpec(
         "S2B_MSIL2A_20180421T102019_N9999_R065_T32TMT_20240101T000000",
         epsg=32632,
         x_min=441_000,
         y_max=5_222_400,
-        tile_side_m=1200 * SIDE,
+        side_m=1200 * SIDE,
         seed=1,
     ),
 ]
@@ -128,11 +128,12 @@ class Workspace:
                 process.wait()
 
     def digests(self) -> dict[str, str]:
-        """Digests of every file in the results except logs."""
+        """Digests of every file in the results, records included, except logs and the marker."""
         return {
             path.relative_to(self.results).as_posix(): sha256_file(path)
             for path in sorted(self.results.rglob("*"))
             if path.is_file() and path.relative_to(self.results).parts[0] != "logs"
+            if path.name != ".plan"
         }
 
 

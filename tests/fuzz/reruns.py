@@ -41,9 +41,9 @@ from tests.workflow.builds import Project
 _A, _B, _C, _ = demo_specs()
 #: Three tiles of 2 x 2 patches: with clouds; with a FAILED check; with a reflectance offset.
 SPECS = (
-    replace(_A, tile_side_m=2520, cloud_fraction=0.05),
-    replace(_B, tile_side_m=2520, snow_fraction=0.5, quality={"FORMAT_CORRECTNESS": "FAILED"}),
-    replace(_C, tile_side_m=2520, boa_offset=True),
+    replace(_A, side_m=2520, cloud_fraction=0.05),
+    replace(_B, side_m=2520, snow_fraction=0.5, quality={"FORMAT_CORRECTNESS": "FAILED"}),
+    replace(_C, side_m=2520, boa_offset=True),
 )
 TIMES = ("20170613T165043", "20180421T172307", "20170716T054113")
 #: Not part of a dataset: logs and additional outputs.

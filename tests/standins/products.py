@@ -25,7 +25,7 @@ def l1c_spec(number: int = 0, level: str = "L1C", **changes: object) -> ProductS
             "epsg": _EPSG,
             "x_min": _EAST_M,
             "y_max": _NORTH_M,
-            "tile_side_m": 2400,
+            "side_m": 2400,
             **changes,
         },
     )

@@ -63,7 +63,7 @@ def test_a_rejected_product_need_not_be_sound(spec: ProductSpec, tmp_path: Path)
     product = write_product(
         tmp_path,
         ProductSpec(
-            spec.name, spec.epsg, spec.x_min, spec.y_max, spec.tile_side_m,
+            spec.name, spec.epsg, spec.x_min, spec.y_max, spec.side_m,
             quality={"GENERAL_QUALITY": "FAILED"},
         ),
     )  # fmt: skip

@@ -64,7 +64,7 @@ def test_patches_hold_the_product_pixels_and_only_valid_ones_exist(
 def test_internal_tiles_need_not_fit_the_patches(tmp_path, monkeypatch):
     """Strips of two patch rows, whose last internal tiles reach into the next strip."""
     monkeypatch.setattr("reben.synthetic.product.JP2_TILE_PX", {10: 256, 20: 128, 60: 64})
-    spec = ProductSpec(f"{TILE}_20240101T000000", 32733, 300_000, 6_000_000, tile_side_m=6060)
+    spec = ProductSpec(f"{TILE}_20240101T000000", 32733, 300_000, 6_000_000, side_m=6060)
     product = write_product(tmp_path, spec)
     cut(product, tmp_path / "out", threads=3)
     for band, res in RESOLUTION_M.items():
@@ -128,7 +128,7 @@ def test_harmonising_never_makes_a_valid_pixel_nodata(values, offset):
 
 def test_offset_is_removed_or_kept_as_asked(tmp_path):
     name = "S2A_MSIL2A_20220613T101031_N0400_R022_T33UUP_20240101T000000"
-    spec = ProductSpec(name, 32633, 300_000, 5_400_000, tile_side_m=1200, boa_offset=True)
+    spec = ProductSpec(name, 32633, 300_000, 5_400_000, side_m=1200, boa_offset=True)
     product = write_product(tmp_path, spec)
     raw = whole(product, "B04").astype(int)
     for harmonise, expected in ((True, np.maximum(raw - 1000, 1)), (False, raw)):
@@ -173,7 +173,7 @@ def test_without_scl_the_shares_are_null(product, tmp_path):
 
 
 def test_one_nodata_pixel_in_one_band_drops_exactly_its_patch(tmp_path):
-    spec = ProductSpec(f"{TILE}_20240101T000000", 32633, 300_000, 5_400_000, tile_side_m=2400)
+    spec = ProductSpec(f"{TILE}_20240101T000000", 32633, 300_000, 5_400_000, side_m=2400)
     product = write_product(tmp_path, spec)
     path = L2AProduct.open(product).band_file("B09")
     with rasterio.open(path) as dataset:

@@ -32,7 +32,7 @@ def test_the_grid_comes_from_the_granule(pristine_product, spec):
 @pytest.mark.parametrize("style", ["check", "flag"])
 @pytest.mark.parametrize("failed", [*REQUIRED, "FORMAT_CORRECTNESS"])
 def test_verdict_in_both_spellings(tmp_path, spec, style, failed):
-    spec = replace(spec, tile_side_m=1200, quality={failed: "FAILED"}, indicator_style=style)
+    spec = replace(spec, side_m=1200, quality={failed: "FAILED"}, indicator_style=style)
     verdict = quality.check_quality(L2AProduct.open(write_product(tmp_path, spec)), TILE, REQUIRED)
     if failed == "FORMAT_CORRECTNESS":
         assert (verdict.accepted, verdict.reasons) == (True, [])
@@ -91,7 +91,7 @@ def test_a_missing_band_is_named_with_where_it_belongs(product):
 
 
 def test_native_bands_are_taken_where_copies_exist(tmp_path, spec):
-    spec = replace(spec, tile_side_m=1200, resampled_copies=True)
+    spec = replace(spec, side_m=1200, resampled_copies=True)
     product = L2AProduct.open(write_product(tmp_path, spec))
     assert product.image("B02", 60) is not None
     folders = {band: product.band_file(band).parent.name for band in S2_BANDS}
@@ -111,7 +111,7 @@ def test_no_granule_or_several_is_an_error(product):
 
 def test_offsets_by_band(tmp_path):
     name = "S2A_MSIL2A_20220613T101031_N0400_R022_T33UUP_20240101T000000"
-    spec = ProductSpec(name, 32633, 300_000, 5_400_000, tile_side_m=1200, boa_offset=True)
+    spec = ProductSpec(name, 32633, 300_000, 5_400_000, side_m=1200, boa_offset=True)
     product = L2AProduct.open(write_product(tmp_path, spec))
     assert product.offsets() == dict.fromkeys(S2_BANDS, -1000)
 

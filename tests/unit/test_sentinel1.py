@@ -15,7 +15,7 @@ from reben.storage.patch_files import PatchReader
 from reben.synthetic import ProductSpec, write_sentinel1
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
-SPEC = ProductSpec(f"{TILE}_20240101T000000", 32633, 300_000, 5_400_000, tile_side_m=2400)
+SPEC = ProductSpec(f"{TILE}_20240101T000000", 32633, 300_000, 5_400_000, side_m=2400)
 
 
 @pytest.fixture(scope="module")

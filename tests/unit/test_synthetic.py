@@ -18,7 +18,7 @@ from reben.synthetic.scene import Scene
 
 SPEC = replace(
     demo_specs()[0],
-    tile_side_m=3_000,
+    side_m=3_000,
     nodata_wedge=0.2,
     cloud_fraction=0.2,
     snow_fraction=0.15,
@@ -91,7 +91,7 @@ def test_images_are_as_the_real_ones(product: Path) -> None:
 
 
 def test_images_are_lossless_and_tiled(tmp_path: Path) -> None:
-    spec = replace(SPEC, tile_side_m=12_000, scl=False)
+    spec = replace(SPEC, side_m=12_000, scl=False)
     product = write_product(tmp_path, spec)
     with rasterio.open(images(product)["B02_10m"]) as image:
         assert image.block_shapes == [(1024, 1024)]
@@ -132,7 +132,7 @@ def test_weather_is_the_same_in_bands_and_classification(product: Path) -> None:
 
 
 def test_vegetation_is_green_in_infrared_and_water_dark() -> None:
-    spec = replace(SPEC, tile_side_m=15_000, cloud_fraction=0, snow_fraction=0)
+    spec = replace(SPEC, side_m=15_000, cloud_fraction=0, snow_fraction=0)
     scene = Scene(spec)
     red, infrared, scl = scene.band("B04", 20), scene.band("B08", 20), scene.classification()
     vegetation, water = scl == 4, scl == 6
@@ -244,24 +244,24 @@ def test_folders_that_sen2cor_wants_are_there(tmp_path: Path) -> None:
 
 
 def test_a_single_patch_is_the_smallest_useful_tile(tmp_path: Path) -> None:
-    product = write_product(tmp_path, replace(SPEC, tile_side_m=1200))
+    product = write_product(tmp_path, replace(SPEC, side_m=1200))
     with rasterio.open(images(product)["B01_60m"]) as image:
         assert image.shape == (20, 20)
 
 
 def test_image_files_have_the_size_of_real_ones(tmp_path: Path) -> None:
     # Real full-size 10 m bands take 90 to 130 MB, that is 0.75 to 1.08 bytes a pixel.
-    spec = replace(SPEC, tile_side_m=15_360, nodata_wedge=0, cloud_fraction=0.05, snow_fraction=0)
+    spec = replace(SPEC, side_m=15_360, nodata_wedge=0, cloud_fraction=0.05, snow_fraction=0)
     product = write_product(tmp_path, spec)
     for band in ("B02", "B03", "B04", "B08"):
         path = images(product)[f"{band}_10m"]
-        assert 0.75 < path.stat().st_size / (spec.tile_side_m // 10) ** 2 < 1.08, band
+        assert 0.75 < path.stat().st_size / (spec.side_m // 10) ** 2 < 1.08, band
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"tile_side_m": 1000}, "tile_side_m is 1000; expected a positive multiple of 60"),
+        ({"side_m": 1000}, "side_m is 1000; expected a positive multiple of 60"),
         ({"cloud_fraction": 1.5}, "cloud_fraction is 1.5; expected 0 to 1"),
         ({"quality": {"GEOMETRY": "FAILED"}}, "'GEOMETRY' is not a quality indicator"),
         ({"name": SPEC.product.tile}, "expected a product name with processing time"),
@@ -274,6 +274,6 @@ def test_impossible_specs_are_refused(change: dict[str, object], message: str) -
 
 def test_command_line_writes_a_product(tmp_path: Path) -> None:
     arguments = ["product", "--out", str(tmp_path), "--name", L1C.name, "--epsg", "32633"]
-    main([*arguments, "--x-min", "300000", "--y-max", "5400000", "--tile-side-m", "1200"])
+    main([*arguments, "--x-min", "300000", "--y-max", "5400000", "--side-m", "1200"])
     with rasterio.open(images(tmp_path / f"{L1C.name}.SAFE")["B02"]) as image:
         assert image.bounds == (300_000, 5_398_800, 301_200, 5_400_000)

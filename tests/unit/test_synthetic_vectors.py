@@ -29,7 +29,7 @@ SPEC = ProductSpec(
     epsg=32633,
     x_min=342_000,
     y_max=5_340_000,
-    tile_side_m=15_000,
+    side_m=15_000,
     seed=5,
 )
 NEIGHBOUR = replace(
@@ -38,7 +38,7 @@ NEIGHBOUR = replace(
     epsg=32632,
     x_min=333_000,
     y_max=5_358_000,
-    tile_side_m=9_000,
+    side_m=9_000,
 )
 
 
@@ -88,7 +88,7 @@ def test_gaps_leave_an_area_and_single_polygons_out(tmp_path: Path) -> None:
     write_corine(full, [SPEC], gaps=False)
     write_corine(gaps, [SPEC], gaps=True)
     missing = shapely.union_all(read(full)[1]).difference(shapely.union_all(read(gaps)[1]))
-    share = missing.area / SPEC.tile_side_m**2
+    share = missing.area / SPEC.side_m**2
     assert 0.04 < share < 0.2
     parts = [part for part in shapely.get_parts(missing) if part.area > 10_000]
     assert len(parts) > 1
@@ -222,7 +222,7 @@ def test_demo_holds_what_it_promises(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_everything_of_the_demo_follows_from_the_seed(tmp_path: Path) -> None:
-    spec = replace(SPEC, tile_side_m=2_400)
+    spec = replace(SPEC, side_m=2_400)
     for attempt in ("a", "b"):
         write_sentinel1(tmp_path / attempt, spec, [(0, 1), (1, 1)], ["20170613T165043"])
     contents = [

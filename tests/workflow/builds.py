@@ -31,10 +31,10 @@ _TILE = re.compile(r"^    wildcards: tile=(\S+)$")
 #: required has FAILED.
 _FIRST, _SECOND, *_ = demo_specs()
 SPECS = (
-    replace(_FIRST, tile_side_m=3720, cloud_fraction=0.05),
+    replace(_FIRST, side_m=3720, cloud_fraction=0.05),
     replace(
         _SECOND,
-        tile_side_m=3720,
+        side_m=3720,
         nodata_wedge=0,
         snow_fraction=0.5,
         quality={"FORMAT_CORRECTNESS": "FAILED"},

@@ -211,9 +211,9 @@ def test_from_cdse_as_from_l2a_products_here(project: Project, tmp_path: Path) -
 
     With folder names that are dangerous in a shell.
     """
-    spec = products.l1c_spec(tile_side_m=3600)
-    l1c = products.make(tmp_path / "l1c", tile_side_m=3600)
-    later = products.make(tmp_path / "l2a", 1, "L2A", tile_side_m=3600, boa_offset=True)
+    spec = products.l1c_spec(side_m=3600)
+    l1c = products.make(tmp_path / "l1c", side_m=3600)
+    later = products.make(tmp_path / "l2a", 1, "L2A", side_m=3600, boa_offset=True)
     archives = [products.archive(safe) for safe in (l1c, later)]
     write_corine(project.folder / "clc.gpkg", [spec], 0, layer="clc")
     project.config["results"] = 'my results/$(touch gotcha) it\'s "ü";/'

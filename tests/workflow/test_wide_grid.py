@@ -25,7 +25,7 @@ from reben.verify.checks import verify
 from tests.workflow.builds import SPECS, Project
 
 COUNT = 102
-SPEC = replace(SPECS[0], tile_side_m=60 * COUNT, nodata_wedge=0.97, cloud_fraction=0.02)
+SPEC = replace(SPECS[0], side_m=60 * COUNT, nodata_wedge=0.97, cloud_fraction=0.02)
 TILE = SPEC.product.tile
 
 

@@ -85,6 +85,12 @@ def read_csv(path: Path) -> dict[str, str]:
     return dict(line.split(",") for line in lines)
 
 
+def digest_tree(root: Path, threads: int = 1) -> str:
+    """One SHA-256 over the paths and contents of all files below `root`, as records have it."""
+    hashes = {name: partial(sha256_file, root / name) for name in files_below(root)}
+    return hashlib.sha256(to_csv(digest_all(hashes, threads)).encode()).hexdigest()
+
+
 def digest_store(path: Path) -> dict[str, str]:
     """The digest of an LMDB's entries, and the digest of its file."""
     return {"content": content_digest(path), "data.mdb": sha256_file(path / "data.mdb")}

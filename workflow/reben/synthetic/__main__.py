@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     product.add_argument("--x-min", type=int, required=True, help="left edge, metres")
     product.add_argument("--y-max", type=int, required=True, help="upper edge, metres")
     product.add_argument(
-        "--tile-side-m", type=int, default=109_800, help="side of the tile, a multiple of 60 m"
+        "--side-m", type=int, default=109_800, help="side of the tile, a multiple of 60 m"
     )
     product.add_argument("--cloud-fraction", type=float, default=0.05)
     product.add_argument("--nodata-wedge", type=float, default=0.0)
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.epsg,
         args.x_min,
         args.y_max,
-        args.tile_side_m,
+        args.side_m,
         cloud_fraction=args.cloud_fraction,
         nodata_wedge=args.nodata_wedge,
         seed=args.seed,

@@ -113,9 +113,9 @@ def _tile(
         polygons, codes = _cut(polygons, codes, spec, polygons_per_tile)
     if gaps:
         rng = generator(seed, *spec.place, "gaps")
-        x, y = rng.integers(20, 80, 2) / 100 * spec.tile_side_m
+        x, y = rng.integers(20, 80, 2) / 100 * spec.side_m
         hole = shapely.Point(spec.x_min + x, spec.y_max - y).buffer(
-            spec.tile_side_m * 0.125, quad_segs=4
+            spec.side_m * 0.125, quad_segs=4
         )
         dropped = rng.random(len(polygons)) < 0.02
         polygons = shapely.difference(polygons[~dropped], hole)
@@ -130,7 +130,7 @@ def _cut(
 ) -> tuple[Polygons, NDArray[np.int32]]:
     """Cut polygons by a square grid of about `wanted` cells."""
     count = int(np.ceil(np.sqrt(wanted)))
-    edges = np.linspace(0, spec.tile_side_m, count + 1)
+    edges = np.linspace(0, spec.side_m, count + 1)
     x, y = spec.x_min + edges, spec.y_max - edges
     col, row = np.meshgrid(np.arange(count), np.arange(count))
     cells = shapely.box(x[col], y[row + 1], x[col + 1], y[row]).ravel()

@@ -153,8 +153,8 @@ def granule_xml(spec: ProductSpec, classes: NDArray[np.uint8]) -> str:
     north = spec.epsg < 32700
     sizes = "\n".join(
         f"""      <Size resolution="{r}">
-        <NROWS>{spec.tile_side_m // r}</NROWS>
-        <NCOLS>{spec.tile_side_m // r}</NCOLS>
+        <NROWS>{spec.side_m // r}</NROWS>
+        <NCOLS>{spec.side_m // r}</NCOLS>
       </Size>"""
         for r in (10, 20, 60)
     )
@@ -245,8 +245,8 @@ def footprint(spec: ProductSpec) -> str:
     """The corners of the sensed part as ``lat lon lat lon …``, closed."""
     x_min, y_min, x_max, y_max = spec.grid.bounds
     slant = min(spec.nodata_wedge, 1 - spec.nodata_wedge) / 2
-    top = x_min + (spec.nodata_wedge + slant) * spec.tile_side_m
-    bottom = x_min + (spec.nodata_wedge - slant) * spec.tile_side_m
+    top = x_min + (spec.nodata_wedge + slant) * spec.side_m
+    bottom = x_min + (spec.nodata_wedge - slant) * spec.side_m
     corners = [(top, y_max), (x_max, y_max), (x_max, y_min), (bottom, y_min), (top, y_max)]
     to_degrees = Transformer.from_crs(spec.epsg, 4326, always_xy=True)
     degrees = (to_degrees.transform(x, y) for x, y in corners)

@@ -66,7 +66,7 @@ class Scene:
 
     def __init__(self, spec: ProductSpec) -> None:
         self.spec = spec
-        self.size_px = spec.tile_side_m // 10
+        self.size_px = spec.side_m // 10
         shape = (self.size_px, self.size_px)
         self.pair, self.mix, self.shade = (np.empty(shape, np.uint8) for _ in range(3))
         self.cloud, self.shadow, self.snow = (np.zeros(shape, np.uint8) for _ in range(3))
@@ -79,7 +79,7 @@ class Scene:
             yield slice(start, min(start + _BLOCK_ROWS, self.size_px))
 
     def _noise(self, name: str, spacing_m: float, octaves: int) -> SmoothNoise:
-        return SmoothNoise((*self.spec.place[:4], name), self.spec.tile_side_m, spacing_m, octaves)
+        return SmoothNoise((*self.spec.place[:4], name), self.spec.side_m, spacing_m, octaves)
 
     def _paint_land(self) -> None:
         """Fields, blocks of houses, stands of trees: pair, mixture and brightness."""
@@ -137,13 +137,13 @@ class Scene:
         """Clouds with their shadows, and snow on the heights."""
         spec = self.spec
         if spec.cloud_fraction:
-            sky = SmoothNoise((spec.seed, spec.name, "sky"), spec.tile_side_m, 5000, 7, 0.55)
+            sky = SmoothNoise((spec.seed, spec.name, "sky"), spec.side_m, 5000, 7, 0.55)
             self._fill(self.cloud, sky, spec.cloud_fraction, 170)
             # The sun is in the south-east: shadows fall 600 m to the north-west.
             self.shadow[:-60, :-60] = self.cloud[60:, 60:]
             self.shadow[self.cloud > 60] = 0
         if spec.snow_fraction:
-            height = SmoothNoise((spec.seed, spec.name, "snow"), spec.tile_side_m, 4000, 6, 0.5)
+            height = SmoothNoise((spec.seed, spec.name, "snow"), spec.side_m, 4000, 6, 0.5)
             self._fill(self.snow, height, spec.snow_fraction, 255)
 
     def _fill(self, layer: NDArray[np.uint8], field: SmoothNoise, share: float, limit: int) -> None:

@@ -30,7 +30,7 @@ class ProductSpec:
         epsg: UTM zone.
         x_min: easting of the upper left corner, metres.
         y_max: northing of the upper left corner, metres.
-        tile_side_m: side of the tile in metres, a multiple of 60 (a real tile: 109,800).
+        side_m: side of the tile in metres, a multiple of 60 (a real tile: 109,800).
         quality: indicators that are not PASSED, such as ``{"GEOMETRIC_QUALITY": "FAILED"}``.
         indicator_style: ``check`` for ``<quality_check checkType="X">``, ``flag`` for the
             ``<X_FLAG>`` of old baselines.
@@ -49,7 +49,7 @@ class ProductSpec:
     epsg: int
     x_min: int
     y_max: int
-    tile_side_m: int = 109_800
+    side_m: int = 109_800
     quality: dict[str, str] = field(default_factory=dict)
     indicator_style: Literal["check", "flag"] = "check"
     boa_offset: bool = False
@@ -63,10 +63,8 @@ class ProductSpec:
     def __post_init__(self) -> None:
         if self.product.processing is None or self.name.endswith(".SAFE"):
             raise ConfigError(f"{self.name!r}: expected a product name with processing time")
-        if self.tile_side_m <= 0 or self.tile_side_m % 60:
-            raise ConfigError(
-                f"tile_side_m is {self.tile_side_m}; expected a positive multiple of 60"
-            )
+        if self.side_m <= 0 or self.side_m % 60:
+            raise ConfigError(f"side_m is {self.side_m}; expected a positive multiple of 60")
         for key in ("nodata_wedge", "cloud_fraction", "snow_fraction"):
             if not 0 <= getattr(self, key) <= 1:
                 raise ConfigError(f"{key} is {getattr(self, key)}; expected 0 to 1")
@@ -88,13 +86,13 @@ class ProductSpec:
     def grid(self) -> TileGrid:
         """The tile's patches; a tile smaller than a BigEarthNet patch is one patch."""
         return TileGrid(
-            self.epsg, self.x_min, self.y_max, self.tile_side_m, min(PATCH_SIDE_M, self.tile_side_m)
+            self.epsg, self.x_min, self.y_max, self.side_m, min(PATCH_SIDE_M, self.side_m)
         )
 
     @property
     def place(self) -> tuple[int, int, int, int, int]:
         """The seed of the land."""
-        return self.seed, self.epsg, self.x_min, self.y_max, self.tile_side_m
+        return self.seed, self.epsg, self.x_min, self.y_max, self.side_m
 
     def unsensed(self, resolution_m: int) -> NDArray[np.bool_]:
         """Pixels beyond the slanted edge of the swath.
@@ -104,7 +102,7 @@ class ProductSpec:
         Returns:
             (size, size) bool.
         """
-        size_px = self.tile_side_m // 60
+        size_px = self.side_m // 60
         slant = min(self.nodata_wedge, 1 - self.nodata_wedge) / 2
         centre = (np.arange(size_px) + 0.5) / size_px
         edge = self.nodata_wedge + slant * (1 - 2 * centre)

@@ -1,0 +1,5 @@
+"""The LMDBs, by the name that scripts of the first version import: see `reben.storage`."""
+
+from reben.storage.lmdb_store import content_digest, read_lmdb, shared_lmdb, write_lmdb
+
+__all__ = ["content_digest", "read_lmdb", "shared_lmdb", "write_lmdb"]

@@ -1,0 +1,6 @@
+"""The tables, by the name that scripts of the first version import: see `reben.domain`."""
+
+__all__ = [
+    *("ALIGNMENT", "LABELS", "METADATA", "PATCHES", "SPLIT"),
+    *("read_table", "read_tables", "write_table"),
+]
