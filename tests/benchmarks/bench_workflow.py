@@ -9,8 +9,10 @@ from unittest.mock import patch
 import yaml
 
 from reben.config.product_table import Product, write_products
+from reben.memory.ownership import take_possession
 from reben.memory.plan import Plan
 from reben.memory.recording import note, recorded
+from reben.results.layout import STAGES
 from reben.runtime.files import write_json
 from tests.benchmarks.harness import Row, measured, plain
 from tests.rules import read_workflow
@@ -65,6 +67,7 @@ def snakemake(config: Path, *args: str) -> str:
 def finish(config: Path, count: int) -> None:
     """Make it look finished: every output is there, and its record."""
     results = config.parent / "results"
+    take_possession(str(results), STAGES)
     tiles = [name.rpartition("_")[0] for name in names(count)]
     for tile in tiles:
         write_json(results / f"quality/{tile}.json", {"indicators": {}})
