@@ -84,7 +84,6 @@ def finish(config: Path, count: int) -> None:
     table = str(config.parent / "products.tsv")
     with read_workflow(config) as workflow, patch.dict(os.environ, REBEN_PRODUCTS=table):
         remember(workflow.globals["PLAN"])
-    snakemake(config, "--touch")
 
 
 def remember(plan: Plan) -> None:
@@ -96,6 +95,7 @@ def remember(plan: Plan) -> None:
         for tile in plan.tiles if plan.rules[rule].per_tile else [""]:
             with recorded(plan.arguments(rule, tile)[1:]):
                 if rule == "make_patches":
+                    note("indicators", {})
                     note("verdict", [])
         waiting.remove(rule)
         done.add(rule)
