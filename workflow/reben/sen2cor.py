@@ -107,7 +107,7 @@ def aside(out: Path) -> Path:
 
 @contextmanager
 def _kept_aside(made: Path, out: Path, scratch_root: Path) -> Iterator[None]:
-    """Keep 40 minutes of work if what comes after them fails, be it for a fault of ours.
+    """Keep 40 minutes of work if what comes after them fails, for whatever reason.
 
     Beside the folder of the output, or, where that has no room, on the scratch disk. The next such
     product of the tile takes its place.

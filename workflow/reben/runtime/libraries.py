@@ -21,7 +21,7 @@ _PREFIXES = (
     *("SHAPE_", "GPKG_", "OPENFILEGDB_", "GEOJSON_", "PARQUET_", "SQLITE_LIST", "OGR2"),
     *("PROJ_", "RASTERIO_", "PYOGRIO_", "PYPROJ_"),
 )
-#: Whoever hides a driver is told so by an error, before any work.
+#: A hidden driver is reported by an error before any work begins.
 _KEPT = frozenset(("GDAL_SKIP",))
 #: No step fetches anything through GDAL or PROJ.
 _CLOSED = {

@@ -1,7 +1,7 @@
 """Opening an image that comes from outside: a file of this machine, of a form that is expected.
 
 GDAL itself takes a file for whatever its content says: a VRT under the name of a band would read
-any file of the machine and ask any host. So the form is told from the first bytes, and GDAL may
+any file of the machine and ask any host. So the first bytes decide the format, and GDAL may
 use the driver for it and no other, nor look at files beside it.
 """
 

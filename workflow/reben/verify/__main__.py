@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def watched(argv: Sequence[str] | None = None) -> None:
-    """`main` in a process of its own, whose violent end is told."""
+    """`main` in a child process; reports it if that is killed."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if _HERE in arguments:
         main(arguments)
