@@ -41,8 +41,8 @@ test: .venv/dev  ## unit and workflow tests
 
 FIRST ?= 0
 COUNT ?= 20
-fuzz: .venv/dev  ## random edits, kills and reruns: COUNT sequences from seed FIRST on, long
-	$(BIN)/python -m tests.fuzz.reruns $(FIRST) $(COUNT)
+fuzz: .venv/dev  ## random edits, kills and reruns: COUNT sequences from seed FIRST on (ON=--slurm), long
+	$(BIN)/python -m tests.fuzz.reruns $(FIRST) $(COUNT) $(ON)
 
 test-cluster: .venv/dev  ## the workflow on a Slurm that the test starts by itself (root, Debian)
 	$(BIN)/python -m pytest tests/cluster

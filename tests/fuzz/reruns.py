@@ -6,6 +6,7 @@ or both, with and without retries. At the end an undisturbed run must leave, fil
 same as a build from scratch of the same inputs, and then have nothing to do.
 """
 
+import argparse
 import hashlib
 import os
 import random
@@ -15,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
+from collections.abc import Sequence as Words
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -34,7 +36,7 @@ from reben.synthetic import (
     write_sentinel1,
 )
 from reben.synthetic.demo import demo_specs
-from tests.fuzz.forkserver import served
+from tests.fuzz.machines import Machine, a_cluster, this_machine
 from tests.manifests import restate
 from tests.workflow.builds import Project
 
@@ -113,11 +115,13 @@ class Sequence:
     Attributes:
         build: a finished build that may be changed.
         rng: source of all choices.
+        machine: where it runs.
         story: description of what happened.
     """
 
     build: Project
     rng: random.Random
+    machine: Machine = field(default_factory=lambda: Machine(os.environ))
     story: list[str] = field(default_factory=list)
     on: list[int] = field(default_factory=lambda: [0, 1])
     moves: int = 0
@@ -264,26 +268,22 @@ class Sequence:
     # Runs.
 
     def run(self) -> str:
-        retries = self.rng.choice([(), ("--retries=1",)])
-        done = subprocess.run([*self.command(), *retries], cwd=self.build.root, capture_output=True)
-        return f"run, exit {done.returncode}"
+        retries = self.rng.choice(["--retries=0", "--retries=1"])
+        return f"run, exit {self.machine.run(self.build, retries)}"
 
     def kill(self) -> str:
         """Start a run, and kill something at a random moment."""
-        retries = self.rng.choice([(), ("--retries=2",)])
-        process = subprocess.Popen(
-            [*self.command(), *retries], cwd=self.build.root, start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        retries = self.rng.choice(["--retries=0", "--retries=2"])
+        process = self.machine.start(self.build, retries)
         what = self.rng.choice(["step", "step", "snakemake", "group", "interrupt"])
-        ends = time.monotonic() + self.rng.uniform(2, 9)
+        ends = time.monotonic() + self.rng.uniform(*self.machine.patience_s)
         while time.monotonic() < ends and process.poll() is None:
             time.sleep(0.02)
         hit = "nothing"
         if process.poll() is None:
             hit = what
             if what == "step":
-                hit = self._kill_step(process.pid)
+                hit = self._kill_step()
                 if self.rng.random() < 0.5:
                     time.sleep(self.rng.uniform(0, 2))
                     with suppress(ProcessLookupError):
@@ -295,25 +295,16 @@ class Sequence:
                 process.send_signal(signal.SIGKILL if what == "snakemake" else signal.SIGINT)
             self.kills += 1
         process.wait(300)
-        time.sleep(1)  # steps end together with Snakemake
-        subprocess.run([*self.command(), "--unlock"], cwd=self.build.root, capture_output=True)
-        return f"killed {hit}, with {retries or 'no retries'}"
+        self.machine.recover(self.build)
+        return f"killed {hit}, with {retries}"
 
-    def _kill_step(self, group: int) -> str:
-        listed = subprocess.run(["pgrep", "-g", str(group)], capture_output=True, text=True)
-        steps = []
-        for pid in map(int, listed.stdout.split()):
-            with suppress(OSError):
-                if b"\0reben." in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    steps.append(pid)
+    def _kill_step(self) -> str:
+        steps = self.machine.steps(self.build)
         if not steps:
             return "no step"
         with suppress(ProcessLookupError):
             os.kill(self.rng.choice(steps), signal.SIGKILL)
         return "a step"
-
-    def command(self) -> list[str]:
-        return [*self.build.command(2), "--keep-going", "--rerun-incomplete"]
 
     # The complete sequence.
 
@@ -330,12 +321,12 @@ class Sequence:
         Raises:
             AssertionError: they differ, or there is something left to do.
         """
-        self.build.snakemake("--keep-going", "--rerun-incomplete")
+        assert self.machine.run(self.build) == 0, f"{'; '.join(self.story)}: the build fails"
         idle = self.build.jobs("-n")
         fresh = Project.new(scratch, deepcopy({**self.config, "results": "results"}))
         for name in ("inputs", "products.tsv"):
             subprocess.run(["cp", "-a", self.build.root / name, fresh.root / name], check=True)
-        fresh.snakemake()
+        fresh.snakemake(env=self.machine.environment)
         mine, theirs = contents(self.build.results), contents(fresh.results)
         # Deleted intermediates that no later step needed are not restored.
         wrong = [
@@ -353,32 +344,34 @@ class Sequence:
         assert idle == {}, f"{story}: still to be done: {idle}"
 
 
-def finished(root: Path) -> Project:
+def finished(root: Path, environment: Mapping[str, str] | None = None) -> Project:
     """A finished build of the first two products, for sequences to copy."""
     build = new_build(root)
     Sequence(build, random.Random(0)).write_products()
-    build.snakemake()
+    build.snakemake(env=environment)
     return build
 
 
-def play(seed: int, base: Project, scratch: Path, rounds: int = 2) -> Sequence:
+def play(
+    seed: int, base: Project, scratch: Path, machine: Machine | None = None, rounds: int = 2
+) -> Sequence:
     """Play one sequence and check its end."""
-    sequence = Sequence(base.copy(scratch / "build"), random.Random(seed))
+    build = base.copy(scratch / "build")
+    sequence = Sequence(build, random.Random(seed), machine or Machine(os.environ))
     sequence.play(rounds)
     sequence.check(scratch / "fresh")
     return sequence
 
 
-def many(first: int, count: int, report: Callable[[str], object] = print) -> int:
+def many(first: int, count: int, machine: Machine, report: Callable[[str], object] = print) -> int:
     """Play sequences with the seeds from `first` on; the number of those that went wrong."""
     wrong = kills = 0
-    with tempfile.TemporaryDirectory(prefix="reben-fuzz-") as folder, served() as environment:
-        os.environ.update(environment)
-        base = finished(Path(folder, "base"))
+    with tempfile.TemporaryDirectory(prefix="reben-fuzz-") as folder:
+        base = finished(Path(folder, "base"), machine.environment)
         for seed in range(first, first + count):
             scratch = Path(folder, str(seed))
             try:
-                sequence = play(seed, base, scratch)
+                sequence = play(seed, base, scratch, machine)
             except AssertionError as error:
                 wrong += 1
                 report(f"seed {seed}: WRONG: {error}")
@@ -390,10 +383,16 @@ def many(first: int, count: int, report: Callable[[str], object] = print) -> int
     return wrong
 
 
-def seeds(argv: list[str]) -> Iterator[int]:
-    """First seed and count of a command line."""
-    yield from map(int, argv or ["0", "20"])
+def main(argv: Words[str]) -> int:
+    """Play the sequences of a command line: first seed, count, ``--slurm``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("first", type=int, nargs="?", default=0, help="first seed")
+    parser.add_argument("count", type=int, nargs="?", default=20, help="how many sequences")
+    parser.add_argument("--slurm", action="store_true", help="on a Slurm, which it starts")
+    args = parser.parse_args(argv)
+    with a_cluster() if args.slurm else this_machine() as machine:
+        return many(args.first, args.count, machine)
 
 
 if __name__ == "__main__":
-    sys.exit(bool(many(*seeds(sys.argv[1:]))))
+    sys.exit(bool(main(sys.argv[1:])))
