@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.cluster.slurm import Slurm, running_slurm
 from tests.cluster.workspace import SITE
-from tests.fuzz.forkserver import served
+from tests.forkserver import served
 from tests.workflow.builds import PROJECT, Project
 
 _KEEP_ON = ("--keep-going", "--rerun-incomplete")

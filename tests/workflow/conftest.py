@@ -1,10 +1,21 @@
 """Builds shared by the workflow tests; a test that changes one uses a copy."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.forkserver import served
 from tests.workflow.builds import TILES, Project, new_scene_build, new_small_build
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_steps() -> Iterator[None]:
+    """Let the steps of all builds start in milliseconds; `tests/cluster` runs them as users do."""
+    with served() as environment, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture(scope="session")
