@@ -50,6 +50,16 @@ def test_what_counts(package, module, text, changes):
     assert (version(package) != before) == changes
 
 
+def test_blank_lines_of_a_text_count(package):
+    (package / "cli.py").write_text('HELP = """one\n\ntwo  \n"""\n')
+    before = version(package)
+    (package / "cli.py").write_text('HELP = """one\n\ntwo  \n"""\n\n# Why.\n')
+    assert version(package) == before
+    for other in ('HELP = """one\ntwo  \n"""\n', 'HELP = """one\n\ntwo\n"""\n'):
+        (package / "cli.py").write_text(other)
+        assert version(package) != before
+
+
 def test_every_step_has_a_version_and_imports_what_it_uses():
     assert {"domain.grid", "storage.geotiff_writer", "safe.jpeg2000"} <= closure("patches")
     assert len(code_version("patches")) == 12

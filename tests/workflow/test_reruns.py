@@ -157,6 +157,16 @@ def test_edited_code_runs_its_steps_and_comments_nothing(build: Project) -> None
     }  # fmt: skip
 
 
+def test_an_edited_command_runs_its_rule(build: Project) -> None:
+    rules = build.root / "workflow/rules/labels.smk"
+    text = rules.read_text()
+    assert (command := "python -m {params.step} --code-counts") in text
+    rules.write_text(text.replace(command, f"nice {command}"))
+    jobs = build.jobs("-n")
+    assert jobs["label_patches"] == {FIRST, SECOND}
+    assert "make_reference_maps" not in jobs
+
+
 def test_results_may_lose_intermediates_and_move(build: Project) -> None:
     for name in ("patches", "reference_maps", "encoded/s2", "encoded/s1"):
         shutil.rmtree(build.results / name)

@@ -5,6 +5,7 @@ None. Nothing here goes by Snakemake's own memory or by the times of files: a bu
 copied, killed or planned from another clone, and its `.snakemake` deleted.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -47,7 +48,8 @@ class Made:
         sources: inputs from outside, by their key in the config (or ``product``).
         after: rules before it.
         found: of what the step found out, what it should be by now; given the tile and that.
-        coded: whether another version of the code makes it again.
+        coded: whether another version of the code makes it again, or another command.
+        command: returns the shell command of the rule, as written.
     """
 
     step: str
@@ -59,10 +61,14 @@ class Made:
     after: Sequence[str] = ()
     found: Callable[[str, Values], Values] = _nothing
     coded: bool = True
+    command: Callable[[], str] = str
 
     @cached_property
     def _version(self) -> dict[str, str]:
-        version = {"code": code_version(self.step)} if self.coded else {}
+        version = {}
+        if self.coded:
+            version["code"] = code_version(self.step)
+            version["command"] = hashlib.sha256(self.command().encode()).hexdigest()[:12]
         if self.environment:
             version["environment"] = environment_version(self.environment)
         return version

@@ -105,11 +105,14 @@ def _essence(file: Path) -> str:
     """The source without comments, docstrings and blank lines; the same in every Python version."""
     source = file.read_text(encoding="utf-8")
     lines = source.splitlines()
+    text: set[int] = set()  # rows that end within a string, where blanks count
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             row, col = token.start
-            lines[row - 1] = lines[row - 1][:col]
+            lines[row - 1] = lines[row - 1][:col].rstrip()
     for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant | ast.JoinedStr):
+            text.update(range(node.lineno - 1, (node.end_lineno or node.lineno) - 1))
         body = getattr(node, "body", None)
         for child in body if isinstance(body, list) else []:
             # A bare string is a docstring, of a module, class, function or field.
@@ -120,7 +123,9 @@ def _essence(file: Path) -> str:
             ):
                 for row in range(child.lineno - 1, child.end_lineno or child.lineno):
                     lines[row] = ""
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+                    text.discard(row)
+    kept = (line if row in text else line.rstrip() for row, line in enumerate(lines))
+    return "\n".join(line for row, line in enumerate(kept) if line or row in text)
 
 
 def _plain(file: Path) -> str:

@@ -40,7 +40,14 @@ if "--unlock" in sys.argv and workflow.is_main_process:
 
 def made_from(rule, **made):
     """State what the jobs of a rule are made from (`reben.memory.plan.Made`)."""
-    PLAN.rules[rule] = Made(**made)
+    # In a module that another workflow uses, the rule gets another name.
+    name = workflow.modifier.modify_rulename(rule)
+    PLAN.rules[rule] = Made(**made, command=lambda: _command_of(name))
+
+
+def _command_of(name):
+    """The shell command of a rule, as written; empty where another workflow has renamed it."""
+    return workflow.get_rule(name).shellcmd if workflow.is_rule(name) else ""
 
 
 def record(rule):
