@@ -32,6 +32,12 @@ def link(name: str) -> zipfile.ZipInfo:
     return info
 
 
+def packed(name: str, method: int) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.compress_type = method
+    return info
+
+
 @pytest.mark.parametrize(
     ("entry", "why"),
     [
@@ -46,6 +52,9 @@ def link(name: str) -> zipfile.ZipInfo:
         (f"{TOP}/MANIFEST.safe", "comes twice"),
         (f"{TOP}/manifest.safe/below", "which is a file"),
         (f"{TOP}/{'x' * 300}", "too long"),
+        (f"{TOP}/{'/'.join(['x' * 100] * 60)}", "too long"),
+        (packed(f"{TOP}/x", zipfile.ZIP_BZIP2), "packed by method 12"),
+        (packed(f"{TOP}/x", zipfile.ZIP_LZMA), "packed by method 14"),
     ],
 )
 def test_an_attack_is_refused_with_its_entry_named(
@@ -89,6 +98,23 @@ def test_entries_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ProductError, match=r"bomb\.zip: .* 301 entries of 314572805 bytes"):
         archive.unpack(path, PRODUCT, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["bomb.zip"]
+
+
+@pytest.mark.parametrize("offset", [2**63 - 1, 2**40])
+def test_an_entry_that_starts_outside_the_archive_is_refused(tmp_path: Path, offset: int) -> None:
+    path = write_zip(tmp_path / "far.zip", (f"{TOP}/far", b""))
+    with zipfile.ZipFile(path, "a") as packed:
+        packed.getinfo(f"{TOP}/far").header_offset = offset
+        packed._didModify = True  # type: ignore[attr-defined]
+    with pytest.raises(ProductError, match=f"/far' starts at byte {offset}, outside the archive"):
+        archive.unpack(path, PRODUCT, tmp_path)
+
+
+def test_a_name_that_is_no_utf_8_is_damage(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "name.zip", (f"{TOP}/\u00fc", b""))
+    path.write_bytes(path.read_bytes().replace("\u00fc".encode(), b"\xff\xff"))
+    with pytest.raises(ProductError, match=r"name\.zip: expected a complete zip .*utf-8"):
+        archive.unpack(path, PRODUCT, tmp_path)
 
 
 def test_a_disk_without_room_is_found_before_unpacking(

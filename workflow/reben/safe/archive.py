@@ -7,6 +7,7 @@ before the first is written.
 import os
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,16 @@ _MAX_BYTES = 16 * 2**30
 #: Images are already compressed; a zipped product is about as large as the product.
 _MAX_RATIO = 200
 _MAX_NAME_BYTES = 255
+#: Of a path below the product, far below what systems allow with the folders above it.
+_MAX_PATH_BYTES = 1024
+#: What products are packed with; others may take any amount of memory.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+#: What zipfile raises for damage; a ValueError is text that is no UTF-8.
+_DAMAGES = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError),
+    *(RuntimeError, ValueError, OverflowError, struct.error),
+)
 
 #: Folders that sen2cor needs even if empty, which CDSE downloads then omit.
 _EMPTY = {".": ("AUX_DATA", "HTML"), "DATASTRIP/*": ("QI_DATA",), "GRANULE/*": ("AUX_DATA",)}
@@ -50,7 +61,7 @@ def unpack(archive: Path, product: str, folder: Path) -> None:
                 # Exclusive creation: an entry never overwrites or follows an existing path.
                 with source.open(info) as packed, target.open("xb") as plain:
                     shutil.copyfileobj(packed, plain, 1 << 20)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except _DAMAGES as error:
         raise ProductError(
             f"{archive}: expected a complete zip of {product}, found a damaged one ({error}); "
             "fetch it again"
@@ -91,8 +102,15 @@ def _judge(
             raise refuse(name, "points outside the product's folder")
         if not path.parts or path.parts[0] != top:
             raise refuse(name, f"is not below {top}")
-        if any(len(os.fsencode(part)) > _MAX_NAME_BYTES for part in path.parts):
+        if (
+            any(len(os.fsencode(part)) > _MAX_NAME_BYTES for part in path.parts)
+            or len(os.fsencode(name)) > _MAX_PATH_BYTES
+        ):
             raise refuse(name[:80], "has a name that is too long")
+        if not 0 <= info.header_offset < packed:
+            raise refuse(name, f"starts at byte {info.header_offset}, outside the archive")
+        if info.compress_type not in _METHODS:
+            raise refuse(name, f"is packed by method {info.compress_type}, not stored or deflated")
         mode = info.external_attr >> 16
         if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise refuse(name, "is a link or device, not a plain file")
