@@ -1,5 +1,6 @@
 """Reading L2A products, and the verdict on them."""
 
+import re
 import shutil
 from dataclasses import replace
 
@@ -21,6 +22,12 @@ def edit(path, old, new):
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
+
+
+def edit_node(path, node, value):
+    text, count = re.subn(f"<{node}>[^<]*<", f"<{node}>{value}<", path.read_text())
+    assert count
+    path.write_text(text)
 
 
 def test_the_grid_comes_from_the_granule(pristine_product, spec):
@@ -84,6 +91,57 @@ def test_malformed_and_hostile_xml_is_an_error(product, text, why):
         _ = L2AProduct.open(product).name
 
 
+@pytest.mark.parametrize(
+    ("node", "value"),
+    [
+        ("ULX", "1e400"),
+        ("ULX", "1e9"),
+        ("NROWS", "inf"),
+        ("HORIZONTAL_CS_CODE", "EPSG:\u00b3\u00b2633"),
+    ],
+)
+def test_a_number_that_places_no_tile_is_named_with_its_file(product, node, value):
+    edit_node(next(product.glob("GRANULE/*/MTD_TL.xml")), node, value)
+    with pytest.raises(ProductError, match=r"MTD_TL\.xml: "):
+        L2AProduct.open(product).grid()
+
+
+@pytest.mark.parametrize("value", ["", "1.5", "x", "1e400"])
+def test_a_resolution_that_is_no_number_is_named_with_its_file(product, value):
+    path = next(product.glob("GRANULE/*/MTD_TL.xml"))
+    edit(path, '<Size resolution="10">', f'<Size resolution="{value}">')
+    with pytest.raises(ProductError, match=r"MTD_TL\.xml: "):
+        L2AProduct.open(product).grid()
+
+
+def test_an_attribute_that_is_absent_is_named_with_its_file(product):
+    edit(next(product.glob("GRANULE/*/MTD_TL.xml")), '<Size resolution="10">', "<Size>")
+    with pytest.raises(ProductError, match=r"MTD_TL\.xml: <Size> lacks its attribute 'resolution'"):
+        L2AProduct.open(product).grid()
+
+
+@pytest.mark.parametrize("text", ["48 11 49", "48 11 49 nan 48 11", "480 11 49 12 48 11", "a b"])
+def test_a_footprint_that_is_none_is_named_with_its_file(product, text):
+    edit_node(product / "MTD_MSIL2A.xml", "EXT_POS_LIST", text)
+    with pytest.raises(ProductError, match=r"MTD_MSIL2A\.xml: <EXT_POS_LIST> is not a list of coo"):
+        L2AProduct.open(product).footprint()
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "many"])
+def test_a_share_that_is_no_number_is_named_with_its_file(product, value):
+    path = product / "MTD_MSIL2A.xml"
+    node = "NODATA_PIXEL_PERCENTAGE"
+    edit_node(path, node, value)
+    with pytest.raises(ProductError, match=rf"MTD_MSIL2A\.xml: <{node}> is '{value}', expected"):
+        quality.check_quality(L2AProduct.open(product), TILE, REQUIRED)
+
+
+def test_a_name_that_is_none_is_named_with_its_file(product):
+    edit_node(product / "MTD_MSIL2A.xml", "PRODUCT_URI", "x.SAFE")
+    with pytest.raises(ProductError, match=r"MTD_MSIL2A\.xml: 'x' is not a Sentinel-2"):
+        _ = L2AProduct.open(product).name
+
+
 def test_a_missing_band_is_named_with_where_it_belongs(product):
     next(product.glob("GRANULE/*/IMG_DATA/R20m/*_B8A_20m.jp2")).unlink()
     with pytest.raises(ProductError, match=r"band B8A has no image at its native 20 m; .*R20m"):
@@ -114,6 +172,19 @@ def test_offsets_by_band(tmp_path):
     spec = ProductSpec(name, 32633, 300_000, 5_400_000, side_m=1200, boa_offset=True)
     product = L2AProduct.open(write_product(tmp_path, spec))
     assert product.offsets() == dict.fromkeys(S2_BANDS, -1000)
+
+
+@pytest.mark.parametrize(
+    ("band_id", "value"), [("-1", "-1000"), ("99", "0"), ("1", "1e3"), ("1", "70000")]
+)
+def test_an_offset_that_is_none_is_named_with_its_file(tmp_path, band_id, value):
+    name = "S2A_MSIL2A_20220613T101031_N0400_R022_T33UUP_20240101T000000"
+    spec = ProductSpec(name, 32633, 300_000, 5_400_000, side_m=1200, boa_offset=True)
+    path = write_product(tmp_path, spec) / "MTD_MSIL2A.xml"
+    offset = '<BOA_ADD_OFFSET band_id="{}">{}</BOA_ADD_OFFSET>'
+    edit(path, offset.format(1, -1000), offset.format(band_id, value))
+    with pytest.raises(ProductError, match=r"MTD_MSIL2A\.xml: <BOA_ADD_OFFSET> is"):
+        L2AProduct.open(path.parent).offsets()
 
 
 def test_command_line(pristine_product, tmp_path):

@@ -15,10 +15,14 @@ from xml.etree.ElementTree import Element
 from reben.domain.bands import BAND_IDS, PATCH_SIDE_M, RESOLUTION_M
 from reben.domain.grid import TileGrid, TileSquare
 from reben.domain.names import ProductName
-from reben.runtime.errors import ConfigError, ProductError
+from reben.runtime.errors import ConfigError, ProductError, RebenError
 from reben.safe.xml_file import Metadata
 
 _INSPECTIONS = "Quality_Inspections"
+#: Of a tile, whose true side is 109,800 m, and of coordinates in UTM.
+_MAX_SIDE_M, _MAX_COORDINATE_M = 200_000, 20_000_000
+#: Of a reflectance offset, whose pixels have 16 bits.
+_MAX_OFFSET = 65_000
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,11 @@ class L2AProduct:
             ProductError: the node is missing or is not an L2A product name.
         """
         name = self.product_metadata.text("PRODUCT_URI", "PRODUCT_URI_2A").removesuffix(".SAFE")
-        if ProductName.parse(name).level != "L2A":
+        try:
+            level = ProductName.parse(name).level
+        except RebenError as error:
+            raise ProductError(f"{self.product_metadata.path}: {error}") from error
+        if level != "L2A":
             raise ProductError(f"{self.path}: expected an L2A product, its metadata says {name}")
         return name
 
@@ -107,10 +115,15 @@ class L2AProduct:
         metadata = self.granule_metadata
         crs = metadata.text("HORIZONTAL_CS_CODE")
         prefix, _, code = crs.upper().partition(":")
-        if prefix != "EPSG" or not code.isdigit() or not 32601 <= int(code) <= 32760:
+        if (
+            prefix != "EPSG"
+            or not (code.isascii() and code.isdigit())
+            or not 32601 <= int(code) <= 32760
+        ):
             raise ProductError(f"{metadata.path}: expected a WGS 84 / UTM zone, found {crs}")
         sides = {
-            int(_attribute(size, "resolution")) * _child(size, tag, metadata)
+            _whole(_attribute(size, "resolution", metadata), "resolution", metadata)
+            * _child(size, tag, metadata)
             for size in metadata.find("Size")
             for tag in ("NROWS", "NCOLS")
         }
@@ -124,6 +137,11 @@ class L2AProduct:
                 f"sides {sorted(sides)} m and corners {sorted(corners)}"
             )
         (tile_side_m,), ((x_min, y_max),) = sides, corners
+        if not 0 < tile_side_m <= _MAX_SIDE_M or max(abs(x_min), abs(y_max)) > _MAX_COORDINATE_M:
+            raise ProductError(
+                f"{metadata.path}: expected a tile of at most {_MAX_SIDE_M} m in its zone, found "
+                f"{tile_side_m} m at ({x_min}, {y_max})"
+            )
         return TileSquare(int(code), x_min, y_max, tile_side_m)
 
     def grid(self, patch_side_m: int = PATCH_SIDE_M) -> TileGrid:
@@ -147,13 +165,17 @@ class L2AProduct:
         text = self.product_metadata.text("EXT_POS_LIST")
         try:
             values = [float(word) for word in text.split()]
+            # Some products write a height of 0 after each pair, sometimes except the last.
+            step = 2 if len(values) < 3 or any(values[2::3]) else 3
+            ring = list(zip(values[1::step], values[0::step], strict=True))
+            if not all(abs(lon) <= 360 and abs(lat) <= 90 for lon, lat in ring):
+                raise ValueError("no longitude and latitude")
         except ValueError as error:
             raise ProductError(
-                f"{self.product_metadata.path}: <EXT_POS_LIST> is not a list of numbers"
+                f"{self.product_metadata.path}: <EXT_POS_LIST> is not a list of coordinates "
+                f"({error})"
             ) from error
-        # Some products write a height of 0 after each pair, sometimes except the last.
-        step = 2 if len(values) < 3 or any(values[2::3]) else 3
-        return list(zip(values[1::step], values[0::step], strict=True))
+        return ring
 
     def offsets(self) -> dict[str, int]:
         """``BOA_ADD_OFFSET`` by band, zero if the product has none (before 04.00).
@@ -164,8 +186,11 @@ class L2AProduct:
         offsets = dict.fromkeys(RESOLUTION_M, 0)
         for element in self.product_metadata.find("BOA_ADD_OFFSET"):
             try:
-                band = BAND_IDS[int(_attribute(element, "band_id"))]
+                number = int(_attribute(element, "band_id", self.product_metadata))
                 value = int(element.text or "")
+                if number < 0 or abs(value) > _MAX_OFFSET:
+                    raise ValueError("out of range")
+                band = BAND_IDS[number]
             except (ValueError, IndexError) as error:
                 raise ProductError(
                     f"{self.product_metadata.path}: <BOA_ADD_OFFSET> is {element.text!r} for "
@@ -215,22 +240,26 @@ class L2AProduct:
         return path
 
 
-def _attribute(element: Element, name: str) -> str:
+def _attribute(element: Element, name: str, metadata: Metadata) -> str:
     value = element.get(name)
     if value is None:
-        raise ProductError(f"<{element.tag.rpartition('}')[2]}> lacks its attribute {name!r}")
+        raise ProductError(
+            f"{metadata.path}: <{element.tag.rpartition('}')[2]}> lacks its attribute {name!r}"
+        )
     return value
+
+
+def _whole(text: str, name: str, metadata: Metadata) -> int:
+    try:
+        return int(float(text))
+    except (ValueError, OverflowError) as error:
+        raise ProductError(f"{metadata.path}: {name} is {text!r}, not a number") from error
 
 
 def _child(element: Element, tag: str, metadata: Metadata) -> int:
     for child in element:
         if child.tag.rpartition("}")[2] == tag:
-            try:
-                return int(float(child.text or ""))
-            except ValueError as error:
-                raise ProductError(
-                    f"{metadata.path}: <{tag}> is {child.text!r}, not a number"
-                ) from error
+            return _whole(child.text or "", f"<{tag}>", metadata)
     raise ProductError(
         f"{metadata.path}: expected a node <{tag}> below "
         f"<{element.tag.rpartition('}')[2]}>, found none"

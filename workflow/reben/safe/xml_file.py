@@ -1,5 +1,6 @@
 """Product XML, which is untrusted: limited size, no entities, no silently missing nodes."""
 
+import math
 import os
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -63,8 +64,9 @@ class Metadata:
         """
         text = self.text(*tags)
         try:
-            return float(text)
-        except ValueError as error:
-            raise ProductError(
-                f"{self.path}: <{tags[0]}> is {text!r}, expected a number"
-            ) from error
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise ProductError(f"{self.path}: <{tags[0]}> is {text!r}, expected a number")
+        return value
