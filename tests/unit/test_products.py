@@ -204,6 +204,21 @@ def test_an_answer_in_another_form_is_an_error() -> None:
         Entry.parse({"Name": "x", "Id": "y"})
 
 
+@pytest.mark.parametrize(
+    "empty",
+    [
+        {"ContentLength": None}, {"Checksum": None}, {"Checksum": [None]}, {"Checksum": [{}]},
+        {"Checksum": [{"Algorithm": None, "Value": "a"}]}, {"Checksum": [{"Value": None}]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_size_or_checksum_that_is_null_is_unknown(empty: dict[str, object]) -> None:
+    """One answer without them must not end the whole search."""
+    whole = {"Name": "x", "Id": "y", "ContentLength": 5, "Checksum": []}
+    entry = Entry.parse(whole | empty)
+    assert entry.content == (0 if "ContentLength" in empty else 5, "")
+
+
 def test_a_next_page_on_another_host_is_refused(
     server: CdseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,15 +58,15 @@ class Entry:
         """
         try:
             sums = {
-                str(item["Algorithm"]).upper(): str(item["Value"]).lower()
+                str(item.get("Algorithm")).upper(): str(item["Value"]).lower()
                 for item in value.get("Checksum") or []
-                if item.get("Value")
+                if isinstance(item, dict) and item.get("Value")
             }
             checksum = next((f"{a.lower()}:{sums[a]}" for a in _ALGORITHMS if a in sums), "")
             return cls(
                 name=str(value["Name"]).removesuffix(".SAFE"),
                 id=str(value["Id"]).lower(),
-                size=int(value["ContentLength"]),
+                size=int(value["ContentLength"] or 0),
                 checksum=checksum,
                 s3_path=str(value.get("S3Path") or ""),
                 published=str(value.get("PublicationDate") or ""),
