@@ -1,8 +1,8 @@
 """Processes that end together, and what a step says when it fails."""
 
 import os
-import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -19,14 +19,18 @@ cli.run(lambda _: (print("up", flush=True), time.sleep(60)))
 """
 
 
+SNAKEMAKE = """
+import os, subprocess, sys
+from reben.runtime.processes import identity
+subprocess.run([sys.executable, "-c", sys.argv[1]],
+               env={**os.environ, "REBEN_SNAKEMAKE": identity(os.getpid())})
+"""
+PACKAGES = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+
+
 def test_a_step_ends_when_snakemake_is_killed() -> None:
-    """As in a rule's shell, whose parent is Snakemake."""
-    line = f"export REBEN_SNAKEMAKE=$PPID; {sys.executable} -c {shlex.quote(STEP)}; :"
     leader = subprocess.Popen(
-        [sys.executable, "-c", f"import subprocess; subprocess.run(['bash', '-c', {line!r}])"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", SNAKEMAKE, STEP], env=PACKAGES, stdout=subprocess.PIPE, text=True
     )
     assert leader.stdout is not None
     assert leader.stdout.readline() == "up\n"
@@ -37,8 +41,26 @@ def test_a_step_ends_when_snakemake_is_killed() -> None:
     leader.wait()
 
 
-def test_a_step_goes_on_where_snakemake_cannot_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REBEN_SNAKEMAKE", "999999999")
+def test_a_step_that_starts_after_snakemake_has_died_ends_at_once() -> None:
+    """Between the start of its shell and its own, its parent was killed."""
+    leader = subprocess.Popen(["sleep", "60"])
+    identity = processes.identity(leader.pid)
+    leader.kill()
+    leader.wait()
+    step = subprocess.run(
+        [sys.executable, "-c", STEP],
+        env={**PACKAGES, "REBEN_SNAKEMAKE": identity},
+        capture_output=True,
+        timeout=50,
+    )
+    assert (step.returncode, step.stdout) == (-signal.SIGTERM, b"")
+
+
+def test_a_step_goes_on_in_a_container_whose_host_runs_snakemake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The numbers of its processes are others, so none of them says anything."""
+    monkeypatch.setenv("REBEN_SNAKEMAKE", "999999999:1:pid:[1]")
     cli.run(lambda _: time.sleep(2 * processes._WATCH_S))
 
 

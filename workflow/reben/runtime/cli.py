@@ -48,12 +48,12 @@ def run(main: Main, argv: Sequence[str] | None = None) -> None:
 
     Logs go to stderr in UTC. A `RebenError`, or an `OSError` that says what is wrong
     with the machine, becomes one line that starts with ``error:``; everything else
-    is a bug and keeps its traceback. If REBEN_SNAKEMAKE is the id of the process that runs the
-    workflow, the step ends with it, so that it cannot interfere with its next try. Options
+    is a bug and keeps its traceback. If REBEN_SNAKEMAKE is the `identity` of the process that runs
+    the workflow, the step ends with it, so that it cannot interfere with its next try. Options
     ``--record …`` are for `reben.memory.recording`, which records what the step was made from.
     """
     if leader := os.environ.get("REBEN_SNAKEMAKE"):
-        end_with(int(leader))
+        end_with(leader)
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.INFO,

@@ -88,17 +88,41 @@ def _leash() -> Iterator[int]:
         yield leader.pid
 
 
-def end_with(pid: int) -> None:
-    """End this process with SIGTERM, like a scheduler, when process `pid` has ended."""
-    born = birth(pid)
+def identity(pid: int) -> str:
+    """A process as `end_with` takes it: its number, when it started, and where numbers count."""
+    return f"{pid}:{birth(pid)}:{_namespace()}"
+
+
+def _namespace() -> str:
+    """The space of process numbers that this process is in; a container may have its own."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
+
+
+def end_with(leader: str) -> None:
+    """End this process with SIGTERM, like a scheduler, when another has ended.
+
+    If it has ended already, this process ends at once. A process of another namespace cannot be
+    seen, and this one goes on.
+
+    Args:
+        leader: the `identity` of the other process.
+    """
+    number, born, namespace = leader.split(":", 2)
+    pid = int(number)
+    if not namespace or namespace != _namespace():
+        return
 
     def watch() -> None:
         while birth(pid) == born:
             time.sleep(_WATCH_S)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    if born is not None:  # also None in a container that cannot see it
-        threading.Thread(target=watch, daemon=True).start()
+    if birth(pid) != born:
+        watch()
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def birth(pid: int) -> str | None:

@@ -8,6 +8,7 @@ import sys
 HOME = Path(os.path.relpath(WORKFLOW.parent))
 PACKAGES = Path(HOME, "workflow").absolute()
 sys.path.insert(0, str(PACKAGES))
+from reben.runtime.processes import identity
 
 # Rules run `python -m reben.<step>` in this environment, activated or not, in a conda
 # environment or on a cluster node: the package is found by its path, not installed.
@@ -20,10 +21,11 @@ if IMAGE := os.environ.get("REBEN_IMAGE"):
     containerized: IMAGE
 
 
-# A step ends when Snakemake, the parent of its shell, does (`reben.runtime.cli`).
+# A step ends when Snakemake, this process, does, also if it starts only after that
+# (`reben.runtime.cli`).
 shell.prefix(
     f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(PACKAGES))}"
-    " REBEN_SNAKEMAKE=$PPID; "
+    f" REBEN_SNAKEMAKE={shlex.quote(identity(os.getpid()))}; "
 )
 
 
