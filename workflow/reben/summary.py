@@ -5,6 +5,7 @@ In: the results folder, or the logs of failed jobs. Out: text on the terminal.
 """
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from reben.results.finished import FinishedBuild, read_build
 from reben.results.layout import Layout
 from reben.runtime import cli
 
+#: A line of a log that is no error (`reben.runtime.cli.run`).
+_NEWS = re.compile(r"\d{4}-\d\d-\d\dT[\d:]+Z (DEBUG|INFO|WARNING) ")
 #: Below the results folder.
 _BELOW = Layout("")
 #: Outputs in the results folder, most useful first.
@@ -81,10 +84,15 @@ def count_table(build: FinishedBuild) -> Table:
 
 
 def last_words(log: str | os.PathLike[str]) -> str:
-    """A job's log and the last line of it."""
+    """A job's log and why the job failed: its last line that is no news of work that goes well."""
     path = Path(log)
-    said = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    return f"{path}\n  {said.strip().rpartition(chr(10))[2] or '(empty)'}"
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    causes = [line for line in lines if not _NEWS.match(line)]
+    if causes:
+        return f"{path}\n  {causes[-1]}"
+    last = f"it ended without an error; its last line: {lines[-1]}" if lines else "(empty)"
+    return f"{path}\n  {last}"
 
 
 def words(tables: Sequence[Table], console: Console) -> str:
