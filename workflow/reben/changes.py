@@ -89,12 +89,11 @@ class State:
         )
 
     @classmethod
-    def of_corine(cls, corine: Path, results: Path, rules: LabelRules) -> "State":
+    def of_corine(cls, layer: PolygonLayer, results: Path, rules: LabelRules) -> "State":
         """The state that a CORINE release would give the patches of a build."""
-        layer = PolygonLayer.open(corine)
         selection = read_selection(results)
         counts = [read_tables([], CODE_COUNTS)]
-        for tile in progress(tiles_of(selection), f"labelling by {corine.name}"):
+        for tile in progress(tiles_of(selection), f"labelling by {layer.name}"):
             patches = read_table(Layout(results).patch_table(tile), PATCHES)
             counts.append(count_tile(patches, layer))
         labels = rules.label(pl.concat(counts))
@@ -265,6 +264,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--min-labelled-fraction", type=cli.share, default=0.75)
     parser.add_argument("--threshold", choices=THRESHOLDS, default="inclusive")
+    parser.add_argument(
+        "--layer", action="append", help="layer of the CORINE file; twice if OLD and NEW differ"
+    )
+    parser.add_argument(
+        "--code-column", action="append", help="column of its codes; twice if OLD and NEW differ"
+    )
     parser.add_argument("--out", type=Path, help="table of the patches that change (CSV)")
     args = parser.parse_args(argv)
 
@@ -273,6 +278,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise TableError(f"{path}: expected a results folder or a CORINE file, found none")
     if args.old.is_file() and args.new.is_dir():
         parser.error("the new state is a build and the old one a file; swap them")
+    layers, columns = args.layer or [None], args.code_column or [None]
+    if max(len(layers), len(columns)) > 2:
+        parser.error("--layer and --code-column are given at most twice, for OLD and NEW")
     results = args.results or args.old
     rules = LabelRules(args.nomenclature, args.min_labelled_fraction, args.threshold)
     if args.new.is_file():
@@ -280,8 +288,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             parser.error("two CORINE files need --results, the build whose patches they label")
         rules.check(results)
     old, new = (
-        State.of_build(path) if path.is_dir() else State.of_corine(path, results, rules)
-        for path in (args.old, args.new)
+        State.of_build(path)
+        if path.is_dir()
+        else State.of_corine(PolygonLayer.open(path, layers[which], columns[which]), results, rules)
+        for which, path in ((0, args.old), (-1, args.new))
     )
     patches = patch_changes(old, new)
     if args.out:
