@@ -8,11 +8,13 @@ from pathlib import Path
 import lmdb
 import numpy as np
 import polars as pl
+import pyogrio.raw
 import pytest
 from safetensors.numpy import load, save
 
 from reben import changes, compare
-from reben.domain.tables import METADATA, read_table, write_table
+from reben.domain.tables import METADATA, SELECTION, read_table, write_table
+from reben.results.layout import OBSCURED_TABLE
 from reben.runtime.errors import RebenError
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
@@ -111,6 +113,51 @@ def test_changes_of_a_corine_release_before_building(
     changes.main([str(scene_build), releases[0]])
     same = "Nothing changes: 12 patches have the same land cover and labels.\n"
     assert capsys.readouterr().out == same
+
+
+def test_a_release_is_named_by_its_layer_and_column(
+    small_build: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """National files hold several releases."""
+    meta, _, shapes, (codes, *_) = pyogrio.raw.read(small_build.parent / "inputs/corine.gpkg")
+    file = tmp_path / "clc.gpkg"
+    for layer, values in {"clc18": codes, "clc24": np.full_like(codes, "231")}.items():
+        columns = [f"code_{layer[3:]}", "code_00"]
+        pyogrio.raw.write(
+            file, shapes, [values, codes], columns, layer=layer, crs=meta["crs"],
+            geometry_type=meta["geometry_type"], append=file.exists(),
+        )  # fmt: skip
+    old = ["--layer", "clc18", "--code-column", "code_18"]
+    new = ["--layer", "clc24", "--code-column", "code_24"]
+    changes.main([str(small_build), str(file), *old])
+    same = "Nothing changes: 18 patches have the same land cover and labels.\n"
+    assert capsys.readouterr().out == same
+    changes.main([str(small_build), str(file), *new])
+    changed = capsys.readouterr().out
+    assert changed.startswith("Changed: 18 of 18 patches, in 2 of 2 tiles\n")
+    changes.main([str(file), str(file), *old, *new, "--results", str(small_build)])
+    assert capsys.readouterr().out == changed
+    with pytest.raises(RebenError, match=r"clc\.gpkg: .*layer.*clc18"):
+        changes.main([str(small_build), str(file), "--code-column", "code_18"])
+    with pytest.raises(SystemExit):
+        changes.main([str(small_build), str(file), *old, *new, "--layer", "clc12"])
+    assert "at most twice, for OLD and NEW" in capsys.readouterr().err
+
+
+def test_patches_of_a_product_that_was_taken_out_are_not_compared(
+    small_build: Path, tmp_path: Path
+) -> None:
+    """Its tables are left over."""
+    copy = Path(shutil.copytree(small_build, tmp_path / "copy"))
+    shutil.rmtree(copy / "dataset/BigEarthNet.lmdb")
+    for table, schema in {"tables/selection.parquet": SELECTION, CLEAR: METADATA}.items():
+        frame = read_table(copy / table, schema)
+        kept = frame.filter(pl.col("patch_id").str.starts_with(TILE))
+        assert 0 < len(kept) < len(frame), table
+        write_table(copy / table, kept, schema)
+    (copy / "dataset" / OBSCURED_TABLE).unlink()
+    result = compare.compare(copy, small_build, restrict=True)
+    assert result["equal"], result["tables"]["only_b"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import polars as pl
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from reben.domain.tables import METADATA, PATCHES, read_tables
+from reben.domain.tables import METADATA, PATCHES, SELECTION, read_table, read_tables
 from reben.results.layout import CLEAR_TABLE, LMDB, OBSCURED_TABLE, Layout
 from reben.runtime import cli
 from reben.runtime.errors import TableError
@@ -50,7 +50,11 @@ def read_metadata(folder: Path) -> pl.DataFrame:
 
 def cut_patches(root: Path, metadata: pl.DataFrame) -> pl.DataFrame:
     """The patches that a build cut, kept or not; those of its metadata without its tables."""
-    paths = sorted(Layout(root).tile_tables("patches").glob("*.parquet"))
+    layout = Layout(root)
+    paths = sorted(layout.tile_tables("patches").glob("*.parquet"))
+    if layout.selection.is_file():  # tables of products that were taken out may be left over
+        tiles = set(read_table(layout.selection, SELECTION)["tile"])
+        paths = [path for path in paths if path.stem in tiles]
     return read_tables(paths, PATCHES).filter("valid") if paths else metadata
 
 
