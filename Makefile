@@ -41,7 +41,9 @@ test: .venv/dev  ## unit and workflow tests
 
 FIRST ?= 0
 COUNT ?= 20
-fuzz: .venv/dev  ## random edits, kills and reruns: COUNT sequences from seed FIRST on (ON=--slurm), long
+INPUTS ?= 500
+fuzz: .venv/dev  ## INPUTS damaged files of each kind; COUNT runs of edits and kills (ON=--slurm); from seed FIRST, long
+	$(BIN)/python -m tests.fuzz.inputs $(FIRST) $(INPUTS)
 	$(BIN)/python -m tests.fuzz.reruns $(FIRST) $(COUNT) $(ON)
 
 test-cluster: .venv/dev  ## the workflow on a Slurm that the test starts by itself (root, Debian)
