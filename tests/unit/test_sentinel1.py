@@ -122,6 +122,14 @@ def last_rows(value):
     return change
 
 
+def left_part(value):
+    def change(pixels):
+        pixels[:, :10] = value
+        return pixels
+
+    return change
+
+
 @pytest.mark.parametrize("band", ["VV", "VH"])
 @pytest.mark.parametrize(
     ("change", "message"),
@@ -132,7 +140,9 @@ def last_rows(value):
         (lambda p: np.where(p == p.max(), np.inf, p), "1 of 14400 pixels are not finite"),
         (lambda p: np.zeros_like(p), r"all pixels are 0\.0, which is no backscatter"),
         (lambda p: np.full_like(p, -9999), r"all pixels are -9999\.0, which is no backscatter"),
-        (last_rows(0), "the last 80 of 120 rows are 0, as in a file that was cut off"),
+        (last_rows(0), "9600 of 14400 pixels are exactly 0, as where a scene ends"),
+        (left_part(0), "1200 of 14400 pixels are exactly 0, as where a scene ends"),
+        (left_part(-9999), r"1200 of 14400 pixels are beyond 200 dB, such as -9999\.0"),
     ],
 )
 def test_pixels_that_are_no_backscatter_are_refused(root, patches, band, change, message):
@@ -140,10 +150,17 @@ def test_pixels_that_are_no_backscatter_are_refused(root, patches, band, change,
     index = index_sentinel1(root)
     path = next((root / index["folder"][1]).glob(f"*_{band}.tif"))
     rewrite(path, change)
-    with pytest.raises(RasterError, match=rf"_{band}\.tif: {message}; fetch .* sentinel1\.root"):
+    with pytest.raises(RasterError, match=rf"_{band}\.tif: {message}.*; fetch .* sentinel1\.root"):
         pair_sentinel1(patches, index, None, root)
     with pytest.raises(RasterError, match=rf"_{band}\.tif: {message}"):
         Encoder("s1", 1200).encode(PatchReader(root), index["folder"][1])
+
+
+def test_a_pixel_of_0_db_is_backscatter(root, patches):
+    index = index_sentinel1(root)
+    path = next((root / index["folder"][1]).glob("*_VV.tif"))
+    rewrite(path, lambda p: np.where(p == p.max(), 0, p))
+    assert len(pair_sentinel1(patches, index, None, root)) == len(index)
 
 
 def test_a_truncated_image_is_found_when_it_is_paired(root, patches):

@@ -8,6 +8,9 @@ none (BigEarthNet v2), and a reference map has codes or 999.
 import numpy as np
 from numpy.typing import NDArray
 
+#: Of backscatter, far beyond what a radar measures; values for no data, such as -9999, are larger.
+_MAX_DB = 200
+
 
 def flaw(kind: str, pixels: NDArray[np.generic]) -> str | None:
     """What is wrong with the pixels of one layer of a patch.
@@ -25,12 +28,18 @@ def flaw(kind: str, pixels: NDArray[np.generic]) -> str | None:
 
 
 def _sentinel1_flaw(pixels: NDArray[np.generic]) -> str | None:
-    """Backscatter in decibels is finite, and is not the same all over a patch."""
+    """Backscatter in decibels is finite, hardly ever 0, and not the same all over a patch."""
     if wrong := pixels.size - np.count_nonzero(np.isfinite(pixels)):
         return f"{wrong} of {pixels.size} pixels are not finite"
     if (pixels == pixels[0, 0]).all():
         return f"all pixels are {pixels[0, 0]}, which is no backscatter"
-    if not pixels[-1].any():
-        rows = len(pixels) - 1 - np.flatnonzero(pixels.any(axis=1))[-1]
-        return f"the last {rows} of {len(pixels)} rows are 0, as in a file that was cut off"
+    if wrong := np.count_nonzero(np.abs(pixels) > _MAX_DB):
+        largest = pixels.flat[np.abs(pixels).argmax()]
+        return f"{wrong} of {pixels.size} pixels are beyond {_MAX_DB} dB, such as {largest}"
+    zeros = pixels.size - np.count_nonzero(pixels)
+    if zeros >= pixels.shape[1]:  # a row of them; 0 dB is a value like any other, and as rare
+        return (
+            f"{zeros} of {pixels.size} pixels are exactly 0, as where a scene ends or a file was "
+            "cut off"
+        )
     return None
