@@ -25,10 +25,12 @@ def looked_at(audited: Project, tmp_path_factory: pytest.TempPathFactory) -> Pro
 
 @pytest.fixture(scope="module")
 def in_tars(looked_at: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The same with `patches.container: tar`. Read only."""
+    """The same with `patches.container: tar`, where HOME cannot be written. Read only."""
     build = looked_at.copy(tmp_path_factory.mktemp("tars") / "project")
     build.config["patches"] = {"container": "tar"}
-    build.snakemake("audit", *TARGETS)
+    profile = "--workflow-profile=workflow/profiles/default"
+    homeless = {"HOME": "/dev/null/home", "XDG_CACHE_HOME": ""}
+    build.snakemake(profile, "audit", *TARGETS, env=homeless)
     return build
 
 
