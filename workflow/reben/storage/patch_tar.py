@@ -210,7 +210,7 @@ class TarReader(PatchReader):
 
 @dataclass(frozen=True)
 class _Places:
-    """Where each GeoTIFF is, in 3 MB a tile: `encode` has the readers of all tiles at once.
+    """Where each GeoTIFF is, in 3.6 MB a tile: `encode` has the readers of all tiles at once.
 
     Attributes:
         patches: number of each patch, by name, in the order of the tar.
