@@ -110,6 +110,16 @@ def test_an_entry_that_starts_outside_the_archive_is_refused(tmp_path: Path, off
         archive.unpack(path, PRODUCT, tmp_path)
 
 
+def test_an_entry_that_is_shorter_than_its_size_is_damage(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "short.zip", (f"{TOP}/short", b"x" * 5400))
+    with zipfile.ZipFile(path, "a") as packed:
+        info = packed.getinfo(f"{TOP}/short")
+        info.compress_size = info.CRC = 0  # the checksum of nothing
+        packed._didModify = True  # type: ignore[attr-defined]
+    with pytest.raises(ProductError, match=r"damaged one \(.*/short has 0 bytes of 5400\)"):
+        archive.unpack(path, PRODUCT, tmp_path)
+
+
 def test_a_name_that_is_no_utf_8_is_damage(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "name.zip", (f"{TOP}/\u00fc", b""))
     path.write_bytes(path.read_bytes().replace("\u00fc".encode(), b"\xff\xff"))

@@ -61,6 +61,11 @@ def unpack(archive: Path, product: str, folder: Path) -> None:
                 # Exclusive creation: an entry never overwrites or follows an existing path.
                 with source.open(info) as packed, target.open("xb") as plain:
                     shutil.copyfileobj(packed, plain, 1 << 20)
+                    # zipfile ends without a word where the packed bytes do.
+                    if plain.tell() != info.file_size:
+                        raise EOFError(
+                            f"{info.filename} has {plain.tell()} bytes of {info.file_size}"
+                        )
     except _DAMAGES as error:
         raise ProductError(
             f"{archive}: expected a complete zip of {product}, found a damaged one ({error}); "
