@@ -160,7 +160,8 @@ def test_edited_code_runs_its_steps_and_comments_nothing(build: Project) -> None
 def test_an_edited_command_runs_its_rule(build: Project) -> None:
     rules = build.root / "workflow/rules/labels.smk"
     text = rules.read_text()
-    assert (command := "python -m {params.step} --code-counts") in text
+    command = "python -m {params.step} --code-counts"
+    assert command in text
     rules.write_text(text.replace(command, f"nice {command}"))
     jobs = build.jobs("-n")
     assert jobs["label_patches"] == {FIRST, SECOND}
