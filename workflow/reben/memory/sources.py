@@ -16,7 +16,9 @@ from pathlib import Path
 
 from reben.domain.bands import S1_BANDS
 from reben.runtime.files import files_below, sha256_file, subfolders
+from reben.storage.file_patterns import fixed_part, matching
 from reben.storage.patch_files import file_name
+from reben.storage.virtual_raster import is_virtual, sources
 
 #: Files that belong to a Shapefile, by their suffix.
 _SHAPEFILE = frozenset((".shp", ".shx", ".dbf", ".prj", ".cpg", ".sbn", ".sbx", ".qix"))
@@ -41,7 +43,8 @@ class Source:
             GeoPackage) or all files of a folder; ``pattern``, files of the folder;
             ``folders``, the names of the folders in it and in those; ``images``, the
             Sentinel-1 images below it that a table lists; ``headers``, of these the size and
-            the first kilobyte.
+            the first kilobyte; ``rasters``, the files that the path, a pattern, names, and what
+            virtual ones among them read.
         detail: the pattern, or the table whose column ``folder`` lists patches.
     """
 
@@ -51,7 +54,7 @@ class Source:
 
     def exists(self) -> bool:
         """Whether it is there."""
-        return self.path.exists()
+        return bool(matching(str(self.path))) if self.kind == "rasters" else self.path.exists()
 
     def files(self) -> list[str]:
         """The names that it consists of, relative to its folder, sorted.
@@ -62,6 +65,8 @@ class Source:
             return self._listed() if Path(self.detail).exists() else []
         if self.kind == "folders":
             return sorted(_folders_below(self.path))
+        if self.kind == "rasters":
+            return [os.path.relpath(path, self.root) for path in self._rasters()]
         if not self.path.is_dir():
             return sorted(self._companions())
         if self.kind == "pattern":
@@ -76,6 +81,11 @@ class Source:
 
         folders = pq.read_table(self.detail, columns=["folder"])["folder"].unique().to_pylist()
         return sorted(file_name(folder, band) for folder in folders for band in S1_BANDS)
+
+    def _rasters(self) -> list[Path]:
+        found = matching(str(self.path))
+        read = {source for path in found if is_virtual(path) for source in sources(path)}
+        return found + sorted(read - set(found))
 
     def _companions(self) -> Iterator[str]:
         yield self.path.name
@@ -101,6 +111,8 @@ class Source:
     @property
     def root(self) -> Path:
         """The folder that `files` are relative to."""
+        if self.kind == "rasters":
+            return fixed_part(str(self.path))
         return self.path if self.path.is_dir() else self.path.parent
 
     def stamp(self, files: Sequence[str]) -> str:

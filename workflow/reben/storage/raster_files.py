@@ -2,7 +2,8 @@
 
 GDAL itself takes a file for whatever its content says: a VRT under the name of a band would read
 any file of the machine and ask any host. So the first bytes decide the format, and GDAL may
-use the driver for it and no other, nor look at files beside it.
+use the driver for it and no other, nor look at files beside it. A VRT is read only where a caller
+expects one, if it is a plain mosaic (`reben.storage.virtual_raster`) of GeoTIFFs.
 """
 
 import os
@@ -14,15 +15,18 @@ import rasterio
 from rasterio.errors import CRSError
 
 from reben.runtime.errors import RasterError, ToolError
+from reben.storage.virtual_raster import VRT_BEGINNING, sources
 
 GTIFF = "GTiff"
+VRT = "VRT"
 JPEG_2000 = "JP2OpenJPEG"
 #: How files of a driver begin. JPEG 2000: ISO 15444-1, annexes A and I; TIFF 6.0, BigTIFF.
 _BEGINNINGS = {
     JPEG_2000: (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
     GTIFF: (b"II*\0", b"MM\0*", b"II+\0\x08\0\0\0", b"MM\0+\0\x08\0\0"),
+    VRT: (VRT_BEGINNING,),
 }
-_NAMES = {JPEG_2000: "JPEG 2000", GTIFF: "GeoTIFF"}
+_NAMES = {JPEG_2000: "JPEG 2000", GTIFF: "GeoTIFF", VRT: "VRT"}
 #: Of an internal tile, beside twice the size of the image.
 _MAX_BLOCK_BYTES = 8 << 20
 _ALONE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
@@ -35,24 +39,33 @@ def open_image(
 
     Args:
         path: a file; what GDAL calls a virtual file system is none.
-        forms: what it may be, of `GTIFF` and `JPEG_2000`.
+        forms: what it may be, of `GTIFF`, `JPEG_2000` and `VRT`.
         driver: what this GDAL calls its driver for JPEG 2000, if not `JPEG_2000`.
 
     Raises:
-        RasterError: it is there, but of another form.
+        RasterError: it is there, but of another form; or it is a VRT, and what it reads is.
         OSError: it cannot be read.
         RasterioError: it cannot be opened.
     """
+    form = _form(path, forms)
+    if form == VRT:
+        for source in sources(path):
+            _form(source, [GTIFF])
+    if form == JPEG_2000 and driver is not None:
+        form = driver
+    with rasterio.Env(**_ALONE):
+        return rasterio.open(Path(path).absolute(), driver=form)
+
+
+def _form(path: str | os.PathLike[str], forms: Collection[str]) -> str:
+    """Which of the forms a file has by its beginning."""
     with open(path, "rb") as file:  # noqa: PTH123 - PathLike of any kind
         beginning = file.read(16)
     form = next((form for form in forms if beginning.startswith(_BEGINNINGS[form])), None)
     if form is None:
         expected = " or ".join(_NAMES[form] for form in forms)
         raise RasterError(f"a {expected} does not begin with {beginning!r}")
-    if form == JPEG_2000 and driver is not None:
-        form = driver
-    with rasterio.Env(**_ALONE):
-        return rasterio.open(Path(path).absolute(), driver=form)
+    return form
 
 
 def check_blocks(dataset: rasterio.io.DatasetReader) -> None:
