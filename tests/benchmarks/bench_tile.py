@@ -49,7 +49,7 @@ def cut(product: Path, out: Path, threads: int) -> None:
 
 def label(out: Path, threads: int) -> None:
     """What the rules make_reference_maps and label_patches do."""
-    (clip,) = (out / "corine").glob("*.parquet")
+    (clip,) = (out / "land_cover").glob("*.parquet")
     reference_maps.main(
         ["--tile", TILE, "--clip", str(clip), "--patches", f"{out}/patches.parquet"]
         + ["--threads", str(threads), "--out", f"{out}/maps", "--table", f"{out}/counts.parquet"]
@@ -61,11 +61,11 @@ def label(out: Path, threads: int) -> None:
 
 
 def clip(product: Path, polygons: Path, out: Path) -> None:
-    """What the rules check_quality and clip_corine do."""
+    """What the rules check_quality and clip_land_cover do."""
     quality.main(["--product", str(product), "--tile", TILE, "--out", f"{out}/quality.json"])
     corine.main(
         ["--corine", str(polygons), "--quality", f"{out}/quality.json"]
-        + ["--manifest", f"{out}/corine/manifest.json"]
+        + ["--manifest", f"{out}/land_cover/manifest.json"]
     )
 
 
@@ -82,7 +82,7 @@ def rows(scratch: Path, kept: Path, threads: int = 2) -> list[Row]:
     found = [floor]
     for step, function, args in (
         ("make_patches", cut, (product, out, threads)),
-        ("check_quality, clip_corine", clip, (product, polygons, out)),
+        ("check_quality, clip_land_cover", clip, (product, polygons, out)),
         ("make_reference_maps, label_patches", label, (out, threads)),
     ):
         seconds, peak = measured(plain, function, *args)

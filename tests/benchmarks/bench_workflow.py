@@ -19,7 +19,7 @@ from tests.rules import read_workflow
 
 #: Rules of the target `all` where there are L2A products and CORINE alone.
 _RULES = {
-    *("check_quality", "make_patches", "clip_corine", "make_reference_maps", "label_patches"),
+    *("check_quality", "make_patches", "clip_land_cover", "make_reference_maps", "label_patches"),
     *("assign_split", "flag_snow_cloud", "select_patches", "build_metadata", "count_funnel"),
     *("encode_sentinel2", "encode_reference_maps", "build_lmdb"),
 }
@@ -71,10 +71,10 @@ def finish(config: Path, count: int) -> None:
     tiles = [name.rpartition("_")[0] for name in names(count)]
     for tile in tiles:
         write_json(results / f"quality/{tile}.json", {"indicators": {}})
-        (results / "corine").mkdir(exist_ok=True)
-        (results / f"corine/{tile}-0.parquet").touch()
+        (results / "land_cover").mkdir(exist_ok=True)
+        (results / f"land_cover/{tile}-0.parquet").touch()
     clips = {tile: {"clip": f"{tile}-0.parquet"} for tile in tiles}
-    write_json(results / "corine/manifest.json", {"tiles": clips})
+    write_json(results / "land_cover/manifest.json", {"tiles": clips})
     for line in snakemake(config, "--summary").splitlines():
         path = Path(line.split("\t")[0])
         if line.startswith(str(results)) and not path.exists():

@@ -67,7 +67,9 @@ def test_every_step_has_a_version_and_imports_what_it_uses():
     assert {"audit.__main__", "audit.outputs"} <= closure("audit")
 
 
-@pytest.mark.parametrize("step", ["corine", "funnel", "overview", "report", "reference_maps"])
+@pytest.mark.parametrize(
+    "step", ["corine", "land_cover_map", "funnel", "overview", "report", "reference_maps"]
+)
 def test_what_reads_verdicts_and_tables_does_not_depend_on_the_readers_of_products(step):
     """Otherwise editing the XML reader would clip Europe again."""
     assert [name for name in closure(step) if name.startswith("safe.")] == []

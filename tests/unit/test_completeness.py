@@ -150,7 +150,9 @@ def counts(*rows, tile=TILE):
 
 def test_much_without_polygon_is_said_with_share_and_place():
     (words,) = coverage_warnings(counts((3, 4, 14_400), (3, 5, 7200), (3, 6, 0), (2, 6, 0)))
-    assert words.startswith(f"{TILE}: 37.5% of the pixels of its 4 valid patches lie in no polygon")
+    assert words.startswith(
+        f"{TILE}: 37.5% of the pixels of its 4 valid patches have no land cover"
+    )
     assert "(1 patches by more than half), in columns 3 to 3 and rows 4 to 5" in words
     assert coverage_warnings(counts((3, 4, 1400), (3, 5, 1400))) == []
     assert coverage_warnings(counts()) == []

@@ -14,12 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reben import corine, reference_maps
-from reben.corine import clip_corine, remove_old_clips
+from reben.corine import clip_corine
 from reben.domain.grid import TileGrid, TileSquare
 from reben.domain.names import PatchName
 from reben.land_cover import corine_polygons
-from reben.land_cover.corine_polygons import PolygonLayer, read_clip
-from reben.land_cover.nomenclature import NO_POLYGON
+from reben.land_cover.clips import remove_old_clips
+from reben.land_cover.corine_polygons import Clip, PolygonLayer
+from reben.land_cover.nomenclature import NO_CODE
 from reben.land_cover.rasterise import rasterise
 from reben.runtime.errors import TableError, VectorError
 from reben.storage.patch_files import PatchWriter
@@ -225,8 +226,8 @@ def test_unchanged_clips_are_not_touched_and_old_ones_go(layer_file, tmp_path):
 def test_a_rejected_tile_has_an_empty_clip(layer_file, tmp_path):
     verdict = a_verdict(TILE, SQUARE, accepted=False)
     manifest = clip_corine(PolygonLayer.open(layer_file), [verdict], tmp_path)
-    codes, polygons = read_clip(tmp_path / manifest["tiles"][TILE]["clip"])
-    assert len(codes) == len(polygons) == 0
+    clip = Clip.read(tmp_path / manifest["tiles"][TILE]["clip"], SQUARE)
+    assert len(clip.codes) == len(clip.wkb) == 0
 
 
 def test_polygons_are_reprojected_before_they_are_clipped(tmp_path):
@@ -279,7 +280,7 @@ def test_counts_equal_a_point_in_polygon_test(tmp_path_factory, drawn):
     x = 300_000 + 5 + 10 * np.arange(240)
     y = 5_400_000 - 5 - 10 * np.arange(240)
     centres = shapely.points(*np.meshgrid(x, y))
-    expected = np.full((240, 240), NO_POLYGON)
+    expected = np.full((240, 240), NO_CODE)
     for code, polygon in zip(codes, polygons, strict=True):
         expected[shapely.contains_properly(polygon, centres)] = code
     for (patch,), rows in counts.group_by("patch_id"):
@@ -351,7 +352,7 @@ def test_command_lines(layer_file, tmp_path, pristine_product, caplog):
         ["--tile", TILE, "--clip", str(clip), "--patches", str(table)]
         + ["--out", str(tmp_path / "m"), "--table", str(counts)]
     )
-    assert "of its 4 valid patches lie in no polygon" in caplog.text
+    assert "of its 4 valid patches have no land cover" in caplog.text
     valid = {p.name for p in (tmp_path / "p").iterdir()}
     assert {p.name for p in (tmp_path / "m").iterdir()} == valid
     assert set(read_table(counts, CODE_COUNTS)["patch_id"]) == valid
@@ -362,7 +363,7 @@ def test_a_damaged_clip_is_named(layer_file, tmp_path):
     path = tmp_path / "out" / manifest["tiles"][TILE]["clip"]
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(TableError, match=rf"{path.name}: not a readable table .*remove the file"):
-        read_clip(path)
+        Clip.read(path, SQUARE)
 
 
 def test_reading_leaves_the_users_file_alone(layer_file):

@@ -39,11 +39,12 @@ def test_the_43_classes():
     ("text", "message"),
     [
         ("code;class\n", "expected the columns code,class"),
-        ("code,class\n777,A\n", "line 2: '777' is not a CORINE"),
+        ("code,class\n777,A\n", "line 2: '777' is not a code of CORINE; labels.nomenclature needs"),
+        ("code,class\n999,A\n", "line 2: '999' is not a code of CORINE"),
         ("code,class\n111,A\n111,B\n", "line 3: code 111 is repeated"),
         ("code,class\n111,\n", "line 2: code 111 is repeated or has no class"),
         ("code,class\n243,Agriculture, with trees\n", "line 2: expected two cells, found 3; put"),
-        ("code,class\n²11,A\n", "line 2: '²11' is not a CORINE"),
+        ("code,class\n²11,A\n", "line 2: '²11' is not a code of CORINE"),
         ("code,class\n", "found no line"),
         ("code,class,class\n111,A,B\n", "expected the columns code,class, found code,class,class"),
     ],
@@ -51,7 +52,7 @@ def test_the_43_classes():
 def test_a_bad_nomenclature_is_named_with_its_line(tmp_path, text, message):
     (tmp_path / "n.csv").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=rf"n\.csv.*{message}"):
-        read_nomenclature(tmp_path / "n.csv")
+        read_nomenclature(tmp_path / "n.csv", CORINE_CODES - {999}, "CORINE")
 
 
 def test_labels_are_sorted_and_merged():

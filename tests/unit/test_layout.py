@@ -50,7 +50,7 @@ def test_a_pattern_instead_of_a_tile_stays_as_it_is(word: str) -> None:
 
 def test_an_empty_root_gives_the_places_below_the_results() -> None:
     assert Layout("").selection.as_posix() == "tables/selection.parquet"
-    assert Layout(Path()).clip_manifest.as_posix() == "corine/manifest.json"
+    assert Layout(Path()).clip_manifest.as_posix() == "land_cover/manifest.json"
 
 
 def test_it_costs_the_snakefile_nothing_but_the_standard_library() -> None:

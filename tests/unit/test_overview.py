@@ -12,6 +12,7 @@ from rich.console import Console
 
 from reben import overview, summary
 from reben.domain.names import tile_of
+from reben.land_cover.legend import corine_legend
 from reben.pictures.palette import DROPPED_COLOURS, SPLIT_COLOURS
 from reben.pictures.patch_images import choose_patches, paint_codes, rgb_of, true_colour
 from reben.results.finished import read_build
@@ -101,7 +102,7 @@ def test_an_unfinished_build_is_named(tmp_path: Path) -> None:
 
 
 def test_what_has_no_polygon_is_striped() -> None:
-    picture = paint_codes(np.array([[999] * 8, [211] * 8], np.uint16))
+    picture = paint_codes(np.array([[999] * 8, [211] * 8], np.uint16), corine_legend())
     assert {tuple(pixel) for pixel in picture[0].tolist()} == {(255, 255, 255), (190, 190, 190)}
     assert {tuple(pixel) for pixel in picture[1].tolist()} == {rgb_of("#ffffa8")}
 

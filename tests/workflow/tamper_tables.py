@@ -158,7 +158,7 @@ def verdict(results: Path) -> str:
 
 
 def clip(results: Path) -> str:
-    (path,) = (results / "corine").glob(f"{FIRST}-*.parquet")
+    (path,) = (results / "land_cover").glob(f"{FIRST}-*.parquet")
     table = pq.read_table(path)
     codes = pa.array([211] * len(table), table["code"].type)
     kept = table.set_column(0, "code", codes).replace_schema_metadata(table.schema.metadata)

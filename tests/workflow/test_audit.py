@@ -47,7 +47,7 @@ def test_the_audit_covers_the_build_and_nothing_beside_it(audited: Project, tmp_
     build = audited.copy(tmp_path / "project")
     before = read_json(build.results / "audit/manifest.json")["outputs"]
     assert {Path(name).parts[0] for name in before["files"]} == {
-        "corine", "dataset", "quality", "tables"
+        "dataset", "land_cover", "quality", "tables"
     }  # fmt: skip
     gone = TILES[1].replace("T32TMT", "T32TNT")
     for folder in ("patches", "code_counts", "labels", "split", "sentinel1"):

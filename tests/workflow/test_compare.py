@@ -163,7 +163,7 @@ def test_patches_of_a_product_that_was_taken_out_are_not_compared(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere", "{build}"], "nowhere: expected a results folder or a CORINE file, found none"),
+        (["nowhere", "{build}"], "nowhere: expected a results folder or a release of land cover"),
         (["{build}/tables", "{build}"], "{build}/tables: expected the results of a finished build"),
         (["{build}", "{inputs}/countries.gpkg"], "countries.gpkg: expected one code column, found"),
         (
@@ -193,7 +193,7 @@ def test_what_cannot_be_compared_is_said(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["{inputs}/corine.gpkg", "{inputs}/corine.gpkg"], "two CORINE files need --results"),
+        (["{inputs}/corine.gpkg", "{inputs}/corine.gpkg"], "two releases need --results"),
         (["{inputs}/corine.gpkg", "{build}"], "swap them"),
     ],
 )

@@ -166,7 +166,7 @@ def test_a_sample_looks_at_whole_tables_and_few_patches(results: Path) -> None:
 
 
 def test_what_later_steps_do_not_need_is_no_finding_but_said(results: Path) -> None:
-    for name in ("patches", "reference_maps", "encoded", "tables", "corine", "quality"):
+    for name in ("patches", "reference_maps", "encoded", "tables", "land_cover", "quality"):
         shutil.rmtree(results / name)
     found, remarks = look(results)
     assert found == []

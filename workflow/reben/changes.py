@@ -1,18 +1,18 @@
 """Show what an update changes, before or after building: ``python -m reben.changes OLD NEW``.
 
-In: two results folders; or a results folder and a CORINE release; or, with ``--results``,
-two releases for a build. Out: which tiles and patches change, which labels appear and vanish by
-class, and which patches enter or leave the dataset; as a table of patches (CSV) and a
-short summary. It helps to decide whether to rebuild.
+In: two results folders; or a results folder and a release of its land cover, which is CORINE or,
+with ``--legend``, a raster map; or, with ``--results``, two releases for a build. Out: which tiles
+and patches change, which labels appear and vanish by class, and which patches enter or leave the
+dataset; as a table of patches (CSV) and a short summary. It helps to decide whether to rebuild.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
-import shapely
 
 from reben.domain.bands import REFERENCE_MAP_M
 from reben.domain.name_columns import place_of_patch, tile_of_patch
@@ -21,14 +21,20 @@ from reben.domain.reasons import TOO_FEW_LABELLED
 from reben.domain.tables import CODE_COUNTS, LABELS, PATCHES, SELECTION, read_table, read_tables
 from reben.labels import THRESHOLDS, label_patches
 from reben.land_cover.corine_polygons import PolygonLayer
+from reben.land_cover.legend import read_legend
 from reben.land_cover.nomenclature import read_nomenclature
-from reben.land_cover.rasterise import count_codes, rasterise
+from reben.land_cover.raster_mosaic import RasterMosaic
+from reben.land_cover.rasterise import count_codes
+from reben.land_cover.tile_codes import tile_codes
+from reben.land_cover_map import nodata
 from reben.results.csv_text import to_csv
 from reben.results.layout import Layout
 from reben.runtime import cli
 from reben.runtime.errors import TableError
 from reben.runtime.files import write_text
 from reben.runtime.progress import progress
+from reben.storage.file_patterns import matching
+from reben.storage.vector_archive import unpacked
 
 #: Length at which a list is cut off; the table has all of it.
 _SHOWN = 20
@@ -89,13 +95,15 @@ class State:
         )
 
     @classmethod
-    def of_corine(cls, layer: PolygonLayer, results: Path, rules: LabelRules) -> "State":
-        """The state that a CORINE release would give the patches of a build."""
+    def of_release(
+        cls, land_cover: PolygonLayer | RasterMosaic, results: Path, rules: LabelRules
+    ) -> "State":
+        """The state that a release of land cover would give the patches of a build."""
         selection = read_selection(results)
         counts = [read_tables([], CODE_COUNTS)]
-        for tile in progress(tiles_of(selection), f"labelling by {layer.name}"):
+        for tile in progress(tiles_of(selection), f"labelling by {land_cover.name}"):
             patches = read_table(Layout(results).patch_table(tile), PATCHES)
-            counts.append(count_tile(patches, layer))
+            counts.append(count_tile(patches, land_cover))
         labels = rules.label(pl.concat(counts))
         # A patch dropped for another reason stays dropped, whatever its labels.
         eligible = selection.filter(
@@ -103,6 +111,11 @@ class State:
         )
         kept = labels.filter("kept").join(eligible, on="patch_id", how="semi")["patch_id"]
         return cls(pl.concat(counts), labels, kept)
+
+
+def is_release(path: Path) -> bool:
+    """Whether a path, or pattern, names land cover and not the results of a build."""
+    return not path.is_dir() or path.suffix.lower() == ".gdb"
 
 
 def read_selection(results: Path) -> pl.DataFrame:
@@ -125,11 +138,10 @@ def tiles_of(selection: pl.DataFrame) -> list[str]:
     return selection["tile"].unique().sort().to_list()
 
 
-def count_tile(patches: pl.DataFrame, layer: PolygonLayer) -> pl.DataFrame:
+def count_tile(patches: pl.DataFrame, land_cover: PolygonLayer | RasterMosaic) -> pl.DataFrame:
     """Rows of `tables.CODE_COUNTS` for the valid patches of one tile, without writing maps."""
     grid = grid_of(patches)
-    clip = layer.clip(grid)
-    raster = rasterise(grid, clip.codes, shapely.from_wkb(clip.wkb))
+    raster = tile_codes(land_cover.clip(grid), grid)
     px = grid.patch_px(REFERENCE_MAP_M)
     codes = np.unique(raster)
     maps = blocks(raster[: grid.count * px], px, grid.count)
@@ -251,10 +263,10 @@ def summary(patches: pl.DataFrame, old: State, new: State) -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     """Report what changes."""
     parser = cli.parser(__doc__)
-    parser.add_argument("old", type=Path, help="results folder or CORINE file")
-    parser.add_argument("new", type=Path, help="results folder or CORINE file")
+    parser.add_argument("old", type=Path, help="results folder or release of land cover")
+    parser.add_argument("new", type=Path, help="results folder or release of land cover")
     parser.add_argument(
-        "--results", type=Path, help="build that the CORINE files are for, if OLD is not a build"
+        "--results", type=Path, help="build that the releases are for, if OLD is not a build"
     )
     parser.add_argument(
         "--nomenclature",
@@ -270,29 +282,40 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--code-column", action="append", help="column of its codes; twice if OLD and NEW differ"
     )
+    parser.add_argument("--legend", help="CSV: the releases are raster files with this legend")
+    parser.add_argument("--nodata", type=nodata, help="their value of no data, or none")
     parser.add_argument("--out", type=Path, help="table of the patches that change (CSV)")
     args = parser.parse_args(argv)
 
     for path in (args.old, args.new):
-        if not path.exists():
-            raise TableError(f"{path}: expected a results folder or a CORINE file, found none")
-    if args.old.is_file() and args.new.is_dir():
-        parser.error("the new state is a build and the old one a file; swap them")
+        if not path.exists() and not matching(str(path)):
+            raise TableError(
+                f"{path}: expected a results folder or a release of land cover, found none"
+            )
+    if is_release(args.old) and not is_release(args.new):
+        parser.error("the new state is a build and the old one a release; swap them")
     layers, columns = args.layer or [None], args.code_column or [None]
     if max(len(layers), len(columns)) > 2:
         parser.error("--layer and --code-column are given at most twice, for OLD and NEW")
     results = args.results or args.old
     rules = LabelRules(args.nomenclature, args.min_labelled_fraction, args.threshold)
-    if args.new.is_file():
-        if not results.is_dir():
-            parser.error("two CORINE files need --results, the build whose patches they label")
+    if is_release(args.new):
+        if is_release(results):
+            parser.error("two releases need --results, the build whose patches they label")
         rules.check(results)
-    old, new = (
-        State.of_build(path)
-        if path.is_dir()
-        else State.of_corine(PolygonLayer.open(path, layers[which], columns[which]), results, rules)
-        for which, path in ((0, args.old), (-1, args.new))
-    )
+
+    def state(path: Path, which: int) -> State:
+        if not is_release(path):
+            return State.of_build(path)
+        if args.legend:
+            files = matching(str(path))
+            mosaic = RasterMosaic.open(files, read_legend(args.legend), args.nodata)
+            return State.of_release(mosaic, results, rules)
+        with TemporaryDirectory() as folder, unpacked(path, Path(folder)) as file:
+            layer = PolygonLayer.open(file, layers[which], columns[which])
+            return State.of_release(layer, results, rules)
+
+    old, new = state(args.old, 0), state(args.new, -1)
     patches = patch_changes(old, new)
     if args.out:
         flat = patches.with_columns(pl.col("appear", "vanish").list.join("; "))

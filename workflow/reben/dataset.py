@@ -45,7 +45,7 @@ class Patch(TypedDict, total=False):
         labels: (classes,) uint8, 1 for each class in the patch.
         s2: (bands, size_px, size_px) reflectance, uint16 unless `dtype` was given.
         s1: (bands, size_px, size_px) backscatter in dB, float32 unless `dtype` was given.
-        reference_map: (size_px, size_px) CORINE codes, uint16.
+        reference_map: (size_px, size_px) land cover codes, uint16.
     """
 
     patch_id: str

@@ -1,6 +1,6 @@
 """Step label_patches: list the classes present in each reference map.
 
-In: pixel counts per patch and CORINE code of a tile, a nomenclature. Out:
+In: pixel counts per patch and land cover code of a tile, a nomenclature. Out:
 `tables.LABELS`. A patch's labels are the classes present in its reference map, sorted by
 name; it is kept if enough of its pixels carry a class of the nomenclature
 (BigEarthNet v2: at least 75 %).

@@ -26,7 +26,6 @@ from reben.pictures.patch_images import (
     Picture,
     choose_patches,
     codes_shown,
-    corine_classes,
     reference_map,
     rgb_of,
     true_colour,
@@ -109,7 +108,7 @@ def draw_overview(build: FinishedBuild, classes: dict[int, str]) -> Figure:
 
     Args:
         build: a finished build that still has its patches.
-        classes: class by CORINE code; other codes are shown as unlabelled.
+        classes: class by land cover code; other codes are shown as unlabelled.
     """
     columns = max(4, min(12, int(np.ceil(np.sqrt(1.6 * len(build.tiles))))))
     cell = (_WIDTH - 2 * _MARGIN) / columns
@@ -155,14 +154,14 @@ def draw_overview(build: FinishedBuild, classes: dict[int, str]) -> Figure:
     for place, patch in enumerate(chosen):
         x = _MARGIN + place * (side + 0.25 + 0.25 / (_PATCHES - 1))
         _draw_patch(page, (x, gallery_at + 0.35, side), build, patch)
-    page.text(_MARGIN, classes_at, "CORINE Land Cover classes shown", 12, weight="bold")
+    page.text(_MARGIN, classes_at, f"Classes of {build.legend.map_name} shown", 12, weight="bold")
     for place, code in enumerate(codes):
         column, row = divmod(place, code_rows)
         x = _MARGIN + column * (_WIDTH - 2 * _MARGIN) / code_columns
         y = classes_at + 0.3 + 0.21 * row
-        name, colour = corine_classes()[code]
+        name = build.legend.name(code)
         note = "" if code in classes else " (unlabelled)"
-        page.swatch(x, y, colour)
+        page.swatch(x, y, build.legend.colour(code))
         page.text(
             x + 0.22,
             y - 0.005,
@@ -228,7 +227,9 @@ def _draw_patch(
 ) -> None:
     x, y, side = place
     page.image(x, y, side, true_colour(build.layout.patch(patch)))
-    page.image(x, y + side + 0.08, side, reference_map(build.layout.reference_map(patch)))
+    page.image(
+        x, y + side + 0.08, side, reference_map(build.layout.reference_map(patch), build.legend)
+    )
     row = build.patches.row(by_predicate=pl.col("patch_id") == patch, named=True)
     name = PatchName.parse(patch)
     mgrs = ProductName.parse(name.tile).mgrs

@@ -1,12 +1,11 @@
 """Step make_reference_maps: rasterise land cover at 10 m for every valid patch.
 
-In: the tile's CORINE polygons in its zone (`reben.land_cover.corine_polygons`) and its table of
-patches.
+In: the tile's clip of the land cover, polygons or a raster (`reben.land_cover.clips`), and its
+table of patches.
 Out: ``<out>/<patch>/<patch>_reference_map.tif`` and the pixel counts of each code in each
 patch (`tables.CODE_COUNTS`), so that a new nomenclature or threshold needs no rasterising.
-A pixel gets the code of the polygon that contains its centre, or 999 if there is none. The
-whole tile is rasterised at once: the result is the same as patch by patch, and many times
-faster.
+A pixel gets the code at its centre, or 999 if there is none. The whole tile is rasterised at once:
+the result is the same as patch by patch, and many times faster.
 """
 
 import logging
@@ -22,9 +21,9 @@ from reben.domain.grid import TileGrid
 from reben.domain.names import REFERENCE_MAP, patch_id
 from reben.domain.patch_arrays import blocks, grid_of, valid_array
 from reben.domain.tables import CODE_COUNTS, PATCHES, read_table, read_tables, write_table
-from reben.land_cover.corine_polygons import read_clip
-from reben.land_cover.nomenclature import NO_POLYGON
-from reben.land_cover.rasterise import count_codes, rasterise
+from reben.land_cover.nomenclature import CODES
+from reben.land_cover.rasterise import count_codes
+from reben.land_cover.tile_codes import read_clip, tile_codes
 from reben.results.coverage import coverage_warnings
 from reben.runtime import cli
 from reben.runtime.files import atomic_directory
@@ -48,7 +47,7 @@ def make_reference_maps(
         tile: prefix of patch names.
         grid: grid of the patches.
         valid: (row, col) whether to write the patch.
-        raster: the tile as `rasterise` returns it.
+        raster: the tile as `tile_codes` returns it.
         writer: writes the GeoTIFFs.
         threads: number of threads that compress.
 
@@ -58,7 +57,7 @@ def make_reference_maps(
     px = grid.patch_px(REFERENCE_MAP_M)
     form = template(Profile(grid.epsg, px, REFERENCE_MAP_M, nodata=0, deflate=True))
     maps = blocks(raster[: grid.count * px], px, grid.count)
-    occurs = np.zeros(NO_POLYGON + 1, bool)
+    occurs = np.zeros(max(CODES) + 1, bool)
     for strip in maps:  # all at once, the index alone would take a gigabyte
         occurs[strip] = True
     codes = np.flatnonzero(occurs).astype(np.uint16)
@@ -98,7 +97,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Make the reference maps of one tile."""
     parser = cli.parser(__doc__)
     parser.add_argument("--tile", required=True)
-    parser.add_argument("--clip", required=True, help="polygons of the tile (GeoParquet)")
+    parser.add_argument(
+        "--clip", required=True, help="land cover of the tile (GeoParquet or GeoTIFF)"
+    )
     parser.add_argument("--patches", required=True, help="patches of the tile (Parquet)")
     parser.add_argument("--container", choices=CONTAINERS, default=CONTAINERS[0])
     parser.add_argument("--threads", type=cli.count, default=1)
@@ -111,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with atomic_directory(args.out) as folder, patch_writer(folder, args.container) as writer:
         if len(patches):
             grid = grid_of(patches)
-            raster = rasterise(grid, *read_clip(args.clip))
+            raster = tile_codes(read_clip(args.clip, grid), grid)
             valid = valid_array(patches, grid)
             frame = make_reference_maps(args.tile, grid, valid, raster, writer, args.threads)
     write_table(args.table, frame, CODE_COUNTS)

@@ -23,7 +23,6 @@ from reben.domain.tables import SENTINEL1, read_table
 from reben.pictures.patch_images import (
     backscatter,
     codes_shown,
-    corine_classes,
     has_images,
     read_layer,
     reference_map,
@@ -73,7 +72,7 @@ def describe(build: FinishedBuild, row: dict[str, Any]) -> Table:
     if has_images(folder):
         codes, pixels = np.unique(read_layer(folder, "reference_map"), return_counts=True)
         for at, place in enumerate(np.argsort(-pixels, kind="stable")):
-            name = corine_classes().get(int(codes[place]), ("",))[0]
+            name = build.legend.name(int(codes[place]))
             share = pixels[place] / pixels.sum()
             table.add_row("" if at else "reference map", f"{share:6.1%}  {codes[place]} {name}")
     return table
@@ -92,7 +91,7 @@ def draw(build: FinishedBuild, row: dict[str, Any], sentinel1: Path | None) -> F
         pairs = read_table(build.layout.sentinel1(row["tile"]), SENTINEL1)
         for name in pairs.filter(pl.col("patch_id") == patch)["folder"]:
             views["Sentinel-1, VV VH VV−VH"] = backscatter(sentinel1 / name)  # noqa: RUF001
-    views["Reference map"] = reference_map(folder)
+    views["Reference map"] = reference_map(folder, build.legend)
     figure = Figure(figsize=(4 * len(views), 5.6), dpi=110, layout="constrained")
     fate = row["dropped_for"] or row["split"]
     figure.suptitle(f"{patch}\n{fate}", fontsize=10)
@@ -102,10 +101,14 @@ def draw(build: FinishedBuild, row: dict[str, Any], sentinel1: Path | None) -> F
         axes.imshow(picture, interpolation="nearest")
         axes.set_title(title, fontsize=9)
         axes.set_axis_off()
-    known = {code: corine_classes()[code] for code in codes_shown(folder)}
     handles = [
-        Patch(facecolor=colour, edgecolor="#999999", linewidth=0.5, label=f"{code} {name}")
-        for code, (name, colour) in known.items()
+        Patch(
+            facecolor=build.legend.colour(code),
+            edgecolor="#999999",
+            linewidth=0.5,
+            label=f"{code} {build.legend.name(code)}",
+        )
+        for code in codes_shown(folder)
     ]
     figure.legend(handles=handles, loc="outside lower left", ncols=2, fontsize=8, frameon=False)
     return figure

@@ -21,9 +21,9 @@ made_from(
     step="publish",
     environment="publish",
     per_tile=False,
-    options=config["dataset"],
+    options={**config["dataset"], "land_cover": land_cover.release(config)},
     settings=lambda _: {"text": data_version("publish/card.md")},
-    sources=lambda _: source("labels.nomenclature"),
+    sources=lambda _: {**source("labels.nomenclature"), **source("land_cover.legend")},
     after=TABLE_RULES,
 )
 

@@ -25,7 +25,7 @@ made_from(
     step="overview",
     environment="report",
     per_tile=False,
-    sources=lambda _: source("labels.nomenclature"),
+    sources=lambda _: {**source("labels.nomenclature"), **source("land_cover.legend")},
     after=[*TABLE_RULES, "make_reference_maps"],
 )
 made_from(
@@ -40,7 +40,11 @@ made_from(
         "name_column": given(COUNTRIES, config["countries"]["name_column"]),
     },
     settings=lambda _: {"templates": data_version("report/templates")},
-    sources=lambda _: {**source("labels.nomenclature"), **source("countries.path")},
+    sources=lambda _: {
+        **source("labels.nomenclature"),
+        **source("land_cover.legend"),
+        **source("countries.path"),
+    },
     after=[*TABLE_RULES, "make_reference_maps", *PAIR_SENTINEL1, "audit"],
 )
 

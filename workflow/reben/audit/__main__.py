@@ -17,6 +17,7 @@ from pathlib import Path
 from reben.audit import provenance
 from reben.audit.crate import write_crate
 from reben.audit.outputs import output_digests
+from reben.config import land_cover
 from reben.results.coverage import land_cover_warnings
 from reben.results.facts import gather_facts
 from reben.results.finished import read_build
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     named = {key: args.config["dataset"][key] for key in ("name", "version", "licence")}
     build = read_build(args.results)
     layout = build.layout
-    facts = gather_facts(build, **named)
+    facts = gather_facts(build, **named, land_cover=land_cover.release(args.config))
     inputs = provenance.inputs(layout, args.config, build.verdicts)
     corrected = any(product["level"] == "L1C" for product in inputs["products"].values())
     manifest = {

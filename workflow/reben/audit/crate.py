@@ -101,7 +101,9 @@ def write_crate(layout: Layout, manifest: dict[str, Any], snakefile: Path) -> No
 
     file(layout.audit_readme, "content of this folder", "text/markdown")["about"] = root
     config = file(layout.audit_config, "resolved config", "application/json", settings)
-    classes = file(layout.audit_nomenclature, "the nomenclature: class by CORINE code", "text/csv")
+    classes = file(
+        layout.audit_nomenclature, "the nomenclature: class by land cover code", "text/csv"
+    )
     made = [file(layout.manifest, "manifest of the build", "application/json", checksums)]
     for stage in IMAGE_STAGES:
         table, digest = layout.hashes(stage), layout.hashes_digest(stage)

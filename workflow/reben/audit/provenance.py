@@ -117,7 +117,9 @@ def code() -> dict[str, dict[str, str]]:
 
 #: The rules that read all of an input, by its key in the config.
 _READERS = {
-    "corine.path": ["clip_corine"],
+    "corine.path": ["clip_land_cover"],
+    "land_cover.files": ["clip_land_cover"],
+    "land_cover.legend": ["clip_land_cover"],
     "labels.nomenclature": ["label_patches"],
     "countries.path": ["assign_country"],
     "alignment.pairs": ["align_patches"],
@@ -137,7 +139,9 @@ def inputs(layout: Layout, config: dict[str, Any], verdicts: Sequence[Verdict]) 
     """
     tiles = [verdict.tile for verdict in verdicts]
     files = {k: _input(layout, k, Path(path), tiles) for k, path in named_inputs(config).items()}
-    files["corine.path"]["release"] = config["corine"]["release"]
+    for key, entry in files.items():
+        if (section := key.partition(".")[0]) in ("corine", "land_cover"):
+            entry["release"] = config[section]["release"]
     judged = {verdict.tile: verdict for verdict in verdicts}
     products = {
         tile: {
@@ -164,11 +168,12 @@ def _product_table(config: dict[str, Any]) -> str:
 
 
 def _input(layout: Layout, key: str, path: Path, tiles: Sequence[str]) -> dict[str, Any]:
-    read = inputs_read(layout.root, key, _READERS.get(key, []), tiles)
+    rules = _READERS.get(key.partition("[")[0], [])  # of several files, each has a key
+    read = inputs_read(layout.root, key, rules, tiles)
     kind = "images"
     if key == "sentinel1.root" and not read:  # nothing of it is in the LMDB
         read, kind = inputs_read(layout.root, key, ["pair_sentinel1"], tiles), "headers"
-    source = Source(path)
+    source = Source(path, "rasters" if key.startswith("land_cover.files") else "all")
     if not read:
         digest = source.digest(source.files()) if source.exists() else None
         return {"path": public(str(path)), "sha256": digest, **_size(path)}

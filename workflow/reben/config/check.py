@@ -14,11 +14,12 @@ from typing import Any
 
 import jsonschema
 
+from reben.config.land_cover import check_land_cover, land_cover_inputs, pair_nomenclature
 from reben.config.product_table import Product, read_products
 from reben.domain.bands import PATCH_SIDE_M, S1_BANDS
 from reben.domain.split_geometry import frame_widths
-from reben.land_cover.nomenclature import read_nomenclature
 from reben.runtime.errors import ConfigError
+from reben.storage.file_patterns import matching
 from reben.storage.geotiff_tags import read_tags
 from reben.storage.patch_files import PatchReader
 
@@ -63,9 +64,15 @@ def find_shipped(config: dict[str, Any], home: Path) -> None:
         config: changed in place.
         home: folder of the workflow.
     """
-    for section, key in ((config, "products"), (config["labels"], "nomenclature")):
-        if not Path(section[key]).exists() and (home / section[key]).exists():
-            section[key] = str(home / section[key])
+    for section, key in (
+        (config, "products"),
+        (config["labels"], "nomenclature"),
+        (config["land_cover"], "legend"),
+    ):
+        path = section[key]
+        if path and not Path(path).exists() and (home / path).exists():
+            section[key] = str(home / path)
+    pair_nomenclature(config, home)
 
 
 def check_settings(
@@ -95,7 +102,7 @@ def check_settings(
             "alignment.pairs, for BigEarthNet v1 counts its columns and rows in such patches"
         )
     _check_sentinel1(config)
-    read_nomenclature(config["labels"]["nomenclature"])
+    check_land_cover(config)
     products = read_products(table or config["products"])
     for key, path in (all_inputs(config, products) | {"results": config["results"]}).items():
         if "{" in path or "}" in path:
@@ -132,7 +139,7 @@ def named_inputs(config: dict[str, Any]) -> dict[str, str]:
     """The files and folders that the configuration names, by key; without the products."""
     paths = {
         "products": config["products"],
-        "corine.path": config["corine"]["path"],
+        **land_cover_inputs(config),
         "labels.nomenclature": config["labels"]["nomenclature"],
         "countries.path": config["countries"]["path"],
         "alignment.pairs": config["alignment"]["pairs"],
@@ -146,7 +153,11 @@ def named_inputs(config: dict[str, Any]) -> dict[str, str]:
 
 def absent_inputs(config: dict[str, Any], products: dict[str, Product]) -> dict[str, str]:
     """The missing inputs among those that the configuration names: path by key or row."""
-    return {k: path for k, path in all_inputs(config, products).items() if not Path(path).exists()}
+    return {
+        key: path
+        for key, path in all_inputs(config, products).items()
+        if not (Path(path).exists() or (key.startswith("land_cover.files") and matching(path)))
+    }
 
 
 def absence(inputs: dict[str, str]) -> str:

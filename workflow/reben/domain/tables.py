@@ -39,7 +39,7 @@ PATCHES = pa.schema(
         "shadow_fraction": pa.float64(),
     }
 )
-#: Pixels of each CORINE code (999: no polygon) in each patch; see `reben.reference_maps`.
+#: Pixels of each land cover code (999: none) in each patch; see `reben.reference_maps`.
 CODE_COUNTS = pa.schema({"patch_id": _STRING, "code": pa.int16(), "pixels": pa.int32()})
 #: Labels by a nomenclature, and whether enough of the patch is labelled; see `reben.labels`.
 LABELS = pa.schema(

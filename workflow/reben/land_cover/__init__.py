@@ -1,1 +1,1 @@
-"""Land cover: CORINE's polygons, and the nomenclatures that turn its codes into classes."""
+"""Land cover: CORINE's polygons, raster maps, and what their codes mean."""

@@ -14,7 +14,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 
 #: Kept around the tile: far more than a pixel, far less than a polygon.
 MARGIN_M = 100
+#: Layers of changes beside those of a year: cha1824_mt, sol1824_mt, U2018_CHA1218_V2020_20u1.
+_CHANGES = re.compile(r"(?:^|_)(?:cha|sol)\d\d", re.IGNORECASE)
+_CODE_OF_CHANGE = re.compile(r"code_?\d\d[a-z]?", re.IGNORECASE)
 _CODE_COLUMN = re.compile(r"code_?\d\d", re.IGNORECASE)
 _COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
 _CLIP = pa.schema({"code": pa.int16(), "geometry": pa.binary()})
@@ -59,10 +62,19 @@ class PolygonLayer:
         """Find the layer and column, if they are not given and only one fits.
 
         Raises:
-            VectorError: the file is unreadable, none or several fit, or the layer has no CRS.
+            VectorError: the file is unreadable, none or several fit, the layer has no CRS, or
+                holds changes.
         """
-        found = VectorLayer.open(path, "corine.layer", layer, "a vector file such as a GeoPackage")
+        expected = "a vector file such as a GeoPackage"
+        found = VectorLayer.open(path, "corine.layer", layer, expected, beside=_CHANGES)
         fields = found.fields
+        codes = [field for field in fields if _CODE_OF_CHANGE.fullmatch(field)]
+        if _CHANGES.search(found.name) or len(codes) > 1:
+            raise VectorError(
+                f"{found.where}: expected the land cover of one year, found changes between two "
+                f"(columns {', '.join(fields)}): it has polygons only where something changed, and "
+                "the dataset would hold nothing else; set corine.layer to the land cover of a year"
+            )
         likely = [f for f in fields if _CODE_COLUMN.fullmatch(f)] if code_column is None else fields
         column = only(
             found.path, "code column", "corine.code_column", likely, code_column, among=fields
@@ -73,6 +85,10 @@ class PolygonLayer:
     def name(self) -> str:
         """Name of the layer."""
         return self.layer.name
+
+    def empty(self, square: TileSquare) -> "Clip":
+        """The clip of a tile that will have no patches."""
+        return Clip(square, np.empty(0, np.int16), [])
 
     def clip(self, square: TileSquare) -> "Clip":
         """The polygons that touch a tile, reprojected to its zone and clipped to it.
@@ -182,6 +198,8 @@ class Clip:
         repaired: how many were invalid.
     """
 
+    suffix: ClassVar[str] = ".parquet"
+
     square: TileSquare
     codes: NDArray[np.int16]
     wkb: list[bytes]
@@ -196,6 +214,11 @@ class Clip:
         """
         table = read_table(path, _CLIP)
         return cls(square, table["code"].to_numpy(), table["geometry"].to_list())
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the manifest says of it."""
+        return {"polygons": len(self.codes), "repaired": self.repaired}
 
     def digest(self) -> str:
         """16 hexadecimal digits that identify place, codes and shapes."""
@@ -224,13 +247,3 @@ class Clip:
             pq.write_table(
                 table.replace_schema_metadata({"geo": json.dumps(geo)}), part, compression="zstd"
             )
-
-
-def read_clip(path: str | os.PathLike[str]) -> tuple[NDArray[np.int16], NDArray[Any]]:
-    """The codes (n,) and polygons (n,) of a clip.
-
-    Raises:
-        TableError: it is missing or unreadable.
-    """
-    table = read_table(path, _CLIP)
-    return table["code"].to_numpy(), shapely.from_wkb(table["geometry"].to_numpy())

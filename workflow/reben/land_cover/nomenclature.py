@@ -1,4 +1,4 @@
-"""Nomenclatures: which class a CORINE level-3 code belongs to.
+"""Nomenclatures: which class a land cover code belongs to.
 
 A nomenclature is a CSV with the columns ``code`` and ``class``; codes that it does not
 list are unlabelled. ``resources/nomenclature/`` has several.
@@ -6,13 +6,17 @@ list are unlabelled. ``resources/nomenclature/`` has several.
 
 import csv
 import os
+from collections.abc import Container
 from pathlib import Path
 
 from reben.domain.plain_text import is_formula
 from reben.runtime.errors import ConfigError
 
-#: Pixel value outside all CORINE polygons.
-NO_POLYGON = 999
+#: Pixel of a reference map that has no land cover code: outside all polygons, no data, or a value
+#: that the map's legend gives none.
+NO_CODE = 999
+#: What a code can be: 0 is nodata in a reference map, and tables hold codes as int16.
+CODES = frozenset(range(1, 2**15)) - {NO_CODE}
 
 #: CORINE Land Cover level-3 classes (CLC nomenclature guidelines, 2019), and the
 #: codes that its releases use for land, water and areas that are not classified.
@@ -21,12 +25,19 @@ CORINE_CODES = frozenset({
     211, 212, 213, 221, 222, 223, 231, 241, 242, 243, 244,
     311, 312, 313, 321, 322, 323, 324, 331, 332, 333, 334, 335,
     411, 412, 421, 422, 423, 511, 512, 521, 522, 523,
-    990, 995, NO_POLYGON,
+    990, 995, NO_CODE,
 })  # fmt: skip
 
 
-def read_nomenclature(path: str | os.PathLike[str]) -> dict[int, str]:
+def read_nomenclature(
+    path: str | os.PathLike[str], known: Container[int] = CODES, of: str = "land cover"
+) -> dict[int, str]:
     """Read a nomenclature file: class by code, in ascending order of codes.
+
+    Args:
+        path: the file.
+        known: the codes that it may have.
+        of: what has these codes, for the message.
 
     Raises:
         ConfigError: it is unreadable, has wrong columns, an unknown or repeated code or an
@@ -49,8 +60,11 @@ def read_nomenclature(path: str | os.PathLike[str]) -> dict[int, str]:
                 f"{path}, line {line}: expected two cells, found {2 + len(row['more'])}; put "
                 'a class that contains a comma in quotation marks: 323,"Heath, scrub"'
             )
-        if not code.isdecimal() or int(code) not in CORINE_CODES - {NO_POLYGON}:
-            raise ConfigError(f"{path}, line {line}: {code!r} is not a CORINE level-3 code")
+        if not code.isdecimal() or int(code) not in known:
+            raise ConfigError(
+                f"{path}, line {line}: {code!r} is not a code of {of}; labels.nomenclature needs "
+                "the codes of the land cover that is used (docs/land_cover.md)"
+            )
         if int(code) in classes or not name:
             raise ConfigError(f"{path}, line {line}: code {code} is repeated or has no class")
         if is_formula(name) or not name.isprintable():

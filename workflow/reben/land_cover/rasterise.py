@@ -2,7 +2,7 @@
 
 In: the codes and polygons of a tile in its zone (`reben.land_cover.corine_polygons`). Out: a
 raster of the tile, and counts by patch and code. A pixel gets the code of the polygon that
-contains its centre, or `NO_POLYGON` if there is none.
+contains its centre, or `NO_CODE` if there is none.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from rasterio.transform import from_origin
 
 from reben.domain.bands import REFERENCE_MAP_M
 from reben.domain.grid import TileGrid
-from reben.land_cover.nomenclature import NO_POLYGON
+from reben.land_cover.nomenclature import NO_CODE
 
 
 def rasterise(
@@ -28,10 +28,10 @@ def rasterise(
         polygons: (n,) shapely polygons in the tile's zone.
 
     Returns:
-        (tile_px, tile_px) codes, `NO_POLYGON` outside all polygons.
+        (tile_px, tile_px) codes, `NO_CODE` outside all polygons.
     """
     px = grid.tile_px(REFERENCE_MAP_M)
-    out = np.full((px, px), NO_POLYGON, np.uint16)
+    out = np.full((px, px), NO_CODE, np.uint16)
     if len(codes):
         rasterize(
             zip(polygons, codes.tolist(), strict=True),
@@ -51,7 +51,7 @@ def count_codes(row: NDArray[np.uint16], codes: NDArray[np.uint16]) -> NDArray[n
     Returns:
         (count, k) pixels.
     """
-    index = np.zeros(NO_POLYGON + 1, np.intp)
+    index = np.zeros(int(codes[-1]) + 1 if len(codes) else 1, np.intp)
     index[codes] = np.arange(len(codes))
     keys = index[row.reshape(len(row), row.shape[1] * row.shape[2])] + np.arange(len(row))[
         :, None

@@ -1,10 +1,9 @@
-"""Patches as pictures: true colour, Sentinel-1, and reference maps in CORINE's colours.
+"""Patches as pictures: true colour, Sentinel-1, and reference maps in the colours of their legend.
 
 Everything returns RGB arrays, uint8, (rows, columns, 3).
 """
 
-import csv
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,12 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
-from reben.land_cover.nomenclature import NO_POLYGON
+from reben.land_cover.legend import Legend
 from reben.runtime.errors import RasterError
 from reben.storage.patch_container import patch_reader
 from reben.storage.patch_files import PatchReader
 from reben.storage.patch_tar import TAR
 from reben.storage.raster_files import check_blocks
-
-#: CORINE's level-3 classes with their official colours (code, name, colour).
-CORINE_CLASSES = Path(__file__).parents[3] / "resources" / "nomenclature" / "corine.csv"
 
 #: Stretch of true colour: reflectance x 10,000 shown as white, and the gamma. Land is
 #: mostly below 0.3; without the gamma, forest and water would be black.
@@ -35,8 +31,6 @@ VH_DB = (-27.0, -5.0)
 #: More than the largest patch has, which is a tile.
 _MAX_PIXELS = 11_000**2
 _MAX_BYTES = 4 * _MAX_PIXELS + (16 << 20)
-#: Codes from here on are no land cover: unclassified land or water, no polygon.
-_NO_LAND_COVER = 990
 
 Picture = NDArray[np.uint8]
 
@@ -57,33 +51,25 @@ def backscatter(folder: Path) -> Picture:
     return _to_bytes(np.dstack(stretched))
 
 
-def reference_map(folder: Path) -> Picture:
-    """The reference map in `folder`, with grey stripes outside all polygons."""
-    return paint_codes(read_layer(folder, "reference_map"))
+def reference_map(folder: Path, legend: Legend) -> Picture:
+    """The reference map in `folder`, with grey stripes where there is no land cover."""
+    return paint_codes(read_layer(folder, "reference_map"), legend)
 
 
-def paint_codes(codes: NDArray[np.uint16]) -> Picture:
-    """CORINE codes in the official colours; everything else is striped."""
-    table = np.full((1000, 3), 255, np.uint8)
-    for code, (_, colour) in corine_classes().items():
-        table[code] = rgb_of(colour)
-    picture: Picture = table[codes]
+def paint_codes(codes: NDArray[np.uint16], legend: Legend) -> Picture:
+    """Codes in the colours of the legend; those that it does not have are striped."""
+    present, place = np.unique(codes, return_inverse=True)
+    colours = np.array([rgb_of(legend.colour(code)) for code in present.tolist()], np.uint8)
+    picture: Picture = colours[place.reshape(codes.shape)]
     y, x = np.indices(codes.shape)
-    picture[(codes >= _NO_LAND_COVER) & ((x + y) // 4 % 2 == 0)] = 255
+    striped = ~np.isin(codes, list(legend.classes)) & ((x + y) // 4 % 2 == 0)
+    picture[striped] = 255
     return picture
 
 
 def codes_shown(folder: Path) -> list[int]:
     """The codes in a reference map, sorted."""
     return [int(code) for code in np.unique(read_layer(folder, "reference_map"))]
-
-
-@cache
-def corine_classes() -> dict[int, tuple[str, str]]:
-    """Name and official colour (``#rrggbb``) of each code; 999 is named "No polygon"."""
-    with CORINE_CLASSES.open(encoding="utf-8", newline="") as file:
-        rows = {int(row["code"]): (row["name"], row["colour"]) for row in csv.DictReader(file)}
-    return rows | {NO_POLYGON: ("No polygon", "#bebebe")}
 
 
 def rgb_of(colour: str) -> tuple[int, int, int]:

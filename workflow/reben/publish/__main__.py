@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--licence", required=True, help="SPDX name of its licence")
     parser.add_argument("--citation", help="how to cite it")
     parser.add_argument("--published", type=date.fromisoformat, help="day, YYYY-MM-DD")
+    parser.add_argument("--land-cover", help="name and release of the land cover map")
     parser.add_argument("--out", required=True, type=Path, help="folder of the files")
     args = parser.parse_args(argv)
 
@@ -53,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         licence=args.licence,
         citation=args.citation,
         published=args.published,
+        land_cover=args.land_cover,
     )
     classes = list(dict.fromkeys(read_nomenclature(args.nomenclature).values()))
     # Both are sorted by patch_id, so footprints belong to the same rows of both.

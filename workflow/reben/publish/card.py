@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from reben.domain.split_geometry import SPLITS
-from reben.results.facts import ATTRIBUTION, METHOD, Facts
+from reben.land_cover.legend import corine_legend
+from reben.results.facts import METHOD, Facts
 
 #: The template of the card.
 _CARD = Path(__file__).with_name("card.md")
 
 
+#: What is true of the land cover besides its errors.
+_LIMITS = "whose date may differ from that of the images"
+_LIMITS_OF_CORINE = "whose smallest unit is 25 ha and whose date differs from that of the images"
 #: What Markdown or HTML would take for more than text.
 _MARKS = re.compile(r"([\\`*_\[\]|#~])")
 #: The begin of an HTML tag; not of an address in angle brackets.
@@ -37,6 +41,7 @@ def write_card(facts: Facts, class_counts: list[dict[str, Any]]) -> str:
         + " |"
         for row in class_counts
     ]
+    is_corine = facts.land_cover == corine_legend().map_name
     citations = [_TAG.sub("&lt;", facts.citation)] if facts.citation else []
     return _CARD.read_text(encoding="utf-8").format(
         name=facts.name,
@@ -53,6 +58,8 @@ def write_card(facts: Facts, class_counts: list[dict[str, Any]]) -> str:
         classes="\n".join(rows),
         licence=facts.licence,
         licence_url=facts.licence_url,
-        attribution=ATTRIBUTION,
+        attribution=plain(facts.attribution),
+        land_cover=plain(facts.land_cover),
+        limits=_LIMITS_OF_CORINE if is_corine else _LIMITS,
         citation="\n\n".join([*citations, f"The method: {METHOD}."]),
     )

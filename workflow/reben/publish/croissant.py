@@ -8,7 +8,7 @@ from typing import Any
 
 import mlcroissant as mlc
 
-from reben.results.facts import ATTRIBUTION, METADATA_TABLES, METHOD, Facts
+from reben.results.facts import METADATA_TABLES, METHOD, Facts
 
 #: The content and types of the columns of the metadata tables.
 _FIELDS = {
@@ -27,7 +27,7 @@ def describe(facts: Facts) -> dict[str, Any]:
     """The Croissant description as JSON."""
     described = mlc.Metadata(
         name=facts.identifier,
-        description=f"{facts.summary} {ATTRIBUTION}.",
+        description=f"{facts.summary} {facts.attribution}.",
         version=facts.version,
         license=[facts.licence_url],
         cite_as=facts.citation or METHOD,

@@ -20,7 +20,7 @@ from stac_geoparquet import arrow
 from reben.domain import lon_lat
 from reben.domain.bands import REFERENCE_MAP_M
 from reben.domain.split_geometry import SPLITS
-from reben.results.facts import ATTRIBUTION, METADATA_TABLES, Facts, sensing_time
+from reben.results.facts import METADATA_TABLES, Facts, sensing_time
 from reben.results.layout import LMDB, Layout
 from reben.runtime.files import atomic_file
 
@@ -44,13 +44,13 @@ def collection(facts: Facts, polygons: NDArray[np.object_], classes: list[str]) 
     made = pystac.Collection(
         id=facts.identifier,
         title=facts.name,
-        description=f"{facts.summary} {ATTRIBUTION}.",
+        description=f"{facts.summary} {facts.attribution}.",
         license=facts.licence,
         extent=pystac.Extent(
             pystac.SpatialExtent([extent(polygons)]),
             pystac.TemporalExtent([[facts.first, facts.last]]),
         ),
-        keywords=["Sentinel-1", "Sentinel-2", "CORINE Land Cover", "multi-label classification"],
+        keywords=["Sentinel-1", "Sentinel-2", facts.land_cover, "multi-label classification"],
         summaries=pystac.Summaries(
             {
                 "constellation": ["sentinel-2"],

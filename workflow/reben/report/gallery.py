@@ -19,7 +19,6 @@ from reben.pictures.patch_images import (
     backscatter,
     choose_patches,
     codes_shown,
-    corine_classes,
     has_images,
     reference_map,
     rgb_of,
@@ -48,7 +47,7 @@ class Card:
         facts: short lines about it.
         views: its pictures.
         classes: labels, each with its colours in the reference map.
-        unlabelled: the same for CORINE classes outside the nomenclature.
+        unlabelled: the same for land cover outside the nomenclature.
     """
 
     names: list[str]
@@ -66,7 +65,7 @@ class Gallery:
 
     Args:
         build: a finished build.
-        classes: class by CORINE code.
+        classes: class by land cover code.
         sentinel1: folder of the Sentinel-1 patches, if the build has any.
     """
 
@@ -106,7 +105,7 @@ class Gallery:
 
     def _card(self, row: dict[str, object]) -> Card:
         patch = str(row["patch_id"])
-        layout = self._build.layout
+        layout, legend = self._build.layout, self._build.legend
         maps = layout.reference_map(patch)
         images = layout.patch(patch)
         views = [View("Sentinel-2", webp(true_colour(images)))]
@@ -114,13 +113,13 @@ class Gallery:
             views.append(
                 View("Sentinel-1", webp(backscatter(self._sentinel1 / self._folders[patch])))
             )
-        views.append(View("Reference map", png(reference_map(maps))))
+        views.append(View("Reference map", png(reference_map(maps, legend))))
         colours: dict[str, list[str]] = {}
         unlabelled: dict[str, list[str]] = {}
         for code in codes_shown(maps):
-            title, colour = corine_classes().get(code, (f"CORINE {code}", "#bebebe"))
             target = colours if code in self._classes else unlabelled
-            target.setdefault(self._classes.get(code, title), []).append(colour)
+            label = self._classes.get(code, legend.name(code))
+            target.setdefault(label, []).append(legend.colour(code))
         facts = [f"{row['labelled_fraction']:.1%} labelled"]
         facts += [str(row["country"])] if row["country"] else []
         if row["obscured"]:

@@ -77,6 +77,8 @@ class Writer:
         self._pages.filters["share"] = share
         self._pages.globals |= {
             "name": name,
+            "land_cover": build.legend.map_name,
+            "credit": build.legend.credit or f"Land cover: {build.legend.map_name}",
             "version": version,
             "splits": SPLITS,
             "colours": STATE_COLOURS,

@@ -1,4 +1,4 @@
-"""How much of each tile lies in no polygon of the land cover, and where.
+"""How much of each tile has no land cover, and where.
 
 In: the pixels of each code in each patch (`tables.CODE_COUNTS`). Out: a sentence for each tile of
 which much has none, for the log of its step, the audit and the report. The sea beyond the land
@@ -13,22 +13,22 @@ import polars as pl
 from reben.domain.name_columns import tile_of_patch
 from reben.domain.names import PATCH_PATTERN
 from reben.domain.tables import CODE_COUNTS, read_table
-from reben.land_cover.nomenclature import NO_POLYGON
+from reben.land_cover.nomenclature import NO_CODE
 from reben.results.layout import Layout
 from reben.runtime.files import read_json
 
-#: Share of a tile's valid patches without polygon from which on it is said.
+#: Share of a tile's valid patches without land cover from which on it is said.
 MUCH = 0.1
 _PATCH = f"^{PATCH_PATTERN}$"
 
 
 def coverage_warnings(code_counts: pl.DataFrame) -> list[str]:
-    """What to say of tiles of which much has no polygon, sorted by tile.
+    """What to say of tiles of which much has no land cover, sorted by tile.
 
     Args:
         code_counts: rows of `tables.CODE_COUNTS`, of one tile or of several.
     """
-    without = pl.col("pixels").filter(pl.col("code") == NO_POLYGON).sum()
+    without = pl.col("pixels").filter(pl.col("code") == NO_CODE).sum()
     patches = (
         code_counts.group_by("patch_id")
         .agg(without=without.cast(pl.Int64), pixels=pl.col("pixels").sum().cast(pl.Int64))
@@ -56,7 +56,7 @@ def coverage_warnings(code_counts: pl.DataFrame) -> list[str]:
 def _sentence(row: dict[str, Any]) -> str:
     return (
         f"{row['tile']}: {row['share']:.1%} of the pixels of its {row['patches']} valid patches "
-        f"lie in no polygon of the land cover ({row['mostly']} patches by more than half), in "
+        f"have no land cover ({row['mostly']} patches by more than half), in "
         f"columns {row['col_min']} to {row['col_max']} and rows {row['row_min']} to "
         f"{row['row_max']}; check that the land cover is complete there"
     )
@@ -67,6 +67,8 @@ def land_cover_warnings(layout: Layout, tiles: Sequence[str]) -> list[str]:
     clips = read_json(layout.clip_manifest)
     without = clips.get("without_geometry", 0)
     said = [f"{without} features of the land cover have no geometry; check that its file is sound"]
+    for tile, entry in sorted(clips["tiles"].items()):
+        said += [f"{tile}: {remark}" for remark in entry.get("remarks", [])]
     for tile in tiles:  # one at a time: those of a continent take a gigabyte
         said += coverage_warnings(read_table(layout.code_counts(tile), CODE_COUNTS))
     return said if without else said[1:]

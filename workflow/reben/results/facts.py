@@ -21,11 +21,6 @@ METHOD = (
     "K. N. Clasen, L. Hackel, T. Burgert, G. Sumbul, B. Demir, V. Markl: reBEN: Refined "
     "BigEarthNet Dataset for Remote Sensing Image Analysis. IGARSS 2025, arXiv:2407.03653"
 )
-#: Attribution required by the inputs.
-ATTRIBUTION = (
-    "Contains modified Copernicus Sentinel data. CORINE Land Cover: © European Union, "
-    "Copernicus Land Monitoring Service, European Environment Agency"
-)
 METADATA_TABLES = {
     "metadata": CLEAR_TABLE,
     "metadata_snow_cloud_shadow": OBSCURED_TABLE,
@@ -51,6 +46,8 @@ class Facts:
         first: start of sensing of the first product.
         last: start of sensing of the last product.
         digests: SHA-256 of the metadata tables, by file name.
+        land_cover: name of the land cover map.
+        land_cover_credit: how it asks to be credited.
     """
 
     name: str
@@ -67,6 +64,13 @@ class Facts:
     first: datetime
     last: datetime
     digests: dict[str, str]
+    land_cover: str
+    land_cover_credit: str
+
+    @property
+    def attribution(self) -> str:
+        """What the inputs ask to be said."""
+        return f"Contains modified Copernicus Sentinel data. {self.land_cover_credit}"
 
     @property
     def licence_url(self) -> str:
@@ -83,7 +87,7 @@ class Facts:
         """One sentence on the dataset."""
         return (
             f"{self.patches:,} Sentinel-2 patches of {len(self.tiles)} tiles with land cover "
-            "labels and pixel-level reference maps from CORINE Land Cover"
+            f"labels and pixel-level reference maps from {self.land_cover}"
             + (", paired with Sentinel-1" if self.with_sentinel1 else "")
             + "."
         )
@@ -97,6 +101,7 @@ def gather_facts(
     licence: str,
     citation: str | None = None,
     published: date | None = None,
+    land_cover: str | None = None,
 ) -> Facts:
     """Collect the facts about a dataset.
 
@@ -107,6 +112,7 @@ def gather_facts(
         licence: SPDX name.
         citation: how to cite the dataset.
         published: day of publication.
+        land_cover: name and release of the land cover map; None: the name in its legend.
     """
     metadata = build.metadata
     splits = dict(metadata["split"].value_counts().rows())
@@ -130,6 +136,9 @@ def gather_facts(
         digests={
             file: sha256_file(build.layout.dataset / file) for file in METADATA_TABLES.values()
         },
+        land_cover=land_cover or build.legend.map_name,
+        land_cover_credit=build.legend.credit
+        or f"Land cover: {land_cover or build.legend.map_name}",
     )
 
 

@@ -26,8 +26,10 @@ from reben.domain.tables import (
     read_tables,
 )
 from reben.domain.verdict import Verdict
+from reben.land_cover.legend import Legend, corine_legend
 from reben.results.layout import Layout
 from reben.runtime.errors import TableError
+from reben.runtime.files import read_json
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,13 @@ class FinishedBuild:
             {key: value if key == "class" else int(value) for key, value in row.items()}
             for row in _csv_rows(self.layout.class_counts)
         ]
+
+    @cached_property
+    def legend(self) -> Legend:
+        """What the codes of the reference maps mean; CORINE's legend where they are from it."""
+        path = self.layout.clip_manifest
+        legend = read_json(path).get("legend") if path.is_file() else None
+        return corine_legend() if legend is None else Legend.from_dict(legend)
 
     def grid(self, verdict: Verdict) -> TileGrid:
         """The grid of a tile."""

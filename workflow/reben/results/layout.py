@@ -18,7 +18,8 @@ IMAGE_STAGES = ("patches", "reference_maps")
 
 #: Folders of a build below the results, in the order of the data.
 STAGES = (
-    *("l1c", "l2a", "sen2cor", "quality", "patches", "corine", "reference_maps", "tables"),
+    *("l1c", "l2a", "sen2cor", "quality", "patches", "land_cover"),
+    *("reference_maps", "tables"),
     *("encoded", "dataset", "audit", "report", "archives", "logs"),
 )
 #: Names in a dataset folder, which can be anywhere, e.g. published or shared.
@@ -89,16 +90,16 @@ class Layout:
         """
         return self.reference_maps(tile_of(name)) / name
 
-    # Polygons.
+    # Land cover.
 
     @property
     def clip_manifest(self) -> Path:
-        """The CORINE clip of each tile (JSON); the clips are next to it."""
-        return self._at("corine", "manifest.json")
+        """The clip of the land cover for each tile (JSON); the clips are next to it."""
+        return self._at("land_cover", "manifest.json")
 
     def clip(self, name: str) -> Path:
-        """A CORINE clip, by its name in the manifest (GeoParquet)."""
-        return self._at("corine", name)
+        """A clip, by its name in the manifest: GeoParquet of polygons, or GeoTIFF."""
+        return self._at("land_cover", name)
 
     # Tables of the steps, see `reben.domain.tables`.
 
@@ -119,7 +120,7 @@ class Layout:
         return self.tile_table("patches", tile)
 
     def code_counts(self, tile: str) -> Path:
-        """Pixels of each CORINE code in each patch of a tile."""
+        """Pixels of each land cover code in each patch of a tile."""
         return self.tile_table("code_counts", tile)
 
     def labels(self, tile: str) -> Path:

@@ -84,7 +84,12 @@ class VectorLayer:
 
     @classmethod
     def open(
-        cls, path: str | os.PathLike[str], key: str, wanted: str | None, expected: str
+        cls,
+        path: str | os.PathLike[str],
+        key: str,
+        wanted: str | None,
+        expected: str,
+        beside: re.Pattern[str] | None = None,
     ) -> Self:
         """Find the layer, where it is not given and only one fits.
 
@@ -96,6 +101,7 @@ class VectorLayer:
             key: of the config that names the layer.
             wanted: name of the layer.
             expected: what the file should be, for messages.
+            beside: names of layers that are taken only where there is no other.
 
         Raises:
             VectorError: unreadable, none or several fit, or the layer has no CRS.
@@ -104,6 +110,8 @@ class VectorLayer:
         try:
             layers = [(str(name), str(kind)) for name, kind in pyogrio.list_layers(path)]
             names = [name for name, kind in layers if _MAY_HOLD_POLYGONS.search(kind)]
+            if beside is not None:
+                names = [name for name in names if not beside.search(name)] or names
             if wanted is None and len(names) > 1:
                 stem = Path(path).stem.lower()
                 names = [name for name in names if name.lower() == stem] or names

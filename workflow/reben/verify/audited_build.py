@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from reben.audit import provenance
+from reben.config.land_cover import is_raster
 from reben.domain.grid import TileGrid, TileSquare
 from reben.domain.verdict import ACCEPTED
+from reben.land_cover.legend import Legend
+from reben.land_cover.nomenclature import CODES, CORINE_CODES, NO_CODE
 from reben.memory.sources import Source
 from reben.results.layout import Layout
 from reben.runtime.errors import TableError
@@ -126,6 +129,15 @@ class AuditedBuild:
             for tile in self.tiles
             if products[tile]["verdict"] == ACCEPTED
         }
+
+    @cached_property
+    def codes(self) -> frozenset[int]:
+        """The codes that a reference map can have: those of the legend or of CORINE, and none."""
+        path = self.layout.clip_manifest
+        legend = read_json(path).get("legend") if path.is_file() else None
+        if legend is not None:
+            return frozenset(Legend.from_dict(legend).classes) | {NO_CODE}
+        return CODES | {NO_CODE} if is_raster(self.config) else CORINE_CODES
 
     def pick(self, names: Iterable[str]) -> list[str]:
         """All names, or a new random sample each time; sorted."""

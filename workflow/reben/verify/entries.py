@@ -1,7 +1,7 @@
 """Compare the pixels of a build in all places: GeoTIFFs, shards and the LMDB.
 
 An entry must be the same everywhere. GeoTIFFs must have the type and place that follow from
-their name, and reference maps must match the tile's CORINE polygons.
+their name, and reference maps must match the tile's land cover.
 """
 
 from collections import Counter
@@ -23,9 +23,7 @@ from reben.domain.grid import TileGrid
 from reben.domain.names import REFERENCE_MAP, FileName, PatchName, entry_key, file_stem
 from reben.domain.tables import SENTINEL1, read_table
 from reben.encode import Encoder
-from reben.land_cover.corine_polygons import Clip, read_clip
-from reben.land_cover.nomenclature import NO_POLYGON
-from reben.land_cover.rasterise import rasterise
+from reben.land_cover.tile_codes import read_clip, tile_codes
 from reben.results.layout import IMAGE_STAGES
 from reben.runtime.errors import RebenError, StoreError
 from reben.runtime.files import read_json
@@ -230,12 +228,12 @@ def _check_map(
     raster: NDArray[np.uint16] | None,
     counts: list[Count],
 ) -> Iterator[Finding]:
-    """Check a reference map against the polygons; count its codes."""
+    """Check a reference map against the tile's land cover; count its codes."""
     px = build.patch_side_m // REFERENCE_MAP_M
     codes = np.frombuffer(value[-2 * px * px :], "<u2").reshape(px, px)
     found, pixels = np.unique(codes, return_counts=True)
-    if (strange := found[found > NO_POLYGON]).size:
-        yield Finding(path, f"{entry.key}: {strange[0]} is not a CORINE code")
+    if strange := sorted(set(found.tolist()) - build.codes):
+        yield Finding(path, f"{entry.key}: {strange[0]} is not a code of its land cover")
         return
     counts += [(entry.patch, *pair) for pair in zip(found.tolist(), pixels.tolist(), strict=True)]
     if raster is not None:
@@ -243,12 +241,13 @@ def _check_map(
         rows, cols = (slice(at * px, at * px + px) for at in (name.row, name.col))
         if apart := np.count_nonzero(raster[rows, cols] != codes):
             yield Finding(
-                path, f"{entry.key}: {apart} of {codes.size} pixels are not what the polygons give"
+                path,
+                f"{entry.key}: {apart} of {codes.size} pixels are not what the land cover gives",
             )
 
 
 def _raster(build: AuditedBuild, tile: str) -> NDArray[np.uint16] | None:
-    """The tile's polygons as pixels; None if they are gone, or for a sample."""
+    """The tile's land cover as pixels; None if it is gone, or for a sample."""
     grid, manifest = build.grids.get(tile), build.layout.clip_manifest
     if build.sample is not None or grid is None:
         return None
@@ -260,7 +259,7 @@ def _raster(build: AuditedBuild, tile: str) -> NDArray[np.uint16] | None:
     if not path.is_file():
         build.note_absent(path, "reference maps were not made again")
         return None
-    return rasterise(grid, *read_clip(path))
+    return tile_codes(read_clip(path, grid), grid)
 
 
 def _check_place(
@@ -319,13 +318,13 @@ def _differences(data: bytes, profile: Profile, corner: tuple[int, int]) -> list
 
 
 def check_clips(build: AuditedBuild) -> Iterator[Finding]:
-    """Check the CORINE clips against their names, which contain a digest of their content."""
+    """Check the clips against their names, which contain a digest of their content."""
     manifest = build.layout.clip_manifest
     if not manifest.is_file():
         return  # already noted
     for tile, entry in read_json(manifest)["tiles"].items():
         path = build.layout.clip(entry["clip"])
         if tile in build.grids and path.is_file():
-            digest = Clip.read(path, build.grids[tile]).digest()
+            digest = read_clip(path, build.grids[tile]).digest()
             if path.stem.rpartition("-")[2] != digest:
                 yield Finding(path, f"its content has the digest {digest}, not the one in its name")

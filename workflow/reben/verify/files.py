@@ -19,7 +19,8 @@ from reben.verify.audited_build import AuditedBuild, Finding, listed
 
 #: Locations of files that an audit covers, one per level.
 _FOLDERS = (
-    "dataset", "tables", "tables/*", "quality", "corine", "patches", "reference_maps", "encoded/*",
+    "dataset", "tables", "tables/*", "quality", "land_cover", "patches", "reference_maps",
+    "encoded/*",
 )  # fmt: skip
 
 

@@ -35,6 +35,13 @@ def source(key, kind="all", detail=""):
     return {} if path is None else {key: Source(Path(path), kind, str(detail))}
 
 
+def land_cover_maps():
+    """The raster files of the land cover and their legend, as external inputs: {key: Source}."""
+    maps = land_cover.patterns(config)
+    files = {key: Source(Path(path), "rasters") for key, path in maps.items()}
+    return {**files, **source("land_cover.legend")}
+
+
 def results_root(wildcards):
     """The results folder, for steps that read a finished build."""
     return RESULTS.root
@@ -105,7 +112,7 @@ def clip_name(tile):
 
 def clip_of(wildcards):
     """The clip of a tile, once the clips are finished."""
-    checkpoints.clip_corine.get()
+    checkpoints.clip_land_cover.get()
     return RESULTS.clip(clip_name(wildcards.tile))
 
 
@@ -116,5 +123,5 @@ def after_clip(wildcards):
     jobs that request an input from the checkpoint. So every later rule requests one, even
     if it is empty: then unchanged jobs do not run.
     """
-    checkpoints.clip_corine.get()
+    checkpoints.clip_land_cover.get()
     return []
