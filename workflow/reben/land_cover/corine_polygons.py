@@ -119,8 +119,10 @@ class PolygonLayer:
         polygons[~inside] = shapely.intersection(polygons[~inside], frame)
         for i in np.flatnonzero(shapely.get_type_id(polygons) == _COLLECTION):
             polygons[i] = _areas_of(polygons[i])
-        encoded = np.array([shapely.to_wkb(p, byte_order=1) for p in polygons], dtype=object)
-        # Sorted by code and shape, not as in the file: the same polygons give the same digest.
+        # In normal form, sorted by code and shape, not as in the file: the same polygons give the
+        # same digest, wherever their rings begin.
+        shapes = shapely.normalize(polygons)
+        encoded = np.array([shapely.to_wkb(p, byte_order=1) for p in shapes], dtype=object)
         order = sorted(range(len(encoded)), key=lambda i: (codes[i], encoded[i]))
         return Clip(square, codes[order], [encoded[i] for i in order], repaired)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import rasterio
@@ -34,16 +34,20 @@ from reben.storage.raster_files import GTIFF, VRT, open_image
 
 #: GDAL's default of 0.125 moves pixels along the borders of classes, and takes as long.
 TOLERANCE_PX = 0.001
-#: Pixels of a map that are read at a time; a tile is done in parts if need be.
-_READ_PX = 1 << 25
+#: Pixels that are read and made at a time: a quarter of a tile from a map of 10 m.
+_READ_PX = 40_000_000
 #: Points along each side of a part of a tile by which its place in the map is found, and pixels
 #: beside it: more than its sides bend between two points.
 _POINTS, _MARGIN_PX = 33, 4
+#: Pixels of a tile across 180 degrees that are taken one by one; those beside them are warped.
+_EXACT_PX, _ANTIMERIDIAN = 256**2, 180.0
 #: GDAL decodes whole internal tiles.
 _MAX_BLOCK_PX = 1 << 28
 
 #: From pixels of a map to codes; `NO_DATA` where a value is nodata.
 Translate = Callable[[Pixels], Codes]
+#: Rows and columns of a tile.
+Part = tuple[slice, slice]
 _Floats = NDArray[np.float64]
 
 
@@ -102,9 +106,7 @@ class RasterMap:
         x, y = to_map.transform(east, north, direction="INVERSE")
         return float(np.hypot(x[1:] - x[0], y[1:] - y[0]).max())
 
-    def codes(
-        self, square: TileSquare, translate: Translate
-    ) -> Iterator[tuple[tuple[slice, slice], Codes]]:
+    def codes(self, square: TileSquare, translate: Translate) -> Iterator[tuple[Part, Codes]]:
         """The codes at the centres of a tile's pixels, in parts; those beyond the map are left out.
 
         Args:
@@ -126,10 +128,10 @@ class RasterMap:
             with _open(self.path) as dataset:
                 for part, places in parts:
                     for place in places:
-                        codes = translate(dataset.read(1, window=place))
+                        codes = translate(dataset.read(1, window=place.window))
                         if self.has_mask:
-                            codes[dataset.read_masks(1, window=place) == 0] = NO_DATA
-                        yield part, tile.place(codes, place, part)
+                            codes[dataset.read_masks(1, window=place.window) == 0] = NO_DATA
+                        yield part, tile.take(codes, place, part)
         except RasterioError as error:
             raise RasterError(
                 f"{self.path}: the file is damaged or incomplete ({error}); fetch it again"
@@ -182,6 +184,20 @@ def _transformer(crs: str, other: str) -> Transformer:
         ) from error
 
 
+class _Place(NamedTuple):
+    """Where a part of a tile lies in a map.
+
+    Attributes:
+        window: of the map.
+        turn: degrees from the longitudes of PROJ to those of the map.
+        crosses_180: whether the longitudes of PROJ jump in it.
+    """
+
+    window: Window
+    turn: int = 0
+    crosses_180: bool = False
+
+
 @dataclass(frozen=True)
 class _TileInMap:
     """A tile, as seen from a map."""
@@ -189,37 +205,44 @@ class _TileInMap:
     map: RasterMap
     square: TileSquare
 
-    def parts(self, rows: slice, cols: slice) -> Iterator[tuple[tuple[slice, slice], list[Window]]]:
-        """Parts of the tile, and where each lies in the map: in one place, or on both its sides."""
+    def parts(self, rows: slice, cols: slice) -> Iterator[tuple[Part, list[_Place]]]:
+        """Parts of the tile, and where each lies in the map: in one place, or at both its ends."""
         places = self._places(rows, cols)
-        single = rows.stop - rows.start == 1 == cols.stop - cols.start
-        if places is None or any(place.width * place.height > _READ_PX for place in places):
-            if not single:
-                for some_rows in _halves(rows):
-                    for some_cols in _halves(cols):
-                        yield from self.parts(some_rows, some_cols)
+        px = (rows.stop - rows.start) * (cols.stop - cols.start)
+        if places is None or any(self._is_large(place, px) for place in places):
+            for some_rows in _halves(rows) if px > 1 else []:
+                for some_cols in _halves(cols):
+                    yield from self.parts(some_rows, some_cols)
         elif places:
             yield (rows, cols), places
 
-    def _places(self, rows: slice, cols: slice) -> list[Window] | None:
-        """Where pixels of the tile lie in the map; None where only a part of them has a place."""
-        x, y = self.x(cols)[[0, -1]], self.y(rows)[[0, -1]]
+    def _is_large(self, place: _Place, px: int) -> bool:
+        """Whether a part is better taken in smaller ones."""
+        read = place.window.width * place.window.height
+        limit = _EXACT_PX if place.crosses_180 else _READ_PX
+        return px > 1 and (read > _READ_PX or px > limit)
+
+    def _places(self, rows: slice, cols: slice) -> list[_Place] | None:
+        """Where pixels of the tile lie in the map; None where only some of them have a place."""
+        x, y = self._x(cols), self._y(rows)
         along_x, along_y = (np.linspace(at[0], at[-1], _POINTS) for at in (x, y))
-        to_map = _transformer(self.square.crs, self.map.crs.to_wkt())
-        east, north = to_map.transform(
-            np.concatenate([along_x, along_x, np.repeat(x, _POINTS)]),
-            np.concatenate([np.repeat(y, _POINTS), along_y, along_y]),
+        east, north = self._to_map.transform(
+            np.concatenate([along_x, along_x, np.repeat(x[[0, -1]], _POINTS)]),
+            np.concatenate([np.repeat(y[[0, -1]], _POINTS), along_y, along_y]),
         )
         there = np.isfinite(east) & np.isfinite(north)
         if not there.all():
             return None if there.any() else []
-        turns = [0]
-        if self.map.crs.is_geographic:  # in every turn round the globe
-            east, turns = beside(east, east[0]), [-360, 0, 360]
-        windows = (self._window(east + turn, north) for turn in turns)
-        return [window for window in windows if window]
+        if not self.map.crs.is_geographic:
+            windows = [(self._window(east, north), 0)]
+            return [_Place(window) for window, _ in windows if window]
+        crosses_180 = bool(np.ptp(east) > 180)
+        east = beside(east, _ANTIMERIDIAN) if crosses_180 else east
+        windows = [(self._window(east + turn, north), turn) for turn in (-360, 0, 360)]
+        return [_Place(window, turn, crosses_180) for window, turn in windows if window]
 
     def _window(self, east: _Floats, north: _Floats) -> Window | None:
+        """The window of the map that holds some places."""
         col, row = ~self.map.transform * (east, north)
         left, top = (max(0, int(np.floor(at.min())) - _MARGIN_PX) for at in (col, row))
         right = min(self.map.width, int(np.ceil(col.max())) + _MARGIN_PX)
@@ -228,29 +251,37 @@ class _TileInMap:
             return None
         return Window(left, top, right - left, bottom - top)
 
-    def x(self, cols: slice) -> _Floats:
+    @property
+    def _to_map(self) -> Transformer:
+        return _transformer(self.square.crs, self.map.crs.to_wkt())
+
+    def _x(self, cols: slice) -> _Floats:
         """Eastings of the centres of the tile's pixels."""
         centres: _Floats = np.arange(cols.start, cols.stop) + 0.5
         return self.square.x_min + centres * REFERENCE_MAP_M
 
-    def y(self, rows: slice) -> _Floats:
+    def _y(self, rows: slice) -> _Floats:
         """Northings of the same."""
         centres: _Floats = np.arange(rows.start, rows.stop) + 0.5
         return self.square.y_max - centres * REFERENCE_MAP_M
 
-    def place(self, codes: Codes, window: Window, part: tuple[slice, slice]) -> Codes:
-        """Codes of a window of the map at the centres of the pixels of a part of the tile."""
-        transform = transform_of(window, self.map.transform)
-        crs, (rows, cols) = rasterio.CRS.from_user_input(self.square.crs), part
-        is_upright = transform.b == transform.d == 0
-        if is_upright and self.map.crs == crs:
-            return _index(codes, transform, self.x(cols), self.y(rows))
-        corner = self.x(cols)[0] - REFERENCE_MAP_M / 2, self.y(rows)[0] + REFERENCE_MAP_M / 2
+    def take(self, codes: Codes, place: _Place, part: Part) -> Codes:
+        """The codes of a part of the tile, from those of its place in the map."""
+        transform = transform_of(place.window, self.map.transform)
+        rows, cols = part
+        x, y = self._x(cols), self._y(rows)
+        if place.crosses_180:  # GDAL would not see that both sides meet
+            east, north = self._to_map.transform(*np.meshgrid(x, y))
+            return _index(codes, transform, beside(east, _ANTIMERIDIAN) + place.turn, north)
+        crs = rasterio.CRS.from_user_input(self.square.crs)
+        if self.map.crs == crs:
+            return _index(codes, transform, *np.meshgrid(x, y, sparse=True))
+        corner = x[0] - REFERENCE_MAP_M / 2, y[0] + REFERENCE_MAP_M / 2
         return _warp(
             codes,
-            (self.map.crs, transform),
+            (self.map.crs, rasterio.Affine.translation(-place.turn, 0) * transform),
             (crs, from_origin(*corner, REFERENCE_MAP_M, REFERENCE_MAP_M)),
-            (rows.stop - rows.start, cols.stop - cols.start),
+            (len(y), len(x)),
         )
 
 
@@ -262,21 +293,23 @@ def _halves(at: slice) -> list[slice]:
 
 
 def _index(codes: Codes, transform: rasterio.Affine, x: _Floats, y: _Floats) -> Codes:
-    """Codes of a raster without rotation at places of the same CRS.
+    """Codes of a raster at places of the same CRS.
 
     Args:
         codes: (height, width).
         transform: theirs.
-        x: (columns,) of the places.
-        y: (rows,) of the places.
+        x: (rows, columns) or (1, columns) of the places.
+        y: (rows, columns) or (rows, 1) of the places.
     """
     height, width = codes.shape
-    col = np.floor((x - transform.c) / transform.a).astype(np.int64)
-    row = np.floor((y - transform.f) / transform.e).astype(np.int64)
-    has_col, has_row = (col >= 0) & (col < width), (row >= 0) & (row < height)
-    found = np.full((len(y), len(x)), NO_DATA, np.uint16)
-    found[np.ix_(has_row, has_col)] = codes[np.ix_(row[has_row], col[has_col])]
-    return found
+    if transform.b == transform.d == 0:  # rows and columns by themselves
+        col, row = (x - transform.c) / transform.a, (y - transform.f) / transform.e
+    else:
+        col, row = ~transform * (x, y)
+    col, row = np.floor(col).astype(np.intp), np.floor(row).astype(np.intp)
+    inside = (col >= 0) & (col < width) & (row >= 0) & (row < height)
+    found = codes[row.clip(0, height - 1), col.clip(0, width - 1)]
+    return np.where(inside, found, np.uint16(NO_DATA))
 
 
 def _warp(
@@ -287,8 +320,7 @@ def _warp(
 ) -> Codes:
     """Codes in another CRS, by nearest neighbour.
 
-    Through a file in memory, since in rasterio only a `WarpedVRT` takes a tolerance. In degrees,
-    GDAL puts the longitudes of the target beside those of the raster.
+    Through a file in memory, since in rasterio only a `WarpedVRT` takes a tolerance.
     """
     height, width = codes.shape
     with MemoryFile() as memory:
