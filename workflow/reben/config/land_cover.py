@@ -85,7 +85,9 @@ def check_land_cover(config: dict[str, Any]) -> None:
     """
     nomenclature, section = config["labels"]["nomenclature"], config["land_cover"]
     if not is_raster(config):
-        if lost := [f"land_cover.{key}" for key, value in section.items() if value]:
+        if lost := [
+            f"land_cover.{key}" for key, value in section.items() if value not in (None, [])
+        ]:
             raise ConfigError(
                 f"{', '.join(lost)} is set without land_cover.files; name the files of the map, or "
                 "remove it"

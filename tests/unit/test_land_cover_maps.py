@@ -1,0 +1,538 @@
+"""Land cover maps of raster files: legends, what is refused and said, clips, inputs, config."""
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import rasterio
+import yaml
+from numpy.typing import NDArray
+from rasterio.transform import from_origin
+
+from reben import land_cover_map, reference_maps
+from reben.config.check import absent_inputs, check_keys, check_settings, find_shipped
+from reben.config.land_cover import map_year
+from reben.domain.grid import TileSquare
+from reben.land_cover.legend import Legend, corine_legend, read_legend
+from reben.land_cover.nomenclature import NO_CODE, read_nomenclature
+from reben.land_cover.raster_clip import RasterClip
+from reben.land_cover.raster_mosaic import RasterMosaic
+from reben.memory.sources import Source
+from reben.runtime.errors import ConfigError, RasterError
+from reben.runtime.files import read_json
+from reben.storage.patch_files import PatchWriter
+from tests.builds import a_verdict
+
+TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
+SQUARE = TileSquare(32633, 300_000, 5_400_000, 2400)
+PX = 240
+RESOURCES = Path("resources")
+HEADER = "value,code,name,colour\n"
+KEYS = ("legends/esa_worldcover", "legends/clcplus_backbone", "legends/esri_annual")
+
+
+def write_map(
+    path: Path,
+    pixels: NDArray[np.generic],
+    *,
+    west: float = 300_000,
+    pixel: float = 10,
+    crs: str | None = "EPSG:32633",
+    nodata: float | None = None,
+) -> Path:
+    """A GeoTIFF whose upper edge is that of the tile."""
+    bands = np.atleast_3d(pixels.T).T
+    with rasterio.open(
+        path, "w", driver="GTiff", width=bands.shape[2], height=bands.shape[1], count=len(bands),
+        dtype=pixels.dtype.name, crs=crs, nodata=nodata,
+        transform=from_origin(west, 5_400_000, pixel, pixel) if crs else None,
+    ) as dataset:  # fmt: skip
+        dataset.write(bands)
+    return path
+
+
+def full(value: int, dtype: str = "uint8") -> NDArray[np.generic]:
+    return np.full((PX, PX), value, dtype)
+
+
+def legend(**codes: int) -> Legend:
+    """A legend of values and codes: ``v10=10``."""
+    values = {int(name[1:]): code for name, code in codes.items()}
+    known = {code: (f"class {code}", "#123456") for code in values.values() if code != NO_CODE}
+    return Legend("map", "", values, known)
+
+
+TWO = legend(v10=10, v20=20)
+
+
+# Legends.
+
+
+@pytest.mark.parametrize("path", sorted(RESOURCES.glob("legends/*.csv")), ids=lambda p: p.stem)
+def test_a_shipped_legend_has_the_nomenclature_of_its_own_classes(path: Path) -> None:
+    shipped = read_legend(path)
+    classes = read_nomenclature(RESOURCES / "nomenclature" / path.name)
+    assert classes == {code: name for code, (name, _) in shipped.classes.items()}
+    assert len({colour for _, colour in shipped.classes.values()}) == len(shipped.classes)
+    assert shipped.map_name != path.stem
+    assert shipped.credit
+
+
+def test_the_values_of_the_maps() -> None:
+    values = {
+        path.stem: {v for v, code in read_legend(path).codes.items() if code != NO_CODE}
+        for path in RESOURCES.glob("legends/*.csv")
+    }
+    assert values == {
+        "esa_worldcover": {*range(10, 101, 10), 95},
+        "clcplus_backbone": {*range(1, 12), 253},
+        "esri_annual": {1, 2, 4, 5, 7, 8, 9, 11},
+        "dynamic_world": set(range(9)),
+        "corine": set(range(1, 45)),
+    }
+    assert read_legend(RESOURCES / "legends/dynamic_world.csv").name(100) == "Water"
+    corine = corine_legend()
+    assert (corine.codes[1], corine.codes[44]) == (111, 523)
+    assert read_nomenclature(RESOURCES / "nomenclature/bigearthnet_19.csv").keys() <= (
+        corine.classes.keys()
+    )
+
+
+def test_worldcover_is_named_and_coloured_as_its_files_are(reference: Path) -> None:
+    (path,) = (reference / "land_cover/esa_worldcover").glob("*.tif")
+    ours = read_legend(RESOURCES / "legends/esa_worldcover.csv")
+    with rasterio.open(path) as dataset:
+        names = dict(re.findall(r"^(\d+) +(.+)$", dataset.tags()["legend"], re.MULTILINE))
+        colours = dataset.colormap(1)
+    assert {str(code): name for code, (name, _) in ours.classes.items()} == names
+    for code, (_, colour) in ours.classes.items():
+        assert colour == "#{:02x}{:02x}{:02x}".format(*colours[code][:3])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("value;code\n", "expected the columns value,code,name,colour, found value;code"),
+        (f"{HEADER}x,10,A,#000000\n", "line 2: the value 'x' is not a whole number"),
+        (f"# a\n{HEADER}1,0,A,#000000\n", "line 3: the code '0' .* 0 is nodata in a reference"),
+        (f"{HEADER}1,999,A,#000000\n", "line 2: the code '999' .* leave the code empty"),
+        (
+            f"{HEADER}1,40000,A,#000000\n",
+            "line 2: the code '40000' is not .* 1 to 32767",
+        ),
+        (f"{HEADER}1,1,,#000000\n", "line 2: the name '' is empty"),
+        (f"{HEADER}1,1,=A(),#000000\n", "line 2: the name '=A.*' .*formula"),
+        (f"{HEADER}1,1,A,red\n", "line 2: the colour 'red' is not of the form #rrggbb"),
+        (f"{HEADER}1,1,A,#000000\n1,2,B,#000001\n", "line 3: the value 1 is repeated"),
+        (f"{HEADER}1,1,A,#000000\n2,1,B,#000000\n", "line 3: the code 1 is B .*, but A .* before"),
+        (f"{HEADER}1,1,A,B,#000000\n", "line 2: has too many cells"),
+        (f"{HEADER}1,,A,\n", "expected values with codes, found none"),
+    ],
+)
+def test_a_bad_legend_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "l.csv").write_text(text)
+    with pytest.raises(ConfigError, match=rf"l\.csv.*{message}"):
+        read_legend(tmp_path / "l.csv")
+
+
+def test_a_legend_tells_what_the_map_is_called_and_how_to_credit_it(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text(f"# name: My map\n# credit: me, CC0\n# x\n{HEADER}7,1,A,#ABCDEF\n8,,,\n")
+    own = read_legend(path)
+    assert (own.map_name, own.credit) == ("My map", "me, CC0")
+    assert own.codes == {7: 1, 8: NO_CODE}
+    assert Legend.from_dict(own.to_dict()).classes == own.classes == {1: ("A", "#abcdef")}
+    path.write_text(f"{HEADER}7,1,A,#abcdef\n")
+    assert read_legend(path).map_name == "own"
+
+
+# What a map may be.
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "int64"])
+def test_whole_numbers_of_any_type_are_read(tmp_path: Path, dtype: str) -> None:
+    low = -5 if np.dtype(dtype).kind == "i" else 5
+    pixels = full(low, dtype)
+    pixels[0], pixels[1, 0] = 100, 7
+    path = write_map(tmp_path / "a.tif", pixels, nodata=7)
+    values = Legend("map", "", {low: 32_767, 100: 1, 6: 2}, {1: ("A", "#000000")})
+    codes = RasterMosaic.open([path], values).clip(SQUARE).codes
+    assert (codes[0] == 1).all()
+    assert codes[1, 0] == NO_CODE
+    assert (codes[1, 1:] == 32_767).all()
+    assert (codes[2:] == 32_767).all()
+
+
+@pytest.mark.parametrize(
+    ("pixels", "options", "message"),
+    [
+        (full(10, "float32"), {}, "expected whole numbers, found float32: shares .* -ot Byte"),
+        (np.stack([full(10)] * 3), {}, "expected one band of classes, found 3; extract"),
+        (full(10), {"crs": None}, "expected a CRS and a place in the file itself, found none"),
+        (full(10), {"nodata": 10}, "10 stands for no data, but for 'class 10' in the legend; set"),
+    ],
+    ids=["floats", "bands", "no CRS", "nodata with a code"],
+)
+def test_what_is_no_map_is_refused(
+    tmp_path: Path, pixels: NDArray[np.generic], options: dict[str, object], message: str
+) -> None:
+    path = write_map(tmp_path / "a.tif", pixels, **options)  # type: ignore[arg-type]
+    with pytest.raises(RasterError, match=rf"a\.tif: {message}"):
+        RasterMosaic.open([path], TWO)
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_text("no image")
+    with pytest.raises(RasterError, match=r"a\.tif: expected a land cover map as a GeoTIFF, or a"):
+        RasterMosaic.open([tmp_path / "a.tif"], TWO)
+
+
+def test_a_damaged_map_is_named(tmp_path: Path) -> None:
+    path = write_map(tmp_path / "a.tif", full(10))
+    path.write_bytes(path.read_bytes()[:-30_000])
+    mosaic = RasterMosaic.open([path], TWO)
+    with pytest.raises(RasterError, match=r"a\.tif: the file is damaged or incomplete"):
+        mosaic.clip(SQUARE)
+
+
+def test_a_tile_without_map_is_refused(tmp_path: Path) -> None:
+    far = write_map(tmp_path / "far.tif", full(10), west=400_000)
+    where = r"covers the tile at \(300000, 5397600, 302400, 5400000\) \(EPSG:32633\); add the file"
+    with pytest.raises(RasterError, match=rf"no file of the land cover map {where}"):
+        RasterMosaic.open([far], TWO).clip(SQUARE)
+    empty = write_map(tmp_path / "empty.tif", full(0), nodata=0)
+    with pytest.raises(RasterError, match=r"empty\.tif: only nodata in the tile at"):
+        RasterMosaic.open([far, empty], TWO).clip(SQUARE)
+
+
+def test_values_that_the_legend_lacks_are_counted(tmp_path: Path) -> None:
+    pixels = full(10)
+    pixels[0, :3], pixels[1, :2] = 77, 3
+    beyond = np.full((PX, 2 * PX), 99, np.uint8)  # its left half is the tile
+    beyond[:, :PX] = pixels
+    path = write_map(tmp_path / "a.tif", beyond)
+    with pytest.raises(RasterError, match=r"a\.tif: .* legend, found 77 \(3 px\), 3 \(2 px\); use"):
+        RasterMosaic.open([path], TWO).clip(SQUARE)
+    codes = RasterMosaic.open([path], legend(v10=10, v77=NO_CODE, v3=NO_CODE)).clip(SQUARE).codes
+    assert np.count_nonzero(codes == NO_CODE) == 5
+
+
+def test_a_mask_in_the_file_says_where_there_is_no_data(tmp_path: Path) -> None:
+    path = write_map(tmp_path / "a.tif", full(10))
+    mask = np.full((PX, PX), 255, np.uint8)
+    mask[:2] = 0
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as dataset:
+        dataset.write_mask(mask)
+    codes = RasterMosaic.open([path], TWO).clip(SQUARE).codes
+    assert (codes[:2] == NO_CODE).all()
+    assert (codes[2:] == 10).all()
+
+
+def test_zero_can_be_a_class_where_nothing_is_nodata(tmp_path: Path) -> None:
+    """Dynamic World's water, also in an export that calls it nodata."""
+    dynamic = read_legend(RESOURCES / "legends/dynamic_world.csv")
+    path = write_map(tmp_path / "a.tif", full(0), nodata=0)
+    with pytest.raises(RasterError, match="0 stands for no data, but for 'Water' in the legend"):
+        RasterMosaic.open([path], dynamic)
+    assert (RasterMosaic.open([path], dynamic, "none").clip(SQUARE).codes == 100).all()
+    assert (RasterMosaic.open([path], dynamic, 255).clip(SQUARE).codes == 100).all()
+
+
+# Several files.
+
+
+def test_the_first_file_by_name_decides_and_nodata_is_transparent(tmp_path: Path) -> None:
+    first, second = full(10), full(20)
+    first[:100], second[:50], second[:, 200:] = 0, 0, 10
+    a = write_map(tmp_path / "a.tif", first, nodata=0)
+    b = write_map(tmp_path / "b.tif", second, nodata=0)
+    clip = RasterMosaic.open([b, a], TWO).clip(SQUARE)
+    assert (clip.codes[100:] == 10).all()
+    assert (clip.codes[50:100, :200] == 20).all()
+    assert (clip.codes[50:100, 200:] == 10).all()
+    assert (clip.codes[:50, :200] == NO_CODE).all()
+    assert clip.remarks == [
+        f"{100 * 50 * 200 / PX**2:.2f} % of it have no data in the map",
+        f"{140 * 200} of its pixels differ between files; the first by name decides",
+    ]
+
+
+def test_a_coarse_map_is_said(tmp_path: Path) -> None:
+    fine = write_map(tmp_path / "fine.tif", full(10))
+    assert RasterMosaic.open([fine], TWO).clip(SQUARE).remarks == []
+    coarse = write_map(tmp_path / "coarse.tif", full(10)[:24, :24].copy(), pixel=100)
+    (remark,) = RasterMosaic.open([coarse], TWO).clip(SQUARE).remarks
+    assert remark.startswith("the map has pixels of 100.0 m, the reference maps have 10 m")
+
+
+VRT = """<VRTDataset rasterXSize="240" rasterYSize="240">
+<SRS dataAxisToSRSAxisMapping="1,2">EPSG:32633</SRS>
+<GeoTransform>300000, 10, 0, 5400000, 0, -10</GeoTransform>
+<VRTRasterBand dataType="Byte" band="1"><NoDataValue>0</NoDataValue>{sources}</VRTRasterBand>
+</VRTDataset>
+"""
+SOURCE = """<ComplexSource><SourceFilename relativeToVRT="1">{name}</SourceFilename>
+<SourceBand>1</SourceBand><SrcRect xOff="0" yOff="0" xSize="240" ySize="240"/>
+<DstRect xOff="0" yOff="0" xSize="240" ySize="240"/><NODATA>0</NODATA></ComplexSource>"""
+
+
+def write_vrt(path: Path, *names: str) -> Path:
+    path.write_text(VRT.format(sources="".join(SOURCE.format(name=name) for name in names)))
+    return path
+
+
+def test_a_vrt_is_read_and_its_files_are_inputs(tmp_path: Path) -> None:
+    (tmp_path / "maps").mkdir()
+    one = full(10)
+    one[:100] = 0
+    write_map(tmp_path / "maps/a.tif", one, nodata=0)
+    write_map(tmp_path / "maps/b.tif", full(20), nodata=0)
+    vrt = write_vrt(tmp_path / "all.vrt", "maps/b.tif", "maps/a.tif")
+    codes = RasterMosaic.open([vrt], TWO).clip(SQUARE).codes
+    assert (codes[:100] == 20).all()
+    assert (codes[100:] == 10).all()
+    source = Source(vrt, "rasters")
+    files = source.files()
+    assert files == ["all.vrt", "maps/a.tif", "maps/b.tif"]
+    before = source.digest(files)
+    write_map(tmp_path / "maps/b.tif", full(10), nodata=0)
+    assert source.digest(files) != before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("maps/a.tif", "/vsicurl/http://host/a.tif"), "found the source '/vsicurl"),
+        (("maps/a.tif", "http://host/a.tif"), "found the source 'http:"),
+        (("maps/a.tif", "NETCDF:a.nc:x"), "found the source 'NETCDF"),
+        (("<SourceBand>", "<LUT>0:1</LUT><SourceBand>"), "found <LUT>"),
+        (
+            ('band="1"', 'band="1" subClass="VRTDerivedRasterBand"'),
+            "found <VRTRasterBand subClass>",
+        ),
+        (
+            ("<VRTDataset ", '<VRTDataset subClass="VRTWarpedDataset" '),
+            "found <VRTDataset subClass>",
+        ),
+        (("</VRTDataset>", ""), "found no XML"),
+        ((SOURCE.format(name="maps/a.tif"), ""), "found no source"),
+        (("maps/a.tif", "secret.txt"), "a GeoTIFF does not begin with b'root"),
+        (("maps/a.tif", "gone.tif"), "No such file"),
+    ],
+)
+def test_a_vrt_that_is_no_plain_mosaic_is_refused(
+    tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "secret.txt").write_text("root:x:0:0:root:/root:/bin/bash")
+    write_map(tmp_path / "maps/a.tif", full(10))
+    vrt = write_vrt(tmp_path / "all.vrt", "maps/a.tif")
+    RasterMosaic.open([vrt], TWO)
+    text = vrt.read_text()
+    assert change[0] in text
+    vrt.write_text(text.replace(*change))
+    with pytest.raises(RasterError, match=f"all.vrt: .*{message}"):
+        RasterMosaic.open([vrt], TWO)
+
+
+def test_patterns_are_inputs_as_long_as_a_file_matches(tmp_path: Path) -> None:
+    source = Source(tmp_path / "*_Map.tif", "rasters")
+    assert not source.exists()
+    for name in ("b_Map.tif", "a_Map.tif", "a.txt"):
+        (tmp_path / name).write_text(name)
+    assert source.exists()
+    assert source.files() == ["a_Map.tif", "b_Map.tif"]
+    (tmp_path / "x[1].tif").write_text("a name, no pattern")
+    assert Source(tmp_path / "x[1].tif", "rasters").files() == ["x[1].tif"]
+
+
+# The step.
+
+
+def run(folder: Path, files: Path, *more: str, tile: str = TILE) -> dict[str, dict[str, object]]:
+    """Run the step for one tile; its manifest."""
+    a_verdict(tile, SQUARE).write(folder / "q.json")
+    (folder / "l.csv").write_text(f"# name: M\n{HEADER}10,10,A,#000001\n20,32767,B,#000002\n")
+    out = folder / "clips/manifest.json"
+    land_cover_map.main(
+        ["--files", str(files), "--legend", str(folder / "l.csv"), *more]
+        + ["--quality", str(folder / "q.json"), "--manifest", str(out)]
+    )
+    manifest: dict[str, dict[str, object]] = read_json(out)
+    return manifest
+
+
+def test_a_clip_is_named_after_its_pixels_and_place(tmp_path: Path) -> None:
+    write_map(tmp_path / "a.tif", full(10))
+    first = run(tmp_path, tmp_path / "*.tif")
+    assert first["legend"] == {
+        "map": "M", "credit": "", "classes": {"10": ["A", "#000001"], "32767": ["B", "#000002"]}
+    }  # fmt: skip
+    path = tmp_path / "clips" / str(first["tiles"][TILE]["clip"])  # type: ignore[index]
+    clip = RasterClip.read(path, SQUARE)
+    assert path.name == f"{TILE}-{clip.digest()}.tif"
+    written = path.stat().st_mtime_ns
+    # The same pixels in another file: nothing is written.
+    write_map(tmp_path / "a.tif", full(10, "int16"), nodata=-1)
+    assert run(tmp_path, tmp_path / "*.tif") == first
+    assert path.stat().st_mtime_ns == written
+    write_map(tmp_path / "a.tif", full(20))
+    second = run(tmp_path, tmp_path / "*.tif")
+    assert second["tiles"] != first["tiles"]
+    assert [p.name for p in (tmp_path / "clips").glob("*.tif")] == [
+        second["tiles"][TILE]["clip"]  # type: ignore[index]
+    ]
+    moved = TileSquare(32633, 300_010, 5_400_000, 2400)
+    assert RasterClip(moved, clip.codes).digest() != clip.digest()
+
+
+def test_a_map_of_other_years_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_map(tmp_path / "a.tif", full(10))
+    run(tmp_path, tmp_path / "a.tif", "--year", "2019")
+    assert not caplog.records
+    tiles = run(tmp_path, tmp_path / "a.tif", "--year", "2021")["tiles"]
+    said = "the land cover map is of 2021, the image of 2017: land cover may have changed"
+    assert tiles[TILE]["remarks"] == [said]  # type: ignore[index]
+    assert f"{TILE}: {said}" in caplog.text
+
+
+def test_an_error_names_the_tile(tmp_path: Path) -> None:
+    write_map(tmp_path / "a.tif", full(30))
+    with pytest.raises(RasterError, match=rf"^{TILE}: .*a\.tif: expected the values of the"):
+        run(tmp_path, tmp_path / "a.tif")
+    with pytest.raises(RasterError, match=r"b\*\.tif: expected raster files .* found none"):
+        run(tmp_path, tmp_path / "b*.tif")
+
+
+def test_a_damaged_clip_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    RasterClip(SQUARE, np.full((PX, PX), 10, np.uint16)).write(path)
+    other = TileSquare(32633, 310_000, 5_400_000, 2400)
+    with pytest.raises(RasterError, match=r"a\.tif: expected the land cover of a tile .*remove"):
+        RasterClip.read(path, other)
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(RasterError, match=r"a\.tif: expected the land cover of a tile"):
+        RasterClip.read(path, SQUARE)
+
+
+def test_reference_maps_hold_any_code(tmp_path: Path) -> None:
+    codes = np.full((PX, PX), 32_767, np.uint16)
+    codes[:60], codes[60:90] = 1, 1000
+    grid = SQUARE.grid(1200)
+    counts = reference_maps.make_reference_maps(
+        TILE, grid, np.ones((2, 2), bool), codes, PatchWriter(tmp_path)
+    )
+    first = counts.filter(pl.col("patch_id") == f"{TILE}_00_00")
+    assert first.select("code", "pixels").rows() == [(1, 7200), (1000, 3600), (32_767, 3600)]
+    with rasterio.open(next(tmp_path.glob("*_00_00/*.tif"))) as dataset:
+        assert (dataset.read(1) == codes[:120, :120]).all()
+
+
+# The config.
+
+DEFAULTS = yaml.safe_load(Path("config/config.yaml").read_text())
+PRODUCTS = "resources/bigearthnet_products.tsv"
+WORLDCOVER = "resources/legends/esa_worldcover.csv"
+
+
+def configured(**land_cover: object) -> dict[str, object]:
+    """The defaults with a land cover map."""
+    config = yaml.safe_load(yaml.safe_dump({**DEFAULTS, "products": PRODUCTS}))
+    config["land_cover"] |= land_cover
+    return config  # type: ignore[no-any-return]
+
+
+def check(config: dict[str, object]) -> None:
+    check_keys(config, "workflow/schemas/config.schema.json")
+    find_shipped(config, Path())
+    check_settings(config)
+
+
+def test_the_own_classes_of_a_map_take_the_place_of_the_default() -> None:
+    config = configured(files="a.tif", legend=WORLDCOVER)
+    check(config)
+    assert config["labels"]["nomenclature"] == "resources/nomenclature/esa_worldcover.csv"  # type: ignore[index]
+    config = configured(files="a.tif", legend="resources/legends/corine.csv")
+    check(config)
+    assert config["labels"]["nomenclature"] == DEFAULTS["labels"]["nomenclature"]  # type: ignore[index]
+
+
+def test_a_nomenclature_of_another_map_is_refused(tmp_path: Path) -> None:
+    own = tmp_path / "own.csv"
+    own.write_text(f"{HEADER}1,1,A,#000000\n")
+    said = rf"bigearthnet_19\.csv, line 2: '111' is not a code of the legend {own}; labels\.nomen"
+    with pytest.raises(ConfigError, match=said):
+        check(configured(files="a.tif", legend=str(own)))
+    config = configured()
+    config["labels"]["nomenclature"] = "resources/nomenclature/esa_worldcover.csv"  # type: ignore[index]
+    with pytest.raises(ConfigError, match="'10' is not a code of CORINE Land Cover"):
+        check(config)
+
+
+@pytest.mark.parametrize(
+    ("land_cover", "message"),
+    [
+        ({"files": "a.tif"}, r"land_cover\.legend is not set; expected a CSV .* such as resources"),
+        ({"legend": WORLDCOVER}, r"land_cover\.legend is set without land_cover\.files; name"),
+        ({"nodata": 0}, r"land_cover\.nodata is set without land_cover\.files; name"),
+        (
+            {"files": ["a.tif", "docs"], "legend": WORLDCOVER},
+            r"land_cover\.files\[1\] is the folder 'docs'; .* as with docs/\*\.tif",
+        ),
+        (
+            {"files": "a{b}.tif", "legend": WORLDCOVER},
+            r"land_cover\.files is 'a{b}\.tif'; expected a path without",
+        ),
+        ({"file": "a.tif"}, r"land_cover\.file: an unknown key; did you mean `files`"),
+        ({"nodata": "null"}, r"land_cover\.nodata: 'null' does not match"),
+    ],
+)
+def test_what_does_not_go_together_is_said(land_cover: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check(configured(**land_cover))
+
+
+def test_two_kinds_of_land_cover_are_refused() -> None:
+    config = configured(files="a.tif", legend=WORLDCOVER)
+    config["corine"]["path"] = "clc.gpkg"  # type: ignore[index]
+    said = r"corine\.path is 'clc\.gpkg' and land_cover\.files is 'a\.tif'; expected one of the two"
+    with pytest.raises(ConfigError, match=said):
+        check(config)
+
+
+def test_absent_maps_are_named_with_their_key(tmp_path: Path) -> None:
+    there = tmp_path / "there_2021.tif"
+    there.touch()
+    patterns = [str(tmp_path / "there*.tif"), str(tmp_path / "gone*.tif")]
+    config = configured(files=patterns, legend=WORLDCOVER)
+    assert absent_inputs(config, {}) == {"land_cover.files[1]": patterns[1]}
+    assert "corine.path" not in absent_inputs(configured(files=str(there)), {})
+
+
+@pytest.mark.parametrize(
+    ("release", "names", "year"),
+    [
+        ("ESA WorldCover 2021 v200", [], 2021),
+        ("v200", ["ESA_WorldCover_10m_2020_v100_N00E006_Map.tif"], 2020),
+        (None, ["a_2020.tif", "b_2020.tif"], 2020),
+        (None, ["a_2020.tif", "b_2021.tif"], None),
+        (None, ["31U_20230101-20240101.tif"], None),
+        ("change 2018 to 2021", [], None),
+        (None, ["a.tif"], None),
+    ],
+)
+def test_the_year_of_a_map(
+    tmp_path: Path, release: str | None, names: list[str], year: int | None
+) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    assert map_year(configured(files=str(tmp_path / "*.tif"), release=release)) == year
+
+
+def test_shipped_tables_have_no_other_columns() -> None:
+    for path in RESOURCES.glob("nomenclature/*.csv"):
+        with path.open(newline="") as file:
+            assert next(csv.reader(file)) == ["code", "class"], path
