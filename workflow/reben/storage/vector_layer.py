@@ -110,7 +110,7 @@ class VectorLayer:
         try:
             layers = [(str(name), str(kind)) for name, kind in pyogrio.list_layers(path)]
             names = [name for name, kind in layers if _MAY_HOLD_POLYGONS.search(kind)]
-            if beside is not None:
+            if wanted is None and beside is not None:
                 names = [name for name in names if not beside.search(name)] or names
             if wanted is None and len(names) > 1:
                 stem = Path(path).stem.lower()
