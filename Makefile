@@ -7,7 +7,7 @@ BIN := .venv/bin
 RUN := $(BIN)/snakemake --cores $(CORES) --logger rich
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test fuzz test-cluster check config-docs bench products lock pin-envs clean
+.PHONY: help install demo demo-world test fuzz test-cluster check config-docs bench products lock pin-envs clean
 
 help:  ## list all targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -35,6 +35,16 @@ demo/demo.yaml: | .venv/run
 
 demo: .venv/run demo/demo.yaml  ## generate small products and build a dataset from them
 	$(RUN) --configfile demo/demo.yaml -- all draw_overview
+
+WORLDCOVER ?=
+demo-world/world.yaml: | .venv/run
+	@test -f "$(WORLDCOVER)" || { echo "error: WORLDCOVER is '$(WORLDCOVER)'; expected the tile N00E006 \
+	of ESA WorldCover 2021: download ESA_WorldCover_10m_2021_v200_N00E006_Map.tif from \
+	https://esa-worldcover.org, then make demo-world WORLDCOVER=<its path>"; exit 1; }
+	$(BIN)/python -m reben.synthetic world --out demo-world --worldcover "$(WORLDCOVER)"
+
+demo-world: .venv/run demo-world/world.yaml  ## the same without CORINE (WORLDCOVER=path of a land cover map)
+	$(RUN) --configfile demo-world/world.yaml -- all audit report
 
 test: .venv/dev  ## unit and workflow tests
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -79,4 +89,4 @@ pin-envs: .venv/dev  ## full pins of the conda environments (CHANNEL="folder ...
 	$(BIN)/python -m reben.pin_envs --channel $(CHANNEL) --envs envs/*.yaml
 
 clean:  ## remove files of the demo and the tools, but not .venv
-	rm -rf demo .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf demo demo-world .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,16 +1,22 @@
 """Land cover as raster maps: the same dataset as from polygons, and nothing redone without need."""
 
+import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
+import rasterio
 
+from reben import changes
 from reben.compare import compare
 from reben.domain.verdict import Verdict
 from reben.land_cover.legend import read_legend
 from reben.land_cover.tile_codes import read_clip, tile_codes
 from reben.results.layout import Layout
-from reben.runtime.files import read_json
+from reben.runtime.files import read_json, sha256_file
 from reben.synthetic.raster import write_raster
 from tests.workflow.builds import PROJECT, TILES, Project
 
@@ -65,3 +71,78 @@ def test_rasterised_polygons_give_the_dataset_of_the_polygons(
     )
     assert [a.read_bytes() for a in ours] == [b.read_bytes() for b in theirs]
     assert mapped.jobs() == {}
+
+
+def test_a_change_of_one_file_redoes_its_tile_alone(mapped: Project, tmp_path: Path) -> None:
+    build = mapped.copy(tmp_path / "project")
+    path = build.root / f"inputs/maps/{SECOND}.tif"
+    with rasterio.open(path, "r+") as dataset:
+        pixels = dataset.read(1)
+        pixels[:50, :50] = 44  # sea and ocean
+        dataset.write(pixels, 1)
+    changes.main(
+        [str(build.results), f"{build.root}/inputs/maps/*.tif"]
+        + ["--legend", LEGEND, "--nodata", str(NO_DATA), "--out", str(tmp_path / "changes.csv")]
+    )
+    jobs = build.jobs("audit", "report")
+    assert jobs["clip_land_cover"] == set()
+    assert {rule: jobs[rule] for rule in AFTER} == {rule: {SECOND} for rule in AFTER}
+    assert not {"make_patches", "encode_sentinel2"} & jobs.keys()
+    changed = changes.patch_changes(*map(changes.State.of_build, (mapped.results, build.results)))
+    assert changed["patch_id"].to_list() == [f"{SECOND}_00_00"]
+    foretold = pl.read_csv(tmp_path / "changes.csv")
+    assert foretold["patch_id"].to_list() == changed["patch_id"].to_list()
+
+    assert not verify(build)
+    manifest = read_json(build.results / "audit/manifest.json")
+    inputs = manifest["inputs"]["files"]
+    assert inputs["land_cover.files"]["path"] == "inputs/maps/*.tif"
+    assert inputs["land_cover.files"]["release"] == "CORINE 2018, rasterised"
+    lines = [f"{p.name},{sha256_file(p)}\n" for p in sorted(path.parent.glob("*.tif"))]
+    table = "name,sha256\n" + "".join(lines)
+    assert inputs["land_cover.files"]["sha256"] == hashlib.sha256(table.encode()).hexdigest()
+    assert inputs["land_cover.legend"]["sha256"] == sha256_file(build.root / LEGEND)
+    assert "corine.path" not in inputs
+    assert "from CORINE 2018, rasterised" in manifest["dataset"]["summary"]
+    crate = (build.results / "audit/ro-crate-metadata.json").read_text()
+    assert "#input-land_cover.files" in crate
+
+    # Other names and colours make new pages, and no new labels.
+    legend = build.root / "inputs/own.csv"
+    legend.write_text(
+        (build.root / LEGEND).read_text().replace("Sea and ocean,#e6f2ff", "Sea,#0000ff")
+    )
+    build.config["land_cover"]["legend"] = "inputs/own.csv"
+    build.config["labels"] = {"nomenclature": "resources/nomenclature/bigearthnet_19.csv"}
+    assert build.jobs("report").keys() == {"clip_land_cover", "audit", "report"}
+    # A map that contradicts the clip is found.
+    clip = next((build.results / "land_cover").glob(f"{FIRST}-*.tif"))
+    with rasterio.open(clip, "r+") as dataset:
+        dataset.write(np.full(dataset.shape, 111, np.uint16), 1)
+    found = "\n".join(verify(build))
+    assert f"{clip.name}: its content has the digest" in found
+    assert "pixels are not what the land cover gives" in found
+
+
+def test_polygons_and_rasters_take_turns(
+    small_project: Project, mapped: Project, tmp_path: Path
+) -> None:
+    build = mapped.copy(tmp_path / "project")
+    build.config = {**small_project.config}
+    jobs = build.jobs()
+    assert jobs["clip_land_cover"] == set()
+    assert {rule: jobs[rule] for rule in AFTER} == {rule: {FIRST, SECOND} for rule in AFTER}
+    assert {path.suffix for path in (build.results / "land_cover").iterdir()} == {
+        ".json",
+        ".parquet",
+    }
+    assert compare(small_project.results, build.results)["equal"]
+
+
+def verify(build: Project) -> list[str]:
+    """What verification finds in a build."""
+    done = subprocess.run(
+        [sys.executable, "-m", "reben.verify", "results"],
+        cwd=build.root, capture_output=True, text=True,
+    )  # fmt: skip
+    return [line for line in done.stdout.splitlines() if line.startswith("results/")]

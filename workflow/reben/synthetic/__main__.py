@@ -1,4 +1,4 @@
-"""Write synthetic inputs: the demo, or a single product of any size."""
+"""Write synthetic inputs: the demo, one of anywhere on Earth, or a single product of any size."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,17 +7,23 @@ from reben.runtime import cli
 from reben.synthetic.demo import write_demo
 from reben.synthetic.product import write_product
 from reben.synthetic.spec import ProductSpec
+from reben.synthetic.world import write_world
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run ``demo`` or ``product``."""
+    """Run ``demo``, ``world`` or ``product``."""
     parser = cli.parser(__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
     demo = commands.add_parser("demo", help="all inputs of the demo")
+    world = commands.add_parser("world", help="all inputs of a demo without CORINE")
+    world.add_argument(
+        "--worldcover", type=Path, required=True, help="tile N00E006 of ESA WorldCover 2021"
+    )
     product = commands.add_parser("product", help="one product")
-    for command in (demo, product):
+    for command in (demo, world, product):
         command.add_argument("--out", type=Path, required=True, help="folder to write to")
+    for command in (demo, product):
         command.add_argument("--seed", type=int, default=0, help="seed of the landscape")
     product.add_argument("--name", required=True, help="product name, L1C or L2A, without .SAFE")
     product.add_argument("--epsg", type=int, required=True, help="UTM zone, such as 32633")
@@ -35,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     if args.command == "demo":
         write_demo(args.out, args.seed)
+        return
+    if args.command == "world":
+        write_world(args.out, args.worldcover)
         return
     spec = ProductSpec(
         args.name,

@@ -14,7 +14,7 @@ from reben.synthetic.spec import ProductSpec
 log = logging.getLogger(__name__)
 
 #: Factor on the sensor's noise that keeps the demo's images small.
-_ENTROPY = 0.1
+ENTROPY = 0.1
 _CORINE = "U2018_CLC2018_V2020_20u1"
 
 
@@ -79,7 +79,7 @@ def write_demo(out: Path, seed: int = 0) -> Path:
     specs = demo_specs(seed)
     lines = ["product\tlevel\tsource\tpath\tid\tchecksum"]
     for spec in specs:
-        safe = write_product(out / "products", spec, _ENTROPY)
+        safe = write_product(out / "products", spec, ENTROPY)
         lines.append(f"{spec.name}\tL2A\tlocal\t{safe.as_posix()}\t\t")
     write_text(out / "products.tsv", "\n".join(lines) + "\n")
     write_corine(out / f"{_CORINE}.gpkg", specs, seed, layer=_CORINE)

@@ -68,7 +68,17 @@ def land_of(spec: ProductSpec) -> Land:
 
 @lru_cache(maxsize=2)
 def _land(seed: int, epsg: int, x_min: int, y_max: int, side_m: int) -> Land:
-    layout = _layout((seed, epsg, x_min, y_max), side_m)
+    return land_of_layout(_layout((seed, epsg, x_min, y_max), side_m), x_min, y_max)
+
+
+def land_of_layout(layout: NDArray[np.int32], x_min: int, y_max: int) -> Land:
+    """The land of a raster of codes.
+
+    Args:
+        layout: (size, size) CORINE codes at `LAYOUT_M`.
+        x_min: its left edge in the tile's UTM zone, metres.
+        y_max: its upper edge, metres.
+    """
     transform = from_origin(x_min, y_max, LAYOUT_M, LAYOUT_M)
     shapes = list(rasterio.features.shapes(layout, connectivity=4, transform=transform))
     stairs = np.array([shapely.geometry.shape(geometry) for geometry, _ in shapes], dtype=object)

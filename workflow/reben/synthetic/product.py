@@ -10,6 +10,7 @@ from reben.domain.bands import BAND_IDS, RESOLUTION_M, S2_BANDS
 from reben.runtime.files import atomic_directory, write_text
 from reben.synthetic import metadata
 from reben.synthetic.identifiers import Identifiers
+from reben.synthetic.land import Land
 from reben.synthetic.manifest import manifest_xml
 from reben.synthetic.raster import write_raster
 from reben.synthetic.scene import Scene
@@ -28,7 +29,9 @@ xmlns:gco="http://www.isotc211.org/2005/gco">
 """
 
 
-def write_product(root: Path, spec: ProductSpec, entropy: float = 1.0) -> Path:
+def write_product(
+    root: Path, spec: ProductSpec, entropy: float = 1.0, land: Land | None = None
+) -> Path:
     """Write a synthetic product.
 
     Args:
@@ -36,12 +39,13 @@ def write_product(root: Path, spec: ProductSpec, entropy: float = 1.0) -> Path:
         spec: specification of the product.
         entropy: factor on the sensor's noise. At 1 a full 10 m band takes about as many
             bytes as a real one; lower values make smaller files.
+        land: what it shows; by default the generated land of its place.
 
     Returns:
         Path of the ``.SAFE`` folder.
     """
     names = Identifiers(spec)
-    scene = Scene(spec)
+    scene = Scene(spec, land)
     safe = root / f"{spec.name}.SAFE"
     with atomic_directory(safe) as part:
         for folder in _folders(names):

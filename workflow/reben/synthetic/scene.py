@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
 from reben.domain.bands import BAND_IDS, NODATA
-from reben.synthetic.land import land_of
+from reben.synthetic.land import Land, land_of
 from reben.synthetic.landcover import CLOUD, COVERS, HAZE, MATERIALS, SNOW, VV_DB
 from reben.synthetic.noise import Float, SmoothNoise, generator, grain, hash32
 from reben.synthetic.spec import ProductSpec
@@ -56,6 +56,7 @@ class Scene:
 
     Attributes:
         spec: the product.
+        land: what it shows; by default the generated land of its place.
         pair: index of the two materials in a pixel; (n, n) uint8 like all below.
         mix: share of the second material, 0 to 255.
         shade: brightness, 128 is 1.
@@ -64,8 +65,8 @@ class Scene:
         snow: share of snow, 0 to 255.
     """
 
-    def __init__(self, spec: ProductSpec) -> None:
-        self.spec = spec
+    def __init__(self, spec: ProductSpec, land: Land | None = None) -> None:
+        self.spec, self.land = spec, land or land_of(spec)
         self.size_px = spec.side_m // 10
         shape = (self.size_px, self.size_px)
         self.pair, self.mix, self.shade = (np.empty(shape, np.uint8) for _ in range(3))
@@ -83,8 +84,7 @@ class Scene:
 
     def _paint_land(self) -> None:
         """Fields, blocks of houses, stands of trees: pair, mixture and brightness."""
-        spec = self.spec
-        land = land_of(spec)
+        spec, land = self.spec, self.land
         unit = rasterio.features.rasterize(
             zip(land.polygons, range(len(land.polygons)), strict=True),
             out_shape=self.pair.shape,
