@@ -66,7 +66,7 @@ def write_world(out: Path, worldcover: Path) -> Path:
             "legend": LEGEND.as_posix(),
             "release": "ESA WorldCover 2021 v200",
         },
-        "dataset": {"name": "São Tomé", "licence": "CC-BY-4.0"},
+        "dataset": {"name": "Sao Tome", "licence": "CC-BY-4.0"},
     }
     path = out / "world.yaml"
     write_text(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
