@@ -122,6 +122,10 @@ def test_layers_of_changes_are_not_taken_for_land_cover(tmp_path: Path) -> None:
     write_layer(tmp_path / "only.gpkg", "layer", "code_18", "code_24")
     with pytest.raises(VectorError, match="it has polygons only where something changed"):
         PolygonLayer.open(tmp_path / "only.gpkg")
+    assert PolygonLayer.open(tmp_path / "only.gpkg", None, "code_24").code_column == "code_24"
+    write_layer(tmp_path / "named.gpkg", "layer", "code_18", "code_24", "chtype")
+    with pytest.raises(VectorError, match="it has polygons only where something changed"):
+        PolygonLayer.open(tmp_path / "named.gpkg", None, "code_24")
 
 
 def test_the_deliveries_of_malta(reference: Path, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 MARGIN_M = 100
 #: Layers of changes beside those of a year: cha1824_mt, sol1824_mt, U2018_CHA1218_V2020_20u1.
 _CHANGES = re.compile(r"(?:^|_)(?:cha|sol)\d\d", re.IGNORECASE)
+_CHANGE_COLUMNS = frozenset(("change", "chtype"))
 _CODE_OF_CHANGE = re.compile(r"code_?\d\d[a-z]?", re.IGNORECASE)
 _CODE_COLUMN = re.compile(r"code_?\d\d", re.IGNORECASE)
 _COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
@@ -69,11 +70,13 @@ class PolygonLayer:
         found = VectorLayer.open(path, "corine.layer", layer, expected, beside=_CHANGES)
         fields = found.fields
         codes = [field for field in fields if _CODE_OF_CHANGE.fullmatch(field)]
-        if _CHANGES.search(found.name) or len(codes) > 1:
+        says_change = not _CHANGE_COLUMNS.isdisjoint(map(str.lower, fields))
+        if _CHANGES.search(found.name) or (len(codes) > 1 and (says_change or not code_column)):
             raise VectorError(
                 f"{found.where}: expected the land cover of one year, found changes between two "
                 f"(columns {', '.join(fields)}): it has polygons only where something changed, and "
-                "the dataset would hold nothing else; set corine.layer to the land cover of a year"
+                "the dataset would hold nothing else; set corine.layer to the land cover of a year, or, "
+                "if it is one with the codes of an earlier year beside, corine.code_column"
             )
         likely = [f for f in fields if _CODE_COLUMN.fullmatch(f)] if code_column is None else fields
         column = only(
