@@ -75,8 +75,8 @@ class PolygonLayer:
             raise VectorError(
                 f"{found.where}: expected the land cover of one year, found changes between two "
                 f"(columns {', '.join(fields)}): it has polygons only where something changed, and "
-                "the dataset would hold nothing else; set corine.layer to the land cover of a year, or, "
-                "if it is one with the codes of an earlier year beside, corine.code_column"
+                "the dataset would hold nothing else; set corine.layer to that of a year or, if "
+                "this is one with the codes of an earlier year beside it, corine.code_column"
             )
         likely = [f for f in fields if _CODE_COLUMN.fullmatch(f)] if code_column is None else fields
         column = only(
