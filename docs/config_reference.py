@@ -30,7 +30,8 @@ def keys(schema: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[s
 def allowed(schema: dict[str, Any]) -> str:
     """The values that a schema allows, in words."""
     if "enum" in schema:
-        return ", ".join(f"`{value}`" for value in schema["enum"])
+        names = ("null" if value is None else value for value in schema["enum"])
+        return ", ".join(f"`{name}`" for name in names)
     kind = schema["type"]
     if isinstance(kind, list):
         return " or ".join(allowed({**schema, "type": one}) for one in kind)
@@ -64,9 +65,9 @@ def config_table() -> str:
     return _table(("key", "meaning", "values", "default"), rows)
 
 
-def product_table() -> str:
-    """The table of the columns of the product table."""
-    schema = json.loads((SCHEMAS / "products.schema.json").read_text("utf-8"))
+def columns_table(name: str) -> str:
+    """The table of the columns of the product or the scene table."""
+    schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text("utf-8"))
     rows = []
     for column, value in schema["properties"].items():
         required = "yes" if column in schema["required"] else ""
@@ -82,7 +83,8 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def render(page: str) -> str:
     """The page with its tables as the schemas have them now."""
-    for name, table in (("config", config_table()), ("products", product_table())):
+    tables = {name: columns_table(name) for name in ("products", "scenes")}
+    for name, table in {"config": config_table(), **tables}.items():
         start, end = f"<!-- {name}.schema.json -->\n", f"<!-- end of {name}.schema.json -->"
         page, count = re.subn(
             rf"{re.escape(start)}.*?{re.escape(end)}",

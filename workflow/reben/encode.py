@@ -21,7 +21,7 @@ from itertools import islice, pairwise
 
 import numpy as np
 
-from reben.domain.bands import PATCH_SIDE_M, REFERENCE_MAP_M, RESOLUTION_M, S1_BANDS
+from reben.domain.bands import PATCH_SIDE_M, REFERENCE_MAP_M, RESOLUTION_M, S1_BANDS, S1_M
 from reben.domain.names import ENTRY_KINDS, REFERENCE_MAP, entry_key
 from reben.domain.tables import PATCHES, SENTINEL1, read_table
 from reben.runtime import cli
@@ -29,15 +29,13 @@ from reben.runtime.errors import RasterError, StoreError
 from reben.storage.completeness import check_complete
 from reben.storage.geotiff_reader import LayerReader
 from reben.storage.lmdb_store import write_lmdb
-from reben.storage.patch_container import patch_reader, patch_readers
+from reben.storage.patch_container import PatchFinder, patch_readers
 from reben.storage.patch_files import PatchReader
 from reben.storage.pixel_check import flaw
 from reben.storage.safetensors_value import ValueLayout
 
 log = logging.getLogger(__name__)
 
-#: Pixel size of Sentinel-1 patches (BigEarthNet-S1).
-_S1_M = 10
 #: Patches that a thread reads at a time: enough that scheduling them costs nothing.
 _BATCH = 16
 
@@ -48,18 +46,19 @@ class Encoder:
     Args:
         kind: ``s2``, ``s1`` or ``reference_maps``.
         patch_side_m: side of a patch, metres.
+        min_valid_fraction: of the pixels of a Sentinel-1 patch; its others may be NaN.
     """
 
-    def __init__(self, kind: str, patch_side_m: int) -> None:
+    def __init__(self, kind: str, patch_side_m: int, min_valid_fraction: float = 1.0) -> None:
         if kind == "s2":
             layers = {b: (b, patch_side_m // res, "uint16") for b, res in RESOLUTION_M.items()}
         elif kind == "s1":
-            layers = {b: (b, patch_side_m // _S1_M, "float32") for b in S1_BANDS}
+            layers = {b: (b, patch_side_m // S1_M, "float32") for b in S1_BANDS}
         else:
             layers = {"Data": (REFERENCE_MAP, patch_side_m // REFERENCE_MAP_M, "uint16")}
         self.layout = ValueLayout.of({name: (px, dtype) for name, (_, px, dtype) in layers.items()})
         places = self.layout.tensors
-        self.kind = kind
+        self.kind, self._min_valid_fraction = kind, min_valid_fraction
         self._layers = [
             (layer, slice(places[name].start, places[name].stop), LayerReader(px, dtype))
             for name, (layer, px, dtype) in layers.items()
@@ -77,7 +76,8 @@ class Encoder:
         for layer, place, reader in self._layers:
             reader.read(store, folder, layer, view[place])
             pixels = np.frombuffer(view[place], reader.dtype)
-            if found := flaw(self.kind, pixels.reshape(reader.size_px, -1)):
+            square = pixels.reshape(reader.size_px, -1)
+            if found := flaw(self.kind, square, self._min_valid_fraction):
                 raise RasterError(f"{store.path(folder, layer)}: {found}; fetch or make it again")
         return value
 
@@ -96,7 +96,9 @@ class Source:
         return self.key, self.encoder.encode(self.store, self.folder)
 
 
-def sources_in_table(kind: str, root: str, table: str, patch_side_m: int) -> list[Source]:
+def sources_in_table(
+    kind: str, root: str, table: str, patch_side_m: int, min_valid_fraction: float = 1.0
+) -> list[Source]:
     """The sources that a tile's table lists.
 
     Args:
@@ -105,13 +107,17 @@ def sources_in_table(kind: str, root: str, table: str, patch_side_m: int) -> lis
         root: folder of the patches.
         table: path of the table.
         patch_side_m: side of a patch, metres.
+        min_valid_fraction: see `Encoder`.
     """
     if kind == "s1":
         rows = read_table(table, SENTINEL1).select("s1_name", "folder").unique()
     else:
         rows = read_table(table, PATCHES).filter("valid").select("patch_id", folder="patch_id")
-    encoder, store = Encoder(kind, patch_side_m), patch_reader(root)
-    return [Source(entry_key(kind, patch), encoder, store, folder) for patch, folder in rows.rows()]
+    encoder, stores = Encoder(kind, patch_side_m, min_valid_fraction), PatchFinder(root)
+    return [
+        Source(entry_key(kind, patch), encoder, *stores.find(folder))
+        for patch, folder in rows.rows()
+    ]
 
 
 def sources_in_folder(kind: str, root: str, patch_side_m: int) -> list[Source]:
@@ -191,6 +197,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         help="metadata tables: every patch in them must be there, with all that is given here",
     )
     parser.add_argument("--patch-side-m", type=int, default=PATCH_SIDE_M, help="metres")
+    parser.add_argument(
+        "--min-valid-fraction",
+        type=cli.share,
+        default=1.0,
+        help="of the pixels of a Sentinel-1 patch; its others may be NaN",
+    )
     parser.add_argument("--threads", type=cli.count, default=1)
     parser.add_argument("--out", required=True, help="folder of the LMDB")
     args = parser.parse_args(argv)
@@ -204,7 +216,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.metadata and not given:
         parser.error("--metadata goes with --s2, --s1 and --reference-maps")
     if args.table:
-        sources = sources_in_table(args.kind, args.root, args.table, args.patch_side_m)
+        sources = sources_in_table(
+            args.kind, args.root, args.table, args.patch_side_m, args.min_valid_fraction
+        )
     elif args.kind:
         sources = sources_in_folder(args.kind, args.root, args.patch_side_m)
     else:

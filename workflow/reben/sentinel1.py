@@ -16,7 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
-from reben.domain.bands import S1_BANDS
+from reben.domain.bands import S1_BANDS, S1_M, S1_MAX_GAP_H
 from reben.domain.name_columns import parts_of_tile
 from reben.domain.names import Sentinel1Name, parse_time
 from reben.domain.tables import (
@@ -35,10 +35,6 @@ from reben.storage.patch_files import PatchReader
 
 log = logging.getLogger(__name__)
 
-#: Pixel size of BigEarthNet-S1 patches, metres.
-RESOLUTION_M = 10
-#: Hours between the sensing of a pair, at most. Those of BigEarthNet v2 are up to 138 h apart.
-MAX_GAP_H = 144.0
 #: Some copies of BigEarthNet-S1 pad column and row with zeros; the tables do not.
 _UNPADDED = pl.col("s1_name").str.replace(r"_0*(\d+)_0*(\d+)$", "_${1}_${2}")
 
@@ -80,7 +76,7 @@ def choose(
     patches: pl.DataFrame,
     index: pl.DataFrame,
     alignment: pl.DataFrame | None,
-    max_gap_h: float = MAX_GAP_H,
+    max_gap_h: float = S1_MAX_GAP_H,
 ) -> pl.DataFrame:
     """The Sentinel-1 patch of each patch that has one.
 
@@ -126,7 +122,7 @@ def pair_sentinel1(
     alignment: pl.DataFrame | None,
     root: Path,
     threads: int = 1,
-    max_gap_h: float = MAX_GAP_H,
+    max_gap_h: float = S1_MAX_GAP_H,
 ) -> pl.DataFrame:
     """Rows of `tables.SENTINEL1` for the patches of one tile that have a checked pair.
 
@@ -137,7 +133,7 @@ def pair_sentinel1(
     pairs = choose(patches, index, alignment, max_gap_h)
     if len(pairs):
         epsg, patch_side_m = pairs.select("epsg", pl.col("x_max") - pl.col("x_min")).row(0)
-        form = ImageForm(patch_side_m // RESOLUTION_M, epsg, RESOLUTION_M, "float32")
+        form = ImageForm(patch_side_m // S1_M, epsg, S1_M, "float32")
         checker, encoder, store = FormChecker(form), Encoder("s1", patch_side_m), PatchReader(root)
 
         def check(pair: tuple[str, int, int]) -> None:
@@ -170,7 +166,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--max-gap-h",
         type=float,
-        default=MAX_GAP_H,
+        default=S1_MAX_GAP_H,
         help="hours that a pair may be apart, where there is no alignment",
     )
     steps = parser.add_subparsers(dest="step", required=True)

@@ -19,9 +19,17 @@ SIDE = {"patch_side_m": config["patches"]["side_m"]}
 encoded("encode_sentinel2", options={"kind": "s2", **SIDE}, after=["make_patches"])
 encoded(
     "encode_sentinel1",
-    options={"kind": "s1", **SIDE},
+    options={
+        "kind": "s1",
+        **SIDE,
+        **(
+            {"min_valid_fraction": config["sentinel1"]["min_valid_fraction"]}
+            if SCENES
+            else {}
+        ),
+    },
     sources=lambda tile: source("sentinel1.root", "images", RESULTS.sentinel1(tile)),
-    after=["pair_sentinel1"],
+    after=[PAIRS],
 )
 encoded(
     "encode_reference_maps",
@@ -36,7 +44,7 @@ made_from(
     after=[
         "select_patches",
         *[ENCODERS[kind] for kind in KINDS],
-        *given("s1" in KINDS, ["pair_sentinel1"]),
+        *given("s1" in KINDS, [PAIRS]),
     ],
 )
 
@@ -70,6 +78,8 @@ use rule encode_sentinel2 as encode_sentinel1 with:
     """Encode the Sentinel-1 patches of a tile."""
     input:
         made=due("encode_sentinel1"),
+        matched=after_match,
+        images=given(SCENES, RESULTS.cut_sentinel1("{tile}")),
         table=RESULTS.sentinel1("{tile}"),
     output:
         shard=directory(RESULTS.shard("s1", "{tile}")),
@@ -78,9 +88,7 @@ use rule encode_sentinel2 as encode_sentinel1 with:
         RESULTS.log("encode_sentinel1", "{tile}"),
     params:
         step=step("encode_sentinel1"),
-        patches=lambda wildcards, input: options(
-            root=config["sentinel1"]["root"], table=input.table
-        ),
+        patches=lambda wildcards, input: options(root=SENTINEL1_ROOT, table=input.table),
 
 
 use rule encode_sentinel2 as encode_reference_maps with:

@@ -13,7 +13,7 @@ made_from(
     after=[
         *("build_metadata", "make_patches", "make_reference_maps"),
         # The packed images are those that were encoded.
-        *given(SENTINEL1, ["pair_sentinel1", "encode_sentinel1"]),
+        *given(SENTINEL1, [PAIRS, "encode_sentinel1"]),
     ],
 )
 made_from(
@@ -53,7 +53,7 @@ rule archive:
         step=step("archive"),
         results=results_root,
         sentinel1=options(
-            s1=config["sentinel1"]["root"],
+            s1=SENTINEL1_ROOT,
             pairs=given(SENTINEL1, every(RESULTS.sentinel1)),
         ),
     shell:

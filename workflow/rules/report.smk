@@ -110,7 +110,7 @@ rule report:
         nomenclature=config["labels"]["nomenclature"],
         inputs=options(
             countries=config["countries"]["path"],
-            sentinel1=config["sentinel1"]["root"],
+            sentinel1=SENTINEL1_ROOT,
         ),
     shell:
         "python -m {params.step} --results {params.results:q} {params.inputs}"

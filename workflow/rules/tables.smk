@@ -7,7 +7,7 @@ Each takes seconds, so they run where Snakemake runs.
 """
 
 ALIGN_PATCHES = given(ALIGNED, ["align_patches"])
-PAIR_SENTINEL1 = given(SENTINEL1, ["pair_sentinel1"])
+PAIR_SENTINEL1 = given(SENTINEL1, [PAIRS])
 #: Whether a patch must have a pair.
 NEEDS_PAIR = SENTINEL1 and config["sentinel1"]["missing"] == "drop"
 
@@ -39,7 +39,7 @@ of_all(
     after=[
         *("make_patches", "label_patches"),
         *ALIGN_PATCHES,
-        *given(NEEDS_PAIR, ["pair_sentinel1"]),
+        *given(NEEDS_PAIR, [PAIRS]),
     ],
 )
 of_all(

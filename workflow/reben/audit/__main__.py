@@ -18,15 +18,23 @@ from reben.audit import provenance
 from reben.audit.crate import write_crate
 from reben.audit.outputs import output_digests
 from reben.config import land_cover
+from reben.config.scene_table import border_noise_warnings
 from reben.results.coverage import land_cover_warnings
 from reben.results.facts import gather_facts
 from reben.results.finished import read_build
+from reben.results.layout import Layout
 from reben.results.offset_warning import offset_warnings
 from reben.runtime import cli
 from reben.runtime.code_version import PACKAGE
-from reben.runtime.files import write_json
+from reben.runtime.files import read_json, write_json
 
 log = logging.getLogger(__name__)
+
+
+def scene_warnings(layout: Layout) -> list[str]:
+    """What to say of the Sentinel-1 scenes that patches were cut from, if they were."""
+    matches = layout.scene_matches
+    return border_noise_warnings(read_json(matches)["scenes"]) if matches.is_file() else []
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -47,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "warnings": [
             *offset_warnings(build.verdicts, args.config["patches"]["harmonise_offset"]),
             *land_cover_warnings(layout, build.tiles),
+            *scene_warnings(layout),
         ],
         "dataset": named
         | {"licence_url": facts.licence_url, "summary": facts.summary}

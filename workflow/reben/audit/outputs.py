@@ -33,14 +33,16 @@ def table_paths(layout: Layout, config: dict[str, Any], tiles: Sequence[str]) ->
     Other files there do not belong to it: catalogue entries, and tables of products that
     were removed.
     """
-    has_sentinel1 = config["sentinel1"]["root"] is not None
     here = Layout("")
+    has_sentinel1 = here.sentinel1_root(config["sentinel1"]) is not None
+    has_scenes = bool(config["sentinel1"].get("scenes"))
+    indices = [here.scene_index, here.scene_matches] if has_scenes else [here.sentinel1_index]
     paths = [
         *(here.metadata, here.obscured, here.class_counts, here.funnel, here.quality),
         *(here.selection, here.snow_cloud),
         *([here.countries] if config["countries"]["path"] else []),
         *([here.alignment] if config["alignment"]["pairs"] else []),
-        *([here.sentinel1_index] if has_sentinel1 else []),
+        *(indices if has_sentinel1 else []),
         here.clip_manifest,
     ]
     for tile in tiles:

@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import shapely
 from reben.config.check import named_inputs
 from reben.config.product_table import read_products
 from reben.domain.verdict import Verdict
-from reben.memory.record import inputs_read
+from reben.memory.record import Record, inputs_read, record_path
 from reben.memory.sources import Source
 from reben.results.layout import Layout
 from reben.runtime.code_version import ENVIRONMENTS, PACKAGE, code_version, environment_version
@@ -124,6 +124,7 @@ _READERS = {
     "countries.path": ["assign_country"],
     "alignment.pairs": ["align_patches"],
     "sentinel1.root": ["encode_sentinel1"],
+    "sentinel1.scenes": ["index_scenes"],
     "snow_cloud.seasonal_snow": ["flag_snow_cloud"],
     "snow_cloud.cloud_or_shadow": ["flag_snow_cloud"],
     "sen2cor.gipp": ["run_sen2cor"],
@@ -139,6 +140,7 @@ def inputs(layout: Layout, config: dict[str, Any], verdicts: Sequence[Verdict]) 
     """
     tiles = [verdict.tile for verdict in verdicts]
     files = {k: _input(layout, k, Path(path), tiles) for k, path in named_inputs(config).items()}
+    files |= _rasters(layout, tiles)
     for key, entry in files.items():
         if (section := key.partition(".")[0]) in ("corine", "land_cover"):
             entry["release"] = config[section]["release"]
@@ -159,6 +161,19 @@ def inputs(layout: Layout, config: dict[str, Any], verdicts: Sequence[Verdict]) 
         for tile, product in read_products(_product_table(config)).items()
     }
     return {"files": files, "products": products}
+
+
+def _rasters(layout: Layout, tiles: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The rasters of the Sentinel-1 scenes that patches were cut from, by name."""
+    read: dict[str, dict[str, dict[str, str]]] = {}
+    for tile in tiles:
+        record = Record.read(record_path(layout.root, "cut_sentinel1", tile))
+        for name, entry in (record.sources if record else {}).items():
+            read.setdefault(name, {})[tile] = entry
+    return {
+        name: _as_read(Path(next(iter(entries.values()))["path"]), entries)
+        for name, entries in sorted(read.items())
+    }
 
 
 def _product_table(config: dict[str, Any]) -> str:
@@ -182,8 +197,16 @@ def _input(layout: Layout, key: str, path: Path, tiles: Sequence[str]) -> dict[s
             Source(path, kind, str(layout.sentinel1(tile))).is_as_read([entry])
             for tile, entry in read.items()
         )
-    else:
-        same = source.is_as_read(read.values())
+        return _as_read(path, read, same)
+    return _as_read(path, read)
+
+
+def _as_read(
+    path: Path, read: Mapping[str, Mapping[str, str]], same: bool | None = None
+) -> dict[str, Any]:
+    """An input with the digest of what steps have read of it, by tile."""
+    if same is None:
+        same = Source(path).is_as_read(read.values())
     digests = {entry["sha256"] for entry in read.values()}
     entry: dict[str, Any] = {"path": public(str(path)), "sha256": digests.pop()}
     if digests:

@@ -16,6 +16,7 @@ import jsonschema
 
 from reben.config.land_cover import check_land_cover, land_cover_inputs, pair_nomenclature
 from reben.config.product_table import Product, read_products
+from reben.config.scene_table import read_scenes
 from reben.domain.bands import PATCH_SIDE_M, S1_BANDS
 from reben.domain.split_geometry import frame_widths
 from reben.runtime.errors import ConfigError
@@ -114,11 +115,23 @@ def check_settings(
 
 
 def _check_sentinel1(config: dict[str, Any]) -> None:
-    """Compare the size of patches with that of the first Sentinel-1 patch, if its header says it.
+    """Check what patches of Sentinel-1 are made from.
+
+    The size of patches is compared with that of the first Sentinel-1 patch, if its header says it.
 
     Raises:
-        ConfigError: they differ; the pairing would find out, but only after the products are cut.
+        ConfigError: two things are given; the scene table is malformed; or the sizes differ: the
+            pairing would find out, but only after the products are cut.
     """
+    settings = config["sentinel1"]
+    if settings["root"] and settings["scenes"]:
+        raise ConfigError(
+            f"sentinel1.root is {settings['root']!r} and sentinel1.scenes is "
+            f"{settings['scenes']!r}; expected one of them: patches are there already, or are cut "
+            "from scenes. Set the other to null"
+        )
+    if settings["scenes"]:
+        read_scenes(settings["scenes"], settings["backscatter"])
     root, side_m = config["sentinel1"]["root"], config["patches"]["side_m"]
     image = PatchReader(root).first(S1_BANDS[0]) if root else None
     if image is None:
@@ -144,6 +157,7 @@ def named_inputs(config: dict[str, Any]) -> dict[str, str]:
         "countries.path": config["countries"]["path"],
         "alignment.pairs": config["alignment"]["pairs"],
         "sentinel1.root": config["sentinel1"]["root"],
+        "sentinel1.scenes": config["sentinel1"].get("scenes"),
         "snow_cloud.seasonal_snow": config["snow_cloud"]["seasonal_snow"],
         "snow_cloud.cloud_or_shadow": config["snow_cloud"]["cloud_or_shadow"],
         "sen2cor.gipp": config["sen2cor"]["gipp"],
@@ -168,6 +182,8 @@ def absence(inputs: dict[str, str]) -> str:
 
 def all_inputs(config: dict[str, Any], products: dict[str, Product]) -> dict[str, str]:
     """The paths of all inputs, by key or row of the product table."""
-    return named_inputs(config) | {
-        f"{config['products']}, {p.product}": p.path for p in products.values() if p.path
-    }
+    table, scenes = config["products"], config["sentinel1"]["scenes"]
+    paths = {f"{table}, {p.product}": p.path for p in products.values() if p.path}
+    for row in read_scenes(scenes).values() if scenes else ():
+        paths |= {f"{scenes}, {row.scene} {band}": path for band, path in row.rasters.items()}
+    return named_inputs(config) | paths

@@ -21,6 +21,11 @@ RESOLUTION_M = {
 S2_BANDS = tuple(RESOLUTION_M)
 S1_BANDS = ("VH", "VV")
 
+#: Pixel size of Sentinel-1 patches, metres (BigEarthNet-S1).
+S1_M = 10
+#: Hours between the sensing of a pair, at most. Those of BigEarthNet v2 are up to 138 h apart.
+S1_MAX_GAP_H = 144.0
+
 #: Value of a pixel that was not sensed, in reflectance bands only.
 NODATA = 0
 #: Band of each ``bandId`` of the product metadata: spectral order, B10 included.

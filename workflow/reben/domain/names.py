@@ -114,6 +114,11 @@ class ProductName:
         return "_".join((self.mission, self.sensing, self.orbit, f"T{self.mgrs}"))
 
 
+def sensing_time(tile: str) -> datetime:
+    """Start of the datatake of a tile, UTC, from its name."""
+    return parse_time(ProductName.parse(tile).sensing)
+
+
 def is_product_name(name: str) -> bool:
     """Whether `ProductName` can parse it."""
     try:

@@ -4,12 +4,17 @@ In: rows of `tables.PATCHES` of one tile, or the pixels of some rows of patches.
 grid, which patches are valid by row and column, and the pixels patch by patch.
 """
 
+from typing import TypeVar
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from reben.domain.grid import TileGrid
 from reben.runtime.errors import TableError
+
+#: Type of pixels.
+Pixel = TypeVar("Pixel", bound=np.generic)
 
 
 def grid_of(patches: pl.DataFrame) -> TileGrid:
@@ -33,7 +38,7 @@ def valid_array(patches: pl.DataFrame, grid: TileGrid) -> NDArray[np.bool_]:
     return valid
 
 
-def blocks(strip: NDArray[np.generic], patch_px: int, count: int) -> NDArray[np.generic]:
+def blocks(strip: NDArray[Pixel], patch_px: int, count: int) -> NDArray[Pixel]:
     """View some rows of patches as patches.
 
     Args:

@@ -58,6 +58,15 @@ COUNTRIES = pa.schema({"patch_id": _STRING, "country": _STRING})
 ALIGNMENT = pa.schema({"patch_id": _STRING, "s1_name": _STRING, "s2v1_name": _STRING})
 #: Checked Sentinel-1 patches, with their folder below the root.
 SENTINEL1 = pa.schema({"patch_id": _STRING, "s1_name": _STRING, "folder": _STRING})
+#: The same of patches that were cut from scenes, with hours between the sensors, pass and orbit.
+SENTINEL1_SCENES = pa.schema(
+    [
+        *SENTINEL1,
+        ("s1_gap_h", pa.float64()),
+        ("s1_pass", _STRING),
+        ("s1_relative_orbit", pa.int16()),
+    ]
+)
 #: All Sentinel-1 patches below the root, by name.
 SENTINEL1_INDEX = pa.schema(
     {
@@ -122,13 +131,16 @@ def read_table(path: AnyPath, schema: pa.Schema) -> pl.DataFrame:
     try:
         with pq.ParquetFile(path) as file:
             found = file.schema_arrow.names
+            # Whoever reads pairs need not know where they come from.
+            if schema is SENTINEL1 and found == SENTINEL1_SCENES.names:
+                found = schema.names
             rows, limit = file.metadata.num_rows, _MAX_ROWS + _MAX_RATIO * Path(path).stat().st_size
             if found != schema.names or rows > limit:
                 raise TableError(
                     f"{path}: expected the columns {schema.names} and at most {limit} rows, found "
                     f"{found} and {rows} rows; {_advice(schema)}"
                 )
-            table = file.read()
+            table = file.read(columns=schema.names)
         table = table.cast(schema)
         table.validate(full=True)  # damaged texts and lists kill the process further on
     except FileNotFoundError as error:

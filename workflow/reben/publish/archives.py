@@ -25,7 +25,7 @@ from reben.results.tile_paths import TilePaths
 from reben.runtime import cli
 from reben.runtime.errors import TableError
 from reben.runtime.files import atomic_directory, write_text
-from reben.storage.patch_container import patch_reader
+from reben.storage.patch_container import PatchFinder, patch_reader
 from reben.storage.patch_files import PatchReader
 
 if TYPE_CHECKING:
@@ -74,16 +74,12 @@ def members_by_tile(
 
 def members_by_scene(archive: str, root: Path, folders: dict[str, str]) -> Iterator[Member]:
     """The files of Sentinel-1 patches anywhere below `root` (name: folder)."""
-    store = PatchReader(root)
+    stores = PatchFinder(root)
     for name in sorted(folders):
         scene = Sentinel1Name.parse(name).scene
+        store, folder = stores.find(folders[name])
         for band in S1_BANDS:
-            yield (
-                f"{archive}/{scene}/{name}/{file_stem(name, band)}.tif",
-                store,
-                folders[name],
-                band,
-            )
+            yield f"{archive}/{scene}/{name}/{file_stem(name, band)}.tif", store, folder, band
 
 
 def write_archive(path: Path, members: Iterable[Member], threads: int) -> tuple[int, str]:

@@ -19,8 +19,9 @@ from stac_geoparquet import arrow
 
 from reben.domain import lon_lat
 from reben.domain.bands import REFERENCE_MAP_M
+from reben.domain.names import sensing_time
 from reben.domain.split_geometry import SPLITS
-from reben.results.facts import METADATA_TABLES, Facts, sensing_time
+from reben.results.facts import METADATA_TABLES, Facts
 from reben.results.layout import LMDB, Layout
 from reben.runtime.files import atomic_file
 

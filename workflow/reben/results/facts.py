@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from reben.domain.name_columns import tile_of_patch
-from reben.domain.names import ProductName, parse_time
+from reben.domain.names import sensing_time
 from reben.domain.split_geometry import SPLITS
 from reben.results.finished import FinishedBuild
 from reben.results.layout import CLEAR_TABLE, OBSCURED_TABLE
@@ -140,8 +140,3 @@ def gather_facts(
         land_cover_credit=build.legend.credit
         or f"Land cover: {land_cover or build.legend.map_name}",
     )
-
-
-def sensing_time(tile: str) -> datetime:
-    """Start of the datatake, from the tile's name."""
-    return parse_time(ProductName.parse(tile).sensing)

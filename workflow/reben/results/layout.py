@@ -8,8 +8,10 @@ imports this module wherever it is read, on every node of a cluster.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reben.domain.names import tile_of
 
@@ -19,7 +21,7 @@ IMAGE_STAGES = ("patches", "reference_maps")
 #: Folders of a build below the results, in the order of the data.
 STAGES = (
     *("l1c", "l2a", "sen2cor", "quality", "patches", "land_cover"),
-    *("reference_maps", "tables"),
+    *("reference_maps", "sentinel1", "tables"),
     *("encoded", "dataset", "audit", "report", "archives", "logs"),
 )
 #: Names in a dataset folder, which can be anywhere, e.g. published or shared.
@@ -73,6 +75,24 @@ class Layout:
     def reference_maps(self, tile: str) -> Path:
         """Folder of the reference maps of a tile."""
         return self.images("reference_maps", tile)
+
+    def cut_sentinel1(self, tile: str) -> Path:
+        """Folder of the Sentinel-1 patches of a tile that were cut from scenes."""
+        return self._at("sentinel1", tile)
+
+    def sentinel1_root(self, settings: Mapping[str, Any]) -> Path | None:
+        """The folder of all Sentinel-1 patches: the user's, or that of those cut here.
+
+        Args:
+            settings: the config's section ``sentinel1``.
+
+        Returns:
+            The folder, None for a dataset without Sentinel-1. Tables of pairs name the patches
+            below it.
+        """
+        if settings.get("scenes"):
+            return self._at("sentinel1")
+        return Path(settings["root"]) if settings["root"] else None
 
     def patch(self, name: str) -> Path:
         """Folder of the bands of a patch, if they are stored as files.
@@ -139,6 +159,16 @@ class Layout:
     def sentinel1_index(self) -> Path:
         """All Sentinel-1 patches below the root of the config."""
         return self.table("sentinel1_index")
+
+    @property
+    def scene_index(self) -> Path:
+        """All Sentinel-1 scenes of the config's table, with their grids (JSON)."""
+        return self._at("tables", "scenes.json")
+
+    @property
+    def scene_matches(self) -> Path:
+        """The Sentinel-1 scenes of each tile (JSON)."""
+        return self._at("tables", "scenes_of_tiles.json")
 
     @property
     def countries(self) -> Path:

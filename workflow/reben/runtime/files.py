@@ -96,6 +96,12 @@ def subfolders(folder: str | os.PathLike[str]) -> list[str]:
         return [entry.name for entry in entries if entry.is_dir()]
 
 
+def file_facts(path: str | os.PathLike[str]) -> list[int]:
+    """Size and time of a file, by which a plan sees that it is another."""
+    status = Path(path).stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write `value` as indented JSON with sorted keys, UTF-8."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)

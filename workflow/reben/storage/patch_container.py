@@ -7,6 +7,7 @@ a `reben.storage.patch_files.PatchReader` with the methods that all containers h
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -37,6 +38,27 @@ def patch_writer(root: Path, container: str) -> Iterator[Writer]:
 def patch_reader(root: str | os.PathLike[str]) -> PatchReader:
     """A reader of the patches in a folder, in any container."""
     return TarReader(root) if Path(root, TAR).exists() else PatchReader(root)
+
+
+class PatchFinder:
+    """Readers of patches anywhere below a folder, in folders or in tars; thread-safe.
+
+    Args:
+        root: the folder.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self._root = Path(root)
+        self._reader = lru_cache(maxsize=64)(patch_reader)  # the index of a tar takes 3 MB
+
+    def find(self, folder: str) -> tuple[PatchReader, str]:
+        """The reader of a patch, and the patch's folder in it.
+
+        Args:
+            folder: ``<patch>`` or ``<tile or scene>/<patch>``, below the root.
+        """
+        above, _, patch = folder.rpartition("/")
+        return self._reader(self._root / above), patch
 
 
 def patch_readers(root: str | os.PathLike[str]) -> list[PatchReader]:

@@ -1,5 +1,7 @@
 """Storage of patch GeoTIFFs in folders: ``<root>/<folder>/<patch>_<layer>.tif``.
 
+A layer with a suffix of its own, `S1_METADATA`, is no image and has no ``.tif``.
+
 The folder of a patch is named after it: ``<patch>`` below a tile's own root, ``<tile>/<patch>``
 in the published layout. Nothing else in reben opens these files;
 `reben.storage.patch_tar` keeps them in a tar instead, with the same methods.
@@ -14,6 +16,8 @@ from reben.domain.names import file_stem, is_patch_folder
 from reben.runtime.errors import RasterError
 from reben.runtime.files import subfolders
 
+#: What BigEarthNet-S1 has beside the images of a patch.
+S1_METADATA = "labels_metadata.json"
 Chunk = bytes | memoryview
 #: A layer's name and the bytes of its file.
 File = tuple[str, list[Chunk]]
@@ -23,7 +27,8 @@ Patch = tuple[str, Iterable[File]]
 
 def file_name(folder: str, layer: str) -> str:
     """The file of a layer of the patch in `folder`, below the root."""
-    return f"{folder}/{file_stem(folder.rpartition('/')[2], layer)}.tif"
+    stem = file_stem(folder.rpartition("/")[2], layer)
+    return f"{folder}/{stem}" if layer == S1_METADATA else f"{folder}/{stem}.tif"
 
 
 def check_size(size: int, limit: int | None, path: str) -> None:
@@ -59,7 +64,7 @@ class PatchWriter:
         folder = f"{self.root}/{patch}"
         os.mkdir(folder)  # noqa: PTH102 - pathlib costs as much as the call itself
         for layer, chunks in files:
-            path = f"{folder}/{file_stem(patch, layer)}.tif"
+            path = f"{self.root}/{file_name(patch, layer)}"
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             try:
                 expected = sum(memoryview(chunk).nbytes for chunk in chunks)

@@ -12,24 +12,26 @@ from numpy.typing import NDArray
 _MAX_DB = 200
 
 
-def flaw(kind: str, pixels: NDArray[np.generic]) -> str | None:
+def flaw(kind: str, pixels: NDArray[np.generic], min_valid_fraction: float = 1.0) -> str | None:
     """What is wrong with the pixels of one layer of a patch.
 
     Args:
         kind: ``s2``, ``s1`` or ``reference_maps``.
         pixels: (height, width).
+        min_valid_fraction: of a Sentinel-1 patch, where its others may be NaN.
     """
     if kind == "s1":
-        return _sentinel1_flaw(pixels)
+        return _sentinel1_flaw(pixels, min_valid_fraction)
     zeros = pixels.size - np.count_nonzero(pixels)
     if not zeros:
         return None
     return f"{zeros} of {pixels.size} pixels are 0, which stands for no data"
 
 
-def _sentinel1_flaw(pixels: NDArray[np.generic]) -> str | None:
+def _sentinel1_flaw(pixels: NDArray[np.generic], min_valid_fraction: float) -> str | None:
     """Backscatter in decibels is finite, hardly ever 0, and not the same all over a patch."""
-    if wrong := pixels.size - np.count_nonzero(np.isfinite(pixels)):
+    wrong = pixels.size - np.count_nonzero(np.isfinite(pixels))
+    if pixels.size - wrong < min_valid_fraction * pixels.size:
         return f"{wrong} of {pixels.size} pixels are not finite"
     if (pixels == pixels[0, 0]).all():
         return f"all pixels are {pixels[0, 0]}, which is no backscatter"

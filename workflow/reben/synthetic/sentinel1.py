@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 
 #: Backscatter of VH relative to VV in decibels, and spread of the speckle that remains
 #: after the filter in BigEarthNet-S1's processing.
-_CROSS_DB = -6.8
-_SPECKLE_DB = 1.6
+CROSS_DB = -6.8
+SPECKLE_DB = 1.6
 
 
 def write_sentinel1(
@@ -58,9 +58,9 @@ def write_sentinel1(
         folder = root / scene / name
         window = np.s_[row * size_px : (row + 1) * size_px, col * size_px : (col + 1) * size_px]
         with atomic_directory(folder) as part:
-            for band, offset_db in (("VV", 0.0), ("VH", _CROSS_DB)):
+            for band, offset_db in (("VV", 0.0), ("VH", CROSS_DB)):
                 rng = generator(spec.seed, name, band)
-                speckle = grain(rng, (size_px, size_px)) * np.float32(_SPECKLE_DB)
+                speckle = grain(rng, (size_px, size_px)) * np.float32(SPECKLE_DB)
                 pixels = backscatter[window] + np.float32(offset_db) + speckle
                 path = part / f"{name}_{band}.tif"
                 write_raster(path, pixels, spec.epsg, grid.corner(col, row), 10)

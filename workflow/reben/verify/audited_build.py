@@ -112,8 +112,24 @@ class AuditedBuild:
     @property
     def kinds(self) -> list[str]:
         """What the LMDB has of every patch."""
-        has_s1 = self.config["sentinel1"]["root"] is not None
+        has_s1 = self.sentinel1_root is not None
         return [kind for kind in self.config["lmdb"]["include"] if kind != "s1" or has_s1]
+
+    @property
+    def sentinel1_root(self) -> Path | None:
+        """The folder of the Sentinel-1 patches; None for a dataset without."""
+        return self.layout.sentinel1_root(self.config["sentinel1"])
+
+    @property
+    def cuts_sentinel1(self) -> bool:
+        """Whether its Sentinel-1 patches were cut from scenes."""
+        return bool(self.config["sentinel1"].get("scenes"))
+
+    @property
+    def min_valid_fraction(self) -> float:
+        """Fraction of the pixels of a Sentinel-1 patch that have data."""
+        settings = self.config["sentinel1"]
+        return float(settings["min_valid_fraction"]) if self.cuts_sentinel1 else 1.0
 
     @property
     def tiles(self) -> list[str]:

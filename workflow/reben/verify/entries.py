@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
-from reben.domain.bands import NODATA, REFERENCE_MAP_M, RESOLUTION_M, S2_BANDS
+from reben.domain.bands import NODATA, REFERENCE_MAP_M, RESOLUTION_M, S1_BANDS, S1_M, S2_BANDS
 from reben.domain.grid import TileGrid
 from reben.domain.names import REFERENCE_MAP, FileName, PatchName, entry_key, file_stem
 from reben.domain.tables import SENTINEL1, read_table
@@ -78,12 +78,14 @@ def check_tile(
     yield from check_kind(build, tile, "s2", entries, counts)
     entries = [Entry(entry_key("reference_maps", n), n, n, n in kept) for n in names]
     yield from check_kind(build, tile, "reference_maps", entries, counts)
-    if build.config["sentinel1"]["root"]:
+    if build.sentinel1_root:
         if (table := _pairs(build, tile)).is_file():
             pairs = read_table(table, SENTINEL1).rows()
         else:  # then the places of their GeoTIFFs are unknown
             pairs = [(patch, name, "") for patch, name in kept.items() if name]
         chosen = set(names)
+        if build.cuts_sentinel1:  # then the folder of the tile is that of their reader
+            pairs = [(patch, s1, s1) for patch, s1, _ in pairs]
         entries = [Entry(s1, p, f, p in kept) for p, s1, f in pairs if p in chosen]
         yield from check_kind(build, tile, "s1", entries, counts)
 
@@ -92,7 +94,7 @@ def check_kind(
     build: AuditedBuild, tile: str, kind: str, entries: Sequence[Entry], counts: list[Count]
 ) -> Iterator[Finding]:
     """The entries of one kind, in every place where they exist."""
-    encoder = Encoder(kind, build.patch_side_m)
+    encoder = Encoder(kind, build.patch_side_m, build.min_valid_fraction)
     grid = build.grids.get(tile)
     shard_path, whole_path = build.layout.shard(kind, tile), build.layout.lmdb
     store = _store(build, tile, kind)
@@ -139,7 +141,7 @@ def check_kind(
                     yield from _check_nodata(entry, where, value, encoder.layout)
                 elif kind == "reference_maps":
                     yield from _check_map(build, entry, where, value, raster, counts)
-            if store and grid and kind != "s1":
+            if store and grid and (kind != "s1" or build.cuts_sentinel1):
                 for found in pool.map(lambda e: _check_place(build, kind, grid, store, e), batch):
                     yield from found
 
@@ -151,13 +153,15 @@ def _pairs(build: AuditedBuild, tile: str) -> Path:
 
 def _store(build: AuditedBuild, tile: str, kind: str) -> PatchReader | None:
     """The reader of the GeoTIFFs of a kind; None if they are gone."""
-    if kind == "s1":
+    if kind == "s1" and not build.cuts_sentinel1:
         root = Path(build.config["sentinel1"]["root"])
         if not root.is_dir():
             build.note_absent(root, "entries of Sentinel-1 were not compared with it")
         has_places = _pairs(build, tile).is_file()
         return PatchReader(root) if root.is_dir() and has_places else None
-    root = build.layout.patches(tile) if kind == "s2" else build.layout.reference_maps(tile)
+    layout = build.layout
+    folders = {"s2": layout.patches, "s1": layout.cut_sentinel1}
+    root = folders.get(kind, layout.reference_maps)(tile)
     return patch_reader(root) if root.is_dir() else None
 
 
@@ -268,21 +272,26 @@ def _check_place(
     """Check the GeoTIFFs of a patch: type, place, and tags."""
     name = PatchName.parse(entry.patch)
     corner = grid.corner(name.col, name.row)
-    resolutions = RESOLUTION_M if kind == "s2" else {REFERENCE_MAP: REFERENCE_MAP_M}
+    layers = {"s2": RESOLUTION_M, "s1": dict.fromkeys(S1_BANDS, S1_M)}
     found = []
-    for layer, resolution_m in resolutions.items():
+    for layer, resolution_m in layers.get(kind, {REFERENCE_MAP: REFERENCE_MAP_M}).items():
         size_px = grid.patch_px(resolution_m)
-        profile = Profile(grid.epsg, size_px, resolution_m, deflate=kind != "s2")
+        profile = (
+            Profile(grid.epsg, size_px, resolution_m, "float32", nodata=None)
+            if kind == "s1"
+            else Profile(grid.epsg, size_px, resolution_m, deflate=kind == "reference_maps")
+        )
         form = template(profile)
+        nbytes = np.dtype(profile.dtype).itemsize * size_px**2
         try:
-            data = store.read(entry.folder, layer, 4 * size_px**2 + (16 << 20))
+            data = store.read(entry.folder, layer, 2 * nbytes + (16 << 20))
         except (RebenError, OSError):
             continue  # already reported
         header = bytearray(form.at(*corner))
         if profile.deflate:  # the length of its strip differs from file to file
             place = slice(form.byte_count_at, form.byte_count_at + 4)
             header[place] = data[place]
-        length = len(data) if profile.deflate else len(header) + 2 * size_px**2
+        length = len(data) if profile.deflate else len(header) + nbytes
         if data.startswith(header) and len(data) == length:
             continue
         path = Path(store.path(entry.folder, layer))

@@ -281,8 +281,8 @@ class Tables:
             yield from compare(self.layout.alignment, stated, self.aligned, where)
 
     def _required_pairs(self) -> pl.DataFrame | None:
-        settings = self.build.config["sentinel1"]
-        required = settings["root"] and settings["missing"] == "drop"
+        drops = self.build.config["sentinel1"]["missing"] == "drop"
+        required = drops and self.build.sentinel1_root is not None
         return self.table("sentinel1", SENTINEL1) if required else None
 
     def check_selection(self) -> Iterator[Finding]:

@@ -34,7 +34,10 @@ REQUIRED = sorted(config["quality"]["required"])
 os.environ.update(REBEN_PRODUCTS=str(FROZEN_PRODUCTS))
 
 ALIGNED = config["alignment"]["pairs"] is not None
-SENTINEL1 = config["sentinel1"]["root"] is not None
+SCENES = config["sentinel1"]["scenes"] is not None
+#: The folder of all Sentinel-1 patches, or None.
+SENTINEL1_ROOT = RESULTS.sentinel1_root(config["sentinel1"])
+SENTINEL1 = SENTINEL1_ROOT is not None
 COUNTRIES = config["countries"]["path"] is not None
 KINDS = [
     kind

@@ -5,7 +5,7 @@ from functools import lru_cache, partial
 from reben.memory.plan import option_words
 from reben.memory.sources import Source
 from reben.runtime.errors import RebenError
-from reben.runtime.files import read_json
+from reben.runtime.files import file_facts, read_json
 
 
 def options(**values):
@@ -121,7 +121,55 @@ def after_clip(wildcards):
 
     Snakemake marks everything after a checkpoint to run again, and reverts that only for
     jobs that request an input from the checkpoint. So every later rule requests one, even
-    if it is empty: then unchanged jobs do not run.
+    if it is empty: then unchanged jobs do not run. The same holds for the matches of scenes.
     """
     checkpoints.clip_land_cover.get()
+    return after_match(wildcards)
+
+
+def after_match(wildcards):
+    """The same for the matches of Sentinel-1 scenes with tiles, where patches are cut from them."""
+    if SCENES:
+        checkpoints.match_scenes.get()
     return []
+
+
+@lru_cache
+def read_matches(path, mtime_ns):
+    """The scenes of each tile. Read once for all tiles, and again if the file changes."""
+    return read_json(path)
+
+
+def scenes_of(tile):
+    """What of its Sentinel-1 scenes decides about the patches of a tile; places do not."""
+    return [
+        {key: value for key, value in scene.items() if key not in ("vv", "vh")}
+        for scene in _scenes_of(tile)
+    ]
+
+
+def scene_rasters(tile):
+    """The rasters of a tile's Sentinel-1 scenes as external inputs."""
+    return {
+        f"sentinel1.scenes/{scene['scene']}/{band}": Source(Path(scene[band.lower()]))
+        for scene in _scenes_of(tile)
+        for band in ("VV", "VH")
+    }
+
+
+def _scenes_of(tile):
+    path = RESULTS.scene_matches
+    if not path.exists():
+        return []
+    matches = read_matches(path, path.stat().st_mtime_ns)
+    return [matches["scenes"][name] for name in matches["tiles"].get(tile, [])]
+
+
+def rasters_now(_, found):
+    """Size and time of the rasters of all scenes; of those that are gone, what they had."""
+    return {
+        "rasters": {
+            path: file_facts(path) if Path(path).exists() else facts
+            for path, facts in found.get("rasters", {}).items()
+        }
+    }

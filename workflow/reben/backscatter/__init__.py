@@ -1,0 +1,1 @@
+"""Sentinel-1 scenes as geocoded rasters: opened and checked, and warped to the grid of a tile."""
