@@ -11,8 +11,10 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from unittest import mock
 from unittest.mock import Mock
 
@@ -25,8 +27,12 @@ from reben.cdse import credentials, object_store
 from reben.cdse.service import Service
 from reben.config.product_table import Product, write_products
 from reben.runtime.errors import ConfigError, DownloadError, ProductError, SpaceError
+from reben.synthetic import write_product
+from reben.synthetic.manifest import manifest_xml
 from tests.standins import products
 from tests.standins.cdse_server import CdseServer
+
+_ID = "0" * 8 + "-0000-4000-8000-" + "0" * 12
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +79,39 @@ def test_a_local_zip_is_unpacked_and_its_empty_folders_made(safe: Path, tmp_path
     made = names(out / safe.name)
     assert {"AUX_DATA", "HTML"} <= made
     assert any(name.endswith("/QI_DATA") and name.startswith("DATASTRIP") for name in made)
+
+
+@pytest.fixture(scope="module")
+def collection1(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A product of Collection-1 without ``DATASTRIP/*/QI_DATA``, also by its manifest."""
+    name = "S2C_MSIL1C_20250613T101031_N0511_R022_T33UUP_20250613T120000"
+    spec = replace(products.l1c_spec(boa_offset=True), name=name)
+    safe = write_product(tmp_path_factory.mktemp("c1"), spec, entropy=0.25)
+    shutil.rmtree(next(safe.glob("DATASTRIP/*/QI_DATA")))
+    (safe / "manifest.safe").unlink()
+    files = sorted(p.relative_to(safe).as_posix() for p in safe.rglob("*") if p.is_file())
+    (safe / "manifest.safe").write_text(manifest_xml(spec, safe, files))
+    return safe
+
+
+@pytest.mark.parametrize("source", ["folder", "zip", "object store"])
+def test_a_product_of_collection_1_gets_the_folder_that_sen2cor_needs(
+    source: str, collection1: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    before = names(collection1)
+    product = local(collection1)
+    if source == "zip":
+        path = tmp_path / "any.zip"
+        path.write_bytes(products.zipped(collection1))
+        product = local(path, collection1.stem)
+    if source == "object store":
+        client = s3_client(request.getfixturevalue("store"))
+        upload(client, collection1)
+        where = f"/eodata/S2/{collection1.name}"
+        product = Product(collection1.stem, "L1C", "cdse", id=_ID, s3_path=where)
+    out = run(tmp_path, product) / collection1.name
+    assert len(list(out.glob("DATASTRIP/*/QI_DATA"))) == 1
+    assert names(collection1) == before  # the user's own is left as it is
 
 
 def test_an_l2a_zip_becomes_the_safe_itself(l2a: Path, tmp_path: Path) -> None:
@@ -233,6 +272,22 @@ def test_an_id_of_another_product_is_an_error(server: CdseServer, tmp_path: Path
         run(tmp_path, other)
 
 
+def s3_client(url: str) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="AKIDEXAMPLE",
+        aws_secret_access_key="hunter2",
+    )
+
+
+def upload(client: Any, safe: Path) -> None:
+    for path in sorted(safe.rglob("*")):
+        if path.is_file():
+            client.upload_file(str(path), "eodata", f"S2/{path.relative_to(safe.parent)}")
+
+
 @pytest.fixture
 def store(safe: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An S3 stand-in with the product, and keys in the environment."""
@@ -244,17 +299,9 @@ def store(safe: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("CDSE_S3_ACCESS_KEY", "AKIDEXAMPLE")
     monkeypatch.setenv("CDSE_S3_SECRET_KEY", "hunter2")
     monkeypatch.setenv("REBEN_CDSE_PAUSE_S", "0.05")
-    client = boto3.client(
-        "s3",
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id="AKIDEXAMPLE",
-        aws_secret_access_key="hunter2",
-    )
+    client = s3_client(url)
     client.create_bucket(Bucket="eodata")
-    for path in sorted(safe.rglob("*")):
-        if path.is_file():
-            client.upload_file(str(path), "eodata", f"S2/{path.relative_to(safe.parent)}")
+    upload(client, safe)
     client.put_object(Bucket="eodata", Key=f"S2/{safe.name}/AUX_DATA/", Body=b"")
     monkeypatch.setenv("REBEN_CDSE_PATIENCE_S", "20")
     yield url
@@ -267,7 +314,7 @@ def test_s3(store: str, safe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         name,
         "L1C",
         "cdse",
-        id="0" * 8 + "-0000-4000-8000-" + "0" * 12,
+        id=_ID,
         s3_path=f"/eodata/S2/{safe.name}",
     )
     fetched = []

@@ -83,6 +83,34 @@ def test_of_several_the_newest_that_is_online_is_taken(
     assert IDS[2] in caplog.text
 
 
+def test_collection_1_stands_in_for_what_is_gone(
+    server: CdseServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    there, gone = (f"{tile}_20170613T101608" for tile in (TILE.replace("UUP", "UVP"), TILE))
+    again = [f"{TILE.replace('N0205', n)}_2023090{n[-1]}T000000" for n in ("N0500", "N0510")]
+    offer(
+        server,
+        Archive(there, IDS[1], b""),
+        Archive(there.replace("N0205", "N0510"), IDS[2], b""),
+        Archive(again[0], IDS[3], b""),
+        Archive(again[1], IDS[4], b"", published="2024-01-01T00:00:00Z"),
+        # Other observations, levels and baselines.
+        Archive(again[1].replace("UUP", "UWP"), IDS[5], b""),
+        Archive(again[1].replace("R022", "R065"), IDS[6], b""),
+        Archive(again[1].replace("L1C", "L2A"), IDS[7], b""),
+        Archive(again[1].replace("N0510", "N0300"), IDS[8], b""),
+    )
+    with pytest.raises(DownloadError, match=rf"1 of 2 names: {gone}\..*--collection1"):
+        find(tmp_path, there, gone)
+    rows = find(tmp_path, there, gone, "--collection1")
+    assert sorted(row["product"] for row in rows) == sorted([there, again[1]])
+    assert f"{gone} is not in the catalogue any more; taking its reprocessing" in caplog.text
+    assert f"Collection-1, {again[1]}. It has other geometry and a reflectance" in caplog.text
+    assert f"{there} is not in" not in caplog.text
+    with pytest.raises(DownloadError, match="no product of 1 of 1 names"):
+        find(tmp_path, gone.replace("20170613", "20170614"), "--collection1")
+
+
 def test_a_search_pages_and_takes_the_newest_baseline(
     server: CdseServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

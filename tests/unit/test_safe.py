@@ -167,8 +167,15 @@ def test_no_granule_or_several_is_an_error(product):
         L2AProduct.open(product / "GRANULE")
 
 
-def test_offsets_by_band(tmp_path):
-    name = "S2A_MSIL2A_20220613T101031_N0400_R022_T33UUP_20240101T000000"
+@pytest.mark.parametrize(
+    ("mission", "baseline"),
+    [
+        *(("S2A", "N0400"), ("S2B", "N0500"), ("S2C", "N0510"), ("S2C", "N0511"), ("S2D", "N0512")),
+        ("S2C", "N9999"),  # by sen2cor
+    ],
+)
+def test_offsets_by_band(tmp_path, mission, baseline):
+    name = f"{mission}_MSIL2A_20250613T101031_{baseline}_R022_T33UUP_20250701T000000"
     spec = ProductSpec(name, 32633, 300_000, 5_400_000, side_m=1200, boa_offset=True)
     product = L2AProduct.open(write_product(tmp_path, spec))
     assert product.offsets() == dict.fromkeys(S2_BANDS, -1000)

@@ -8,16 +8,21 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import pytest
+import rasterio
 
-from reben import sen2cor, sen2cor_version
+from reben import patches, sen2cor, sen2cor_version
+from reben.domain.bands import RESOLUTION_M
 from reben.domain.names import ProductName
 from reben.runtime.errors import ProductError, RasterError, SpaceError, ToolError
 from reben.runtime.files import read_json
 from reben.safe.metadata import L2AProduct
+from reben.synthetic import write_product
 from tests.standins import products
 
 STANDIN = Path(__file__).parents[1] / "standins" / "l2a_process"
@@ -69,6 +74,29 @@ def test_the_product_comes_whole_from_another_disk(
     assert [p.name for p in out.parent.iterdir()] == [out.name]
     run(source, beside, command)
     assert _images(out) == _images(beside) != {}
+
+
+def test_the_offset_of_collection_1_is_told_by_what_sen2cor_makes(
+    tmp_path: Path, command: str
+) -> None:
+    """Its name, N9999, does not say it; the patches lose it by the metadata."""
+    name = "S2C_MSIL1C_20250613T101031_N0511_R022_T33UUP_20250613T120000"
+    spec = replace(products.l1c_spec(boa_offset=True, side_m=1200), name=name)
+    write_product(tmp_path / "l1c", spec, entropy=0.25)
+    out = out_of(tmp_path / "l1c", tmp_path)
+    assert out.name == "S2C_MSIL2A_20250613T101031_N9999_R022_T33UUP.SAFE"
+    run(tmp_path / "l1c", out, command)
+    product = L2AProduct.open(out)
+    assert product.offsets() == dict.fromkeys(RESOLUTION_M, -1000)
+    patches.main(
+        ["--product", str(out), "--tile", out.stem, "--harmonise-offset"]
+        + ["--out", str(tmp_path / "patches"), "--table", str(tmp_path / "patches.parquet")]
+    )
+    with rasterio.open(product.band_file("B04")) as dataset:
+        raw = dataset.read(1).astype(int)
+    (path,) = (tmp_path / "patches").glob("*/*_B04.tif")
+    with rasterio.open(path) as dataset:
+        np.testing.assert_array_equal(dataset.read(1), np.maximum(raw - 1000, 1))
 
 
 def _images(safe: Path) -> dict[str, bytes]:

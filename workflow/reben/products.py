@@ -3,6 +3,9 @@
 In: names, or an area, time and cloud cover. Out: a table with the id, size, checksum and S3
 path of each product. Needs no credentials.
 
+With ``--collection1``, a name that the catalogue has no more stands for the newest reprocessing of
+the same observation: ESA replaces products of old baselines by Collection-1.
+
 Of several processings of the same observation the newest is taken: highest baseline, then latest
 processing time, then latest publication; the log names the others. Where two receiving stations
 have taken parts of a tile, both are kept, and the log says so.
@@ -23,7 +26,7 @@ from shapely.errors import ShapelyError
 from reben.cdse.catalogue import Catalogue, Entry
 from reben.cdse.service import Service
 from reben.config.product_table import write_products
-from reben.domain.names import ProductName, parse_time
+from reben.domain.names import SEN2COR_BASELINE, ProductName, parse_time
 from reben.runtime import cli
 from reben.runtime.errors import ConfigError, DownloadError, ProductError
 
@@ -32,10 +35,19 @@ log = logging.getLogger(__name__)
 #: Two products show the same ground if they share so much of what they show together.
 _SAME_GROUND = 0.5
 _SAME_DAY = timedelta(days=1)
+#: The first baseline of Collection-1.
+_COLLECTION1 = "N0500"
 
 
-def find_by_name(catalogue: Catalogue, names: Sequence[str]) -> list[Entry]:
+def find_by_name(
+    catalogue: Catalogue, names: Sequence[str], *, collection1: bool = False
+) -> list[Entry]:
     """The product of every name; several where they show parts of a tile.
+
+    Args:
+        catalogue: where to look.
+        names: product names.
+        collection1: take the reprocessing of the same observation where a product is gone.
 
     Raises:
         ProductError: a name is not a product name.
@@ -46,6 +58,8 @@ def find_by_name(catalogue: Catalogue, names: Sequence[str]) -> list[Entry]:
     found, missing = [], []
     for name in names:
         matches = catalogue.by_name(name)
+        if not matches and collection1:
+            matches = reprocessed(catalogue, name)
         if matches:
             found += newest_parts(matches)
         else:
@@ -54,7 +68,26 @@ def find_by_name(catalogue: Catalogue, names: Sequence[str]) -> list[Entry]:
         raise DownloadError(
             f"the catalogue has no product of {len(missing)} of {len(names)} names: "
             f"{', '.join(missing)}. Check the spelling; reprocessed products have a new "
-            "baseline and processing time, so try the name without its last part, or a search"
+            "baseline and processing time, so try the name without its last part, a search, or "
+            "--collection1"
+        )
+    return found
+
+
+def reprocessed(catalogue: Catalogue, name: str) -> list[Entry]:
+    """What Collection-1 has instead of a product that is gone; says so."""
+    found = [
+        entry
+        for entry in catalogue.by_observation(name)
+        if _COLLECTION1 <= ProductName.parse(entry.name).baseline < SEN2COR_BASELINE
+    ]
+    if found:
+        log.warning(
+            "%s is not in the catalogue any more; taking its reprocessing for Collection-1, %s. It "
+            "has other geometry and a reflectance offset, and cannot give the pixels that were "
+            "published",
+            name,
+            ", ".join(sorted(entry.name for entry in newest_parts(found))),
         )
     return found
 
@@ -204,6 +237,11 @@ def _parser() -> argparse.ArgumentParser:
         help="product name; its last part, the processing time, may be left out",
     )
     parser.add_argument("--names", dest="file", type=Path, help="file with one name per line")
+    parser.add_argument(
+        "--collection1",
+        action="store_true",
+        help="where a product is gone, take its reprocessing for Collection-1",
+    )
     parser.add_argument("--bbox", nargs=4, type=float, metavar=("W", "S", "E", "N"))
     parser.add_argument("--wkt", help="polygons in longitude and latitude, instead of --bbox")
     parser.add_argument("--start", type=date.fromisoformat, help="first day, YYYY-MM-DD")
@@ -228,7 +266,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     with service.client() as client:
         catalogue = Catalogue(client, service)
         if names:
-            found = newest_of_each(find_by_name(catalogue, list(dict.fromkeys(names))))
+            every = list(dict.fromkeys(names))
+            found = newest_of_each(find_by_name(catalogue, every, collection1=args.collection1))
         else:
             entries = (
                 entry

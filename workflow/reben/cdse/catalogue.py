@@ -126,6 +126,26 @@ class Catalogue:
         question = f"Name eq '{name}.SAFE'" if parsed.processing else f"startswith(Name,'{name}_')"
         return list(self._pages(f"Collection/Name eq 'SENTINEL-2' and {question}", name))
 
+    def by_observation(self, name: str) -> list[Entry]:
+        """All processings of the observation that a product name tells of, of the same level.
+
+        Raises:
+            ProductError: it is not a product name.
+            DownloadError: the catalogue is not working.
+        """
+        parsed = ProductName.parse(name)
+        question = (
+            f"startswith(Name,'{parsed.mission}_MSI{parsed.level}_{parsed.sensing}_')"
+            f" and contains(Name,'_{parsed.orbit}_T{parsed.mgrs}_')"
+        )
+        entries = self._pages(f"Collection/Name eq 'SENTINEL-2' and {question}", name)
+        return [
+            entry
+            for entry in entries
+            if (other := ProductName.parse(entry.name)).observation == parsed.observation
+            and other.level == parsed.level
+        ]
+
     def search(
         self, wkt: str, start: date, end: date, level: str, max_cloud_cover: float
     ) -> Iterator[Entry]:
