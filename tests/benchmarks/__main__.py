@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import bench_encode, bench_tile, bench_workflow
+from tests.benchmarks import bench_encode, bench_scenes, bench_tile, bench_workflow
 
 KEPT = Path(".cache/bench")
 
@@ -46,6 +46,7 @@ def main() -> None:
         rows = []
         if "tile" in args.parts:
             rows += bench_tile.rows(scratch, KEPT, args.threads)
+            rows += bench_scenes.rows(scratch, KEPT, rows[0], args.threads)
         if "encode" in args.parts:
             (scratch / "encode").mkdir()
             rows += bench_encode.rows(scratch / "encode", args.patches, args.threads)
