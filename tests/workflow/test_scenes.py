@@ -44,7 +44,7 @@ def build(tmp_path_factory):
     add_scenes(build, SPECS[1], [SceneSpec(SECOND, offset_m=0, scale="amplitude")])
     build.config["sentinel1"] = {"scenes": "inputs/scenes/scenes.tsv", "backscatter": "sigma0"}
     build.config["patches"] = {"container": "tar"}
-    jobs = build.jobs("all", "audit", "archive")
+    jobs = build.jobs("all", "audit", "archive", "catalogue")
     assert jobs["cut_sentinel1"] == set(TILES)
     assert jobs["index_scenes"] == jobs["match_scenes"] == set()
     assert "pair_sentinel1" not in jobs
@@ -89,7 +89,7 @@ def test_the_lmdb_and_the_archive_have_them(build):
     }
 
 
-def test_the_audit_has_the_table_and_every_raster_with_its_checksum(build):
+def test_audit_and_card_tell_of_the_scenes_and_every_raster_has_its_checksum(build):
     manifest = json.loads((build.results / "audit/manifest.json").read_text())
     files = manifest["inputs"]["files"]
     rasters = {
@@ -102,6 +102,8 @@ def test_the_audit_has_the_table_and_every_raster_with_its_checksum(build):
         assert files[key]["sha256"] == sha256_file(build.root / path)
     assert any("sensed before March 2018" in text for text in manifest["warnings"])
     assert manifest["config"]["sentinel1"]["backscatter"] == "sigma0"
+    card = (build.results / "dataset/README.md").read_text()
+    assert "Sentinel-1 patches: cut from scenes, sigma0." in card
     crate = json.loads((build.results / "audit/ro-crate-metadata.json").read_text())
     known = {entity["@id"] for entity in crate["@graph"]}
     assert {f"#input-{key}" for key in rasters} <= known

@@ -5,6 +5,11 @@ In: a finished build. Out: ``archives/``; ``dataset/collection.json``, ``items.p
 `snakemake ... archive catalogue`: a build is complete without them.
 """
 
+#: What the card says of Sentinel-1 patches that were cut here.
+CUT_FROM = ", ".join(
+    ["cut from scenes", *filter(None, [config["sentinel1"]["backscatter"]])]
+)
+
 made_from(
     "archive",
     step="publish.archives",
@@ -21,7 +26,11 @@ made_from(
     step="publish",
     environment="publish",
     per_tile=False,
-    options={**config["dataset"], "land_cover": land_cover.release(config)},
+    options={
+        **config["dataset"],
+        "land_cover": land_cover.release(config),
+        "sentinel1": CUT_FROM if SCENES else None,
+    },
     settings=lambda _: {"text": data_version("publish/card.md")},
     sources=lambda _: {**source("labels.nomenclature"), **source("land_cover.legend")},
     after=TABLE_RULES,

@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--citation", help="how to cite it")
     parser.add_argument("--published", type=date.fromisoformat, help="day, YYYY-MM-DD")
     parser.add_argument("--land-cover", help="name and release of the land cover map")
+    parser.add_argument("--sentinel1", help="where its Sentinel-1 patches come from, for the card")
     parser.add_argument("--out", required=True, type=Path, help="folder of the files")
     args = parser.parse_args(argv)
 
@@ -66,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.out / layout.items.name, stac.items(patches, polygons, facts.identifier), described
     )
     write_json(args.out / layout.croissant.name, croissant.describe(facts))
-    write_text(args.out / layout.card.name, card.write_card(facts, build.class_counts))
+    text = card.write_card(facts, build.class_counts, args.sentinel1)
+    write_text(args.out / layout.card.name, text)
     write_geoparquet(args.out / layout.footprints.name, build.metadata, polygons)
     log.info("%d patches described in %s", facts.patches, args.out)
 

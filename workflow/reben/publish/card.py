@@ -27,12 +27,15 @@ def plain(text: str) -> str:
     return _MARKS.sub(r"\\\1", html.escape(text, quote=False))
 
 
-def write_card(facts: Facts, class_counts: list[dict[str, Any]]) -> str:
+def write_card(
+    facts: Facts, class_counts: list[dict[str, Any]], sentinel1: str | None = None
+) -> str:
     """The card as Markdown.
 
     Args:
         facts: facts about the dataset.
         class_counts: rows of ``class_counts.csv``.
+        sentinel1: where the Sentinel-1 patches come from, if it is to be said.
     """
     figures = {"all": facts.patches} | facts.by_split | {"with Sentinel-1": facts.with_sentinel1}
     rows = [
@@ -53,6 +56,7 @@ def write_card(facts: Facts, class_counts: list[dict[str, Any]]) -> str:
         countries=f" Countries: {', '.join(map(plain, facts.countries))}."
         if facts.countries
         else "",
+        sentinel1=f" Sentinel-1 patches: {plain(sentinel1)}." if sentinel1 else "",
         clear=facts.clear,
         obscured=facts.patches - facts.clear,
         classes="\n".join(rows),
