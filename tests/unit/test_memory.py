@@ -454,3 +454,13 @@ def test_links_count_and_what_tools_leave_does_not(tmp_path: Path) -> None:
     for name in ("B02.jp2.aux.xml", ".snakemake_timestamp"):
         (product / name).touch()
     assert Source(product).files() == ["IMG_DATA/B02.jp2"]
+
+
+def test_the_header_of_an_envi_image_belongs_to_it(tmp_path: Path) -> None:
+    image = tmp_path / "Sigma0_VV.img"
+    image.write_bytes(b"pixels")
+    alone = Source(image)
+    before = alone.digest(alone.files())
+    image.with_suffix(".hdr").write_text("ENVI\n")
+    assert alone.files() == ["Sigma0_VV.hdr", "Sigma0_VV.img"]
+    assert alone.digest(alone.files()) != before

@@ -30,6 +30,7 @@ from reben.results.tile_paths import TilePaths
 from reben.runtime import cli
 from reben.runtime.errors import RasterError
 from reben.runtime.files import file_facts, read_json, write_json
+from reben.storage.envi_file import header_of, is_envi
 
 log = logging.getLogger(__name__)
 
@@ -157,8 +158,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         rows = read_scenes(args.scenes, args.backscatter)
         for text in border_noise_warnings(rows):
             log.warning("%s: %s", args.scenes, text)
-        rasters = [path for row in rows.values() for path in row.rasters.values()]
         scenes = index_scenes(rows.values())
+        rasters = [path for row in rows.values() for path in row.rasters.values()]
+        rasters += [str(header_of(path)) for path in rasters if is_envi(path)]
         note("rasters", {path: file_facts(path) for path in rasters})
         write_json(args.out, [scene.to_dict() for scene in scenes])
         log.info("%d scenes", len(scenes))

@@ -40,10 +40,10 @@ class Source:
     Attributes:
         path: a file or folder.
         kind: ``all``, a file with what belongs to it (the parts of a Shapefile, the journal of a
-            GeoPackage) or all files of a folder; ``pattern``, files of the folder;
-            ``folders``, the names of the folders in it and in those; ``images``, the
-            Sentinel-1 images below it that a table lists; ``headers``, of these the size and
-            the first kilobyte; ``rasters``, the files that the path, a pattern, names, and what
+            GeoPackage, the header of an ENVI image) or all files of a folder; ``pattern``, files
+            of the folder; ``folders``, the names of the folders in it and in those; ``images``,
+            the Sentinel-1 images below it that a table lists; ``headers``, of these the size
+            and the first kilobyte; ``rasters``, the files that the path, a pattern, names, and what
             virtual ones among them read.
         detail: the pattern, or the table whose column ``folder`` lists patches.
     """
@@ -93,6 +93,9 @@ class Source:
             for other in self.path.parent.glob(f"{escape(self.path.stem)}.*"):
                 if other.suffix.lower() in _SHAPEFILE and other != self.path:
                     yield other.name
+        header = self.path.with_suffix(".hdr")
+        if self.path.suffix.lower() == ".img" and header.is_file():
+            yield header.name  # what the pixels of an ENVI image are
         for journal in _JOURNALS:
             other = self.path.with_name(self.path.name + journal)
             if other.is_file() and other.stat().st_size:
