@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections import defaultdict
 
 import numpy as np
@@ -120,11 +121,35 @@ def test_zero_power_is_no_data_even_where_zero_may_be_data(tmp_path):
     assert np.isnan(pixels(stores, table["folder"][0], "VV")).sum() == 9
 
 
-def test_constant_values_are_no_backscatter(tmp_path):
-    vv = power((270, 270))
-    vv[:135, :135] = 0.1
-    table, _ = cut(tmp_path, [write_scene(tmp_path, vv=vv)])
+@pytest.mark.parametrize(
+    ("scale", "value", "said"),
+    [
+        ("power", 0.1, "VV: all pixels are -10.0, which is no backscatter"),
+        ("db", 0, r"VV: \d+ of 14400 pixels are exactly 0, as where a scene ends"),
+        ("db", -9999, r"VV: \d+ of 14400 pixels are beyond 200 dB, such as -9999"),
+    ],
+)
+def test_values_that_are_no_backscatter_are_not_taken_and_said(
+    tmp_path, caplog, scale, value, said
+):
+    """The encoder would refuse such a patch."""
+    vv = vh = power((270, 270)) if scale == "power" else 10 * np.log10(power((270, 270)))
+    vv = vv.astype(np.float32)
+    vv[: 133 if scale == "power" else 40, :133] = value
+    row = write_scene(
+        tmp_path,
+        vv=vv,
+        vh=vh.astype(np.float32),
+        scale=scale,
+        corner=(299_870, 5_400_130),
+        zero_is_nodata=False,
+    )
+    table, stores = cut(tmp_path, [row])
     assert table["patch_id"].to_list() == patches_of()["patch_id"][1:].to_list()
+    assert re.search(f"{EVENING}: 1 patches were not taken from it, such as .*{said}", caplog.text)
+    for folder in table["folder"]:
+        store, inside = stores.find(folder)
+        assert Encoder("s1", 1200).encode(store, inside)
 
 
 def test_scenes_too_far_in_time_are_left_out_and_named(tmp_path, caplog):

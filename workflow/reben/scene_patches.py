@@ -8,6 +8,7 @@ with an alignment, the scene that it names. Scenes never mix in a patch.
 
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -41,6 +42,7 @@ from reben.runtime.files import atomic_directory, read_json
 from reben.storage.geotiff_writer import Profile, template
 from reben.storage.patch_container import CONTAINERS, Writer, patch_writer
 from reben.storage.patch_files import S1_METADATA, File, Patch
+from reben.storage.pixel_check import flaw
 
 log = logging.getLogger(__name__)
 
@@ -73,11 +75,12 @@ class SceneCutter:
         self.tile, self.grid, self.scenes, self.allowed = tile, grid, scenes, allowed
         self.px = grid.patch_px(S1_M)
         self._cols = max(1, _CELL_PX[1] // self.px)
-        self._needed_px = min_valid_fraction * self.px**2
+        self._min_valid_fraction = min_valid_fraction
         self._template = template(Profile(grid.epsg, self.px, S1_M, "float32", nodata=None))
         self._checks = {
             path: ScaleCheck(path, row.scale) for row in scenes for path in row.rasters.values()
         }
+        self._flaws: dict[str, list[str]] = defaultdict(list)
         self._lock = Lock()
         self.number = np.full((grid.count, grid.count), -1, np.int16)
 
@@ -107,6 +110,14 @@ class SceneCutter:
         flaws = [flaw for check in self._checks.values() if (flaw := check.flaw())]
         if flaws:
             raise RasterError(f"{flaws[0]}; correct `scale` in the scene table")
+        for scene, found in sorted(self._flaws.items()):
+            log.warning(
+                "%s: %d patches were not taken from it, such as one with %s; a value without data "
+                "belongs into `nodata` or `zero_is_nodata` of the scene table",
+                scene,
+                len(found),
+                min(found),
+            )
 
     def _cut_strip(self, first: int, rows: int, writer: Writer) -> None:
         rows = min(rows, self.grid.count - first)
@@ -124,7 +135,7 @@ class SceneCutter:
                     pixels = self._read(opened, first, rows, cols)
                     if pixels is None:
                         continue
-                    usable = self._usable(pixels) & wanted[:, cols]
+                    usable = self._usable(scene, pixels, wanted[:, cols])
                     self.number[strip, cols][usable] = number  # its own rows: thread-safe
                     for i, j in np.argwhere(usable).tolist():
                         images = {band: pixels[band][i, j] for band in S1_BANDS}
@@ -148,12 +159,19 @@ class SceneCutter:
                 self._checks[str(raster.path)].note(values[band])
         return {band: blocks(pixels, self.px, count) for band, pixels in decibels.items()}
 
-    def _usable(self, pixels: Mapping[str, Float]) -> Bool:
-        """Where VV and VH have data, and are not the same all over the patch: (row, col)."""
+    def _usable(self, scene: SceneRow, pixels: Mapping[str, Float], wanted: Bool) -> Bool:
+        """Which of the wanted patches have VV and VH that can be backscatter: (row, col)."""
         both = np.isfinite(pixels["VV"]) & np.isfinite(pixels["VH"])
-        usable: Bool = np.count_nonzero(both, axis=(2, 3)) >= self._needed_px
-        for band in pixels.values():
-            usable &= (band != band[:, :, :1, :1]).any(axis=(2, 3))
+        needed_px = self._min_valid_fraction * self.px**2
+        usable: Bool = wanted & (np.count_nonzero(both, axis=(2, 3)) >= needed_px)
+        for row, col in np.argwhere(usable).tolist():
+            for band in S1_BANDS:
+                found = flaw("s1", pixels[band][row, col], self._min_valid_fraction)
+                if found:
+                    usable[row, col] = False
+                    with self._lock:
+                        self._flaws[scene.scene].append(f"{band}: {found}")
+                    break
         return usable
 
     def _patch(self, scene: SceneRow, col: int, row: int, images: Mapping[str, Float]) -> Patch:
