@@ -26,31 +26,39 @@ class RuleFacts(NamedTuple):
 
 
 @contextmanager
-def read_workflow(config: Path) -> Iterator[Any]:
+def read_workflow(config: Path, **sections: Any) -> Iterator[Any]:
     """The workflow as Snakemake reads it with a config; the process keeps its environment."""
     with patch.dict(os.environ), SnakemakeApi() as api:
         yield api.workflow(
             resource_settings=ResourceSettings(cores=1),
-            config_settings=ConfigSettings(configfiles=[config]),
+            config_settings=ConfigSettings(config=sections, configfiles=[config]),
             snakefile=ROOT / "Snakefile",
             workdir=ROOT,
         )._workflow  # the API shows no rules
 
 
+#: Land cover comes either from polygons, as in the config of all rules, or from a raster map.
+_RASTER_MAP = {
+    "corine": {"path": "resources/corine/U2018_CLC2018_V2020_20u1.gpkg"},
+    "land_cover": {"files": "inputs/*.tif", "legend": "resources/legends/esa_worldcover.csv"},
+}
+
+
 @cache
 def load_rules() -> dict[str, RuleFacts]:
     """All rules with a job, by name."""
-    with read_workflow(ROOT / ".test/config/config.yaml") as workflow:
-        plan = workflow.globals["PLAN"]
-        return {
-            rule.name: RuleFacts(
-                rule.name,
-                rule.docstring or "",
-                plan.rules[rule.name].step,
-                Path(str(rule.conda_env)).stem,
-                plan.rules[rule.name],
-                rule,
-            )
-            for rule in workflow.rules
-            if rule.name != "all"
-        }
+    found = {}
+    for sections in ({}, _RASTER_MAP):
+        with read_workflow(ROOT / ".test/config/config.yaml", **sections) as workflow:
+            plan = workflow.globals["PLAN"]
+            for rule in workflow.rules:
+                if rule.name != "all":
+                    found[rule.name] = RuleFacts(
+                        rule.name,
+                        rule.docstring or "",
+                        plan.rules[rule.name].step,
+                        Path(str(rule.conda_env)).stem,
+                        plan.rules[rule.name],
+                        rule,
+                    )
+    return found

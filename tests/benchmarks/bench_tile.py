@@ -71,7 +71,7 @@ def label(out: Path, threads: int) -> None:
 
 
 def clip(product: Path, polygons: Path, out: Path) -> None:
-    """What the rules check_quality and clip_land_cover do."""
+    """What the rules check_quality and clip_corine do."""
     quality.main(["--product", str(product), "--tile", TILE, "--out", f"{out}/quality.json"])
     corine.main(
         ["--corine", str(polygons), "--quality", f"{out}/quality.json"]
@@ -128,7 +128,7 @@ def rows(scratch: Path, kept: Path, threads: int = 2) -> list[Row]:
     found = [floor]
     for step, function, args in (
         ("make_patches", cut, (product, out, threads)),
-        ("check_quality, clip_land_cover", clip, (product, polygons, out)),
+        ("check_quality, clip_corine", clip, (product, polygons, out)),
         ("make_reference_maps, label_patches", label, (out, threads)),
         ("clip_land_cover, WorldCover", clip_map, (worldcover(kept), out, threads)),
     ):

@@ -19,7 +19,7 @@ from tests.rules import read_workflow
 
 #: Rules of the target `all` where there are L2A products and CORINE alone.
 _RULES = {
-    *("check_quality", "make_patches", "clip_land_cover", "make_reference_maps", "label_patches"),
+    *("check_quality", "make_patches", "clip_corine", "make_reference_maps", "label_patches"),
     *("assign_split", "flag_snow_cloud", "select_patches", "build_metadata", "count_funnel"),
     *("encode_sentinel2", "encode_reference_maps", "build_lmdb"),
 }

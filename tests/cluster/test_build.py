@@ -27,7 +27,7 @@ OPTIONS = (
     "make_patches:runtime=attempt",
 )
 #: Not for one tile, but worth a job: they read large inputs or write the complete dataset.
-LARGE = {("clip_land_cover", ""), ("index_sentinel1", ""), ("build_lmdb", "")}
+LARGE = {("clip_corine", ""), ("index_sentinel1", ""), ("build_lmdb", "")}
 
 
 @dataclass(frozen=True)

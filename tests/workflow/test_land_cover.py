@@ -130,7 +130,7 @@ def test_polygons_and_rasters_take_turns(
     build = mapped.copy(tmp_path / "project")
     build.config = {**small_project.config}
     jobs = build.jobs()
-    assert jobs["clip_land_cover"] == set()
+    assert jobs["clip_corine"] == set()
     assert {rule: jobs[rule] for rule in AFTER} == {rule: {FIRST, SECOND} for rule in AFTER}
     assert {path.suffix for path in (build.results / "land_cover").iterdir()} == {
         ".json",

@@ -41,7 +41,7 @@ def test_the_release_of_2024_redoes_the_tile_whose_polygons_changed(
 
     build.config["corine"] = {"path": f"{folder}/CLC2024_MT.zip", "layer": "clc24_mt"}
     jobs = build.jobs()
-    assert jobs["clip_land_cover"] == set()
+    assert jobs["clip_corine"] == set()
     assert jobs["make_reference_maps"] == jobs["label_patches"] == {LAND.product.tile}
     assert not {"make_patches", "encode_sentinel2"} & jobs.keys()
     after = changes.State.of_build(build.results)

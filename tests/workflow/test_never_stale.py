@@ -208,7 +208,7 @@ def test_corine_replaced_while_it_is_clipped_stops_the_build(build: Project) -> 
         time.sleep(0.001)
     os.utime(first, (1, 1))
     if process.wait(120):
-        log = (build.results / "logs/clip_land_cover.log").read_text()
+        log = (build.results / "logs/clip_corine.log").read_text()
         assert "inputs/first.gpkg: changed while it was read (corine.path)" in log
     build.jobs()
     assert build.jobs() == {}
@@ -298,7 +298,7 @@ def test_an_input_that_cannot_be_read_is_not_overlooked(build: Project) -> None:
 def test_clips_that_were_deleted_are_made_again(build: Project) -> None:
     for clip in build.results.glob("land_cover/*.parquet"):
         clip.unlink()
-    assert build.jobs()["clip_land_cover"] == set()
+    assert build.jobs()["clip_corine"] == set()
     assert build.jobs() == {}
 
 

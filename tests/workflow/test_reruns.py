@@ -64,7 +64,7 @@ def test_new_corine_relabels_only_the_tile_it_reaches(build: Project, new_path: 
     else:
         new.replace(old)
     assert build.jobs() == {
-        "clip_land_cover": set(),
+        "clip_corine": set(),
         "make_reference_maps": {SECOND},
         "encode_reference_maps": {SECOND},
         "label_patches": {SECOND},
@@ -78,7 +78,7 @@ def test_new_corine_relabels_only_the_tile_it_reaches(build: Project, new_path: 
 def test_corine_of_the_same_content_runs_the_clip_alone(build: Project) -> None:
     shutil.copy(build.root / "inputs/corine.gpkg", build.root / "inputs/copy.gpkg")
     build.config["corine"]["path"] = "inputs/copy.gpkg"
-    assert build.jobs() == {"clip_land_cover": set()}
+    assert build.jobs() == {"clip_corine": set()}
 
 
 def test_later_corine_of_the_scene_changes_one_patch(
@@ -89,7 +89,7 @@ def test_later_corine_of_the_scene_changes_one_patch(
     build.config["corine"]["path"] = str(reference / "scene/U2018_CLC2018_V2020_20u1_later.gpkg")
     jobs = build.jobs()
     assert set(jobs) == {
-        *("clip_land_cover", "make_reference_maps", "encode_reference_maps", "label_patches"),
+        *("clip_corine", "make_reference_maps", "encode_reference_maps", "label_patches"),
         *AFTER_LABELS,
     }  # fmt: skip
     after = pl.read_parquet(build.results / "tables/code_counts/*.parquet")
@@ -116,7 +116,7 @@ def test_quality_rule_cuts_only_tiles_whose_verdict_changes(build: Project) -> N
     required = ["GENERAL_QUALITY", "GEOMETRIC_QUALITY", "RADIOMETRIC_QUALITY", "SENSOR_QUALITY"]
     build.config["quality"] = {"required": required[:-1]}
     assert build.jobs() == {
-        "check_quality": {FIRST, SECOND}, "clip_land_cover": set(), "count_funnel": set(),
+        "check_quality": {FIRST, SECOND}, "clip_corine": set(), "count_funnel": set(),
     }  # fmt: skip
     build.config["quality"] = {"required": [*required, "FORMAT_CORRECTNESS"]}
     jobs = build.jobs()
@@ -193,15 +193,12 @@ def test_a_failed_job_runs_again_where_its_followers_are_there_from_before(build
     build.config["corine"]["path"] = "inputs/later.gpkg"
     for _ in range(2):
         said = build.failing()
-        assert (
-            "results/logs/clip_land_cover.log\n  error: inputs/later.gpkg: expected a vector"
-            in said
-        )
+        assert "results/logs/clip_corine.log\n  error: inputs/later.gpkg: expected a vector" in said
     old = build.root / "inputs/corine.gpkg"
     recode(old, new, a_place(old), "523")
     os.utime(new, (long_ago, long_ago))
     assert set(build.jobs()) == {
-        *("clip_land_cover", "make_reference_maps", "encode_reference_maps", "label_patches"),
+        *("clip_corine", "make_reference_maps", "encode_reference_maps", "label_patches"),
         *AFTER_LABELS,
     }  # fmt: skip
     assert build.jobs() == {}

@@ -1,4 +1,4 @@
-"""Step clip_land_cover: clip the CORINE polygons of every tile, in the tile's own zone.
+"""Step clip_corine: clip the CORINE polygons of every tile, in the tile's own zone.
 
 In: a CORINE release (`reben.land_cover.corine_polygons`) and the quality verdicts, which hold the
 tiles' grids. Out: a clip of each tile (`reben.land_cover.clips`) as GeoParquet, and a manifest

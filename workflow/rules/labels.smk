@@ -1,45 +1,9 @@
-"""Land cover: from polygons or raster maps to reference maps, and from these to labels.
+"""Labels: from the land cover of each tile to reference maps, and from these to labels.
 
-In: land cover, the verdicts and patches of the tiles, a nomenclature. Out: ``land_cover/``,
-``reference_maps/{tile}``, ``tables/code_counts/{tile}.parquet``, ``tables/labels/{tile}.parquet``.
-
-After an update of the land cover one pass clips it for all tiles; only tiles whose land cover
-changed are labelled again.
+In: the clips of `corine.smk` or `land_cover_map.smk`, the patches of the tiles, a nomenclature.
+Out: ``reference_maps/{tile}``, ``tables/code_counts/{tile}.parquet``,
+``tables/labels/{tile}.parquet``. Only tiles whose clip changed are labelled again.
 """
-
-CLIPPED = {
-    "environment": "raster",
-    "per_tile": False,
-    "after": ["check_quality"],
-    "found": lost_clips,
-}
-if land_cover.is_raster(config):
-    LAND_COVER = {
-        "files": list(land_cover.patterns(config).values()),
-        "legend": config["land_cover"]["legend"],
-    }
-    made_from(
-        "clip_land_cover",
-        step="land_cover_map",
-        options={
-            "nodata": config["land_cover"]["nodata"],
-            "year": land_cover.map_year(config),
-        },
-        sources=lambda _: land_cover_maps(),
-        **CLIPPED,
-    )
-else:
-    LAND_COVER = {"corine": config["corine"]["path"]}
-    made_from(
-        "clip_land_cover",
-        step="corine",
-        options={
-            "layer": config["corine"]["layer"],
-            "code_column": config["corine"]["code_column"],
-        },
-        sources=lambda _: source("corine.path"),
-        **CLIPPED,
-    )
 
 made_from(
     "make_reference_maps",
@@ -60,34 +24,6 @@ made_from(
     sources=lambda tile: source("labels.nomenclature"),
     after=["make_reference_maps"],
 )
-
-
-checkpoint clip_land_cover:
-    """Clip the land cover of every tile; a tile with unchanged land cover keeps its file."""
-
-    # A checkpoint, because only its result shows which clips changed: the files are named
-    # after their content, and the manifest assigns them to tiles.
-    input:
-        made=due("clip_land_cover"),
-        quality=of_tiles(RESULTS.verdict),
-    output:
-        manifest=RESULTS.clip_manifest,
-        record=record("clip_land_cover"),
-    log:
-        RESULTS.log("clip_land_cover"),
-    conda:
-        "../../envs/raster.yaml"
-    threads: 2
-    resources:
-        mem_mb=growing(4000),  # see tests/benchmarks; coasts of polygons are larger
-        runtime=growing(60),  # 1-6 s per tile measured
-    params:
-        step=step("clip_land_cover"),
-        land_cover=options(**LAND_COVER),
-        quality=every(RESULTS.verdict),
-    shell:
-        "python -m {params.step} {params.land_cover} --quality {params.quality:q}"
-        " --threads {threads} --manifest {output.manifest:q} 2> {log:q}"
 
 
 rule make_reference_maps:

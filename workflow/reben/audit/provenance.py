@@ -117,7 +117,7 @@ def code() -> dict[str, dict[str, str]]:
 
 #: The rules that read all of an input, by its key in the config.
 _READERS = {
-    "corine.path": ["clip_land_cover"],
+    "corine.path": ["clip_corine"],
     "land_cover.files": ["clip_land_cover"],
     "land_cover.legend": ["clip_land_cover"],
     "labels.nomenclature": ["label_patches"],

@@ -33,6 +33,7 @@ check_place(RESULTS.root, all_inputs(config, PRODUCTS), HOME)
 REQUIRED = sorted(config["quality"]["required"])
 os.environ.update(REBEN_PRODUCTS=str(FROZEN_PRODUCTS))
 
+FROM_MAP = land_cover.is_raster(config)
 ALIGNED = config["alignment"]["pairs"] is not None
 SCENES = config["sentinel1"]["scenes"] is not None
 #: The folder of all Sentinel-1 patches, or None.

@@ -110,9 +110,14 @@ def clip_name(tile):
     return read_manifest(path, path.stat().st_mtime_ns).get(tile)
 
 
+def clips():
+    """The checkpoint that clips the land cover, of polygons or of a raster map."""
+    return checkpoints.clip_land_cover if FROM_MAP else checkpoints.clip_corine
+
+
 def clip_of(wildcards):
     """The clip of a tile, once the clips are finished."""
-    checkpoints.clip_land_cover.get()
+    clips().get()
     return RESULTS.clip(clip_name(wildcards.tile))
 
 
@@ -123,7 +128,7 @@ def after_clip(wildcards):
     jobs that request an input from the checkpoint. So every later rule requests one, even
     if it is empty: then unchanged jobs do not run. The same holds for the matches of scenes.
     """
-    checkpoints.clip_land_cover.get()
+    clips().get()
     return after_match(wildcards)
 
 
