@@ -252,7 +252,7 @@ def _warp(power: Float, crs: str, transform: Affine, target: Mapping[str, Any]) 
         ) as source:
             source.write(power)
         with (
-            memory.open() as source,
+            memory.open(driver="GTiff") as source,
             WarpedVRT(
                 source, resampling=Resampling.bilinear, tolerance=_TOLERANCE, **_WARP, **target
             ) as warped,
