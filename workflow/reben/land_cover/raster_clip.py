@@ -15,6 +15,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.errors import RasterioError
+from rasterio.io import MemoryFile
 from rasterio.transform import from_origin
 
 from reben.domain.bands import REFERENCE_MAP_M
@@ -80,15 +81,15 @@ class RasterClip:
     def write(self, path: Path) -> None:
         """Write as a GeoTIFF: one band, uint16, deflate, no nodata tag."""
         height, width = self.codes.shape
-        with (
-            atomic_file(path) as part,
-            rasterio.open(
-                part, "w", driver=GTIFF, width=width, height=height, count=1, dtype="uint16",
+        with MemoryFile() as memory:
+            with memory.open(
+                driver=GTIFF, width=width, height=height, count=1, dtype="uint16",
                 crs=self.square.crs, transform=_transform(self.square), tiled=True,
                 blockxsize=_BLOCK_PX, blockysize=_BLOCK_PX, compress="deflate", zlevel=1,
-            ) as dataset,
-        ):  # fmt: skip
-            dataset.write(self.codes, 1)
+            ) as dataset:  # fmt: skip
+                dataset.write(self.codes, 1)
+            with atomic_file(path) as part:
+                part.write_bytes(memory.getbuffer())
 
 
 def _transform(square: TileSquare) -> rasterio.Affine:
