@@ -149,3 +149,7 @@ def test_a_scene_that_is_added_redoes_only_the_tile_that_it_meets(build, tmp_pat
     assert copy.jobs("-n", "--until", "label_patches", "cut_sentinel1") == {
         "label_patches": set(TILES)
     }
+    copy.config["sentinel1"]["backscatter"] = None
+    failed = copy.failing()  # the index is to be made again, and stops before the first job
+    assert "these inputs do not exist" in failed
+    assert f"{EVENING} VV: inputs/scenes/{EVENING}_VV.tif" in failed

@@ -36,6 +36,7 @@ made_from(
     per_tile=False,
     options={"backscatter": config["sentinel1"]["backscatter"]},
     sources=lambda _: source("sentinel1.scenes"),
+    needs=all_rasters,
     found=rasters_now,
 )
 made_from(

@@ -8,7 +8,7 @@ copied, killed or planned from another clone, and its `.snakemake` deleted.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -46,6 +46,7 @@ class Made:
         options: command line options of the step that decide what it makes.
         settings: what else does, without being an option of its own.
         sources: inputs from outside, by their key in the config (or ``product``).
+        needs: paths that its jobs must find besides, where there are too many for `sources`.
         after: rules before it.
         found: of what the step found out, what it should be by now; given the tile and that.
         coded: whether another version of the code makes it again, or another command.
@@ -58,6 +59,7 @@ class Made:
     options: Values = field(default_factory=dict)
     settings: Callable[[str], Values] = _nothing
     sources: Callable[[str], Mapping[str, Source]] = _nothing
+    needs: Callable[[], Iterable[str]] = tuple
     after: Sequence[str] = ()
     found: Callable[[str, Values], Values] = _nothing
     coded: bool = True
@@ -112,6 +114,11 @@ class Plan:
     def records(self, rule: str) -> str:
         """All records of a rule as one word of a command line (`reben.results.tile_paths`)."""
         return self.record(rule, "*")
+
+    def inputs(self, rule: str, tile: str = "") -> set[str]:
+        """The paths outside the results that a job must find if it has to run."""
+        made = self.rules[rule]
+        return {os.fspath(source.path) for source in made.sources(tile).values()} | {*made.needs()}
 
     def reason(self, rule: str, tile: str = "") -> str | None:
         """Why a job must run, or None where it is done."""

@@ -7,14 +7,14 @@ STARTED = time.time()
 
 def missed(absent):
     """Of the inputs that are not there, those that a job of the dataset would need now."""
-    needed = {
-        str(source.path)
-        for rule, made in PLAN.rules.items()
-        if absent and rule not in ("report", "audit")
-        for tile in (TILES if made.per_tile else [""])
-        for source in made.sources(tile).values()
-        if str(source.path) in absent.values() and PLAN.reason(rule, tile)
-    }
+    paths = {*absent.values()}
+    needed = set()
+    for rule, made in PLAN.rules.items():
+        if absent and rule not in ("report", "audit"):
+            for tile in TILES if made.per_tile else [""]:
+                here = PLAN.inputs(rule, tile) & paths
+                if here and PLAN.reason(rule, tile):
+                    needed |= here
     return {key: path for key, path in absent.items() if path in needed}
 
 

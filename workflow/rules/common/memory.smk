@@ -87,8 +87,7 @@ def due(rule):
 
 def _miss(rule, tile, is_real):
     """Stop for inputs that are not there, before the first job; a dry run only lists them."""
-    paths = {str(source.path) for source in PLAN.rules[rule].sources(tile).values()}
-    absent = {key: path for key, path in ABSENT.items() if path in paths}
+    absent = PLAN.inputs(rule, tile) & {*ABSENT.values()}
     if absent and is_real and not workflow.dag_settings.until:
         raise ConfigError(absence(ABSENT))
 

@@ -2,6 +2,7 @@
 
 from functools import lru_cache, partial
 
+from reben.config.scene_table import read_scenes
 from reben.memory.plan import option_words
 from reben.memory.sources import Source
 from reben.runtime.errors import RebenError
@@ -168,6 +169,12 @@ def _scenes_of(tile):
         return []
     matches = read_matches(path, path.stat().st_mtime_ns)
     return [matches["scenes"][name] for name in matches["tiles"].get(tile, [])]
+
+
+def all_rasters():
+    """The rasters of all Sentinel-1 scenes in the table."""
+    rows = read_scenes(config["sentinel1"]["scenes"]).values() if SCENES else []
+    return [path for row in rows for path in row.rasters.values()]
 
 
 def rasters_now(_, found):
