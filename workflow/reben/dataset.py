@@ -152,9 +152,7 @@ class BigEarthNet:
         patch_id: str = self._ids[index]
         # A copy: changes to a patch must not reach the next one.
         patch = Patch(patch_id=patch_id, labels=self._labels[index].copy())
-        if self._env is None:
-            self._env = shared_lmdb(self.lmdb)
-        with self._env.begin(buffers=True) as txn:
+        with self._environment().begin(buffers=True) as txn:
             if "s2" in self.bands:
                 patch["s2"] = self._image(txn, patch_id, self.bands["s2"], self.dtype)
             if "s1" in self.bands:
@@ -167,15 +165,24 @@ class BigEarthNet:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_env": None}
 
-    def _image(
-        self, txn: Transaction, key: str, bands: Sequence[str], dtype: str | None
-    ) -> NDArray[Any]:
-        value = txn.get(key.encode())
+    def _environment(self) -> Environment:
+        if self._env is None:
+            self._env = shared_lmdb(self.lmdb)
+        return self._env
+
+    def _value(self, txn: Transaction, key: str) -> memoryview:
+        value: memoryview | None = txn.get(key.encode())
         if value is None:
             raise StoreError(
                 f"{self.lmdb}: the entry {key!r} is missing but listed in the metadata; "
                 "metadata and LMDB must come from the same build"
             )
+        return value
+
+    def _image(
+        self, txn: Transaction, key: str, bands: Sequence[str], dtype: str | None
+    ) -> NDArray[Any]:
+        value = self._value(txn, key)
         try:
             return stack_bands(value, bands, self.size_px, dtype)
         except (KeyError, ValueError) as error:
