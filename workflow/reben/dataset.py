@@ -29,7 +29,7 @@ from reben.domain.tables import METADATA, read_tables
 from reben.results.layout import OBSCURED_TABLE
 from reben.runtime.errors import ConfigError, StoreError
 from reben.storage.lmdb_store import shared_lmdb
-from reben.storage.safetensors_value import stack_bands
+from reben.storage.safetensors_value import Buffer, stack_bands
 
 #: Bands of each image.
 BANDS = {"s2": S2_BANDS, "s1": S1_BANDS}
@@ -170,8 +170,8 @@ class BigEarthNet:
             self._env = shared_lmdb(self.lmdb)
         return self._env
 
-    def _value(self, txn: Transaction, key: str) -> memoryview:
-        value: memoryview | None = txn.get(key.encode())
+    def _value(self, txn: Transaction, key: str) -> Buffer:
+        value = txn.get(key.encode())
         if value is None:
             raise StoreError(
                 f"{self.lmdb}: the entry {key!r} is missing but listed in the metadata; "

@@ -14,7 +14,6 @@ What costs is bytes, not reading: a patch has 0.27 MB as stored and 0.69 MB as f
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,75 +26,12 @@ from reben.dataset import BigEarthNet
 from reben.domain.bands import S1_BANDS
 from reben.domain.names import entry_key
 from reben.runtime.errors import ConfigError, StoreError
-from reben.storage.value_window import Place, ValueWindow
+from reben.storage.value_window import ValueWindow
+from reben.training.batch import Batch
+from reben.training.memory import Allocate, RecycledMemory, fresh
 
-
-@dataclass(frozen=True)
-class Batch:
-    """Patches as they are stored.
-
-    Attributes:
-        patch_ids: their names.
-        pixels: for each image (``s2``, ``s1``), (patches, pixels) of its bands, uint16 and float32.
-        places: for each image, the position of each band in a row of `pixels`.
-        labels: (patches, classes) float32, 1 for each class in the patch.
-        reference_maps: (patches, size_px, size_px) uint16 CORINE codes, if requested.
-    """
-
-    patch_ids: list[str]
-    pixels: dict[str, torch.Tensor]
-    places: dict[str, dict[str, Place]]
-    labels: torch.Tensor
-    reference_maps: torch.Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.patch_ids)
-
-    def bands(self, names: Sequence[str]) -> torch.Tensor:
-        """Adjacent bands of one size as they are stored: (patches, bands, size_px, size_px)."""
-        image = self._image_of(names[0])
-        first, last = (self.places[image][name] for name in (names[0], names[-1]))
-        rows = self.pixels[image][:, first.start : last.stop]
-        return rows.unflatten(1, (len(names), first.size_px, first.size_px))
-
-    def runs(self, names: Sequence[str]) -> Iterator[Sequence[str]]:
-        """Split names of bands where neighbours are not adjacent in `pixels`, or differ in size."""
-        first = 0
-        for i in range(1, len(names) + 1):
-            if i == len(names) or not self._adjacent(names[i - 1], names[i]):
-                yield names[first:i]
-                first = i
-
-    def pin_memory(self) -> "Batch":
-        """A copy that a GPU can fetch by itself; `torch.utils.data.DataLoader` calls this."""
-        return self._each(lambda tensor: tensor.pin_memory())
-
-    def to(self, device: Any) -> "Batch":
-        """The batch on a device; from pinned memory, the copy runs beside the computation."""
-        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
-
-    def _each(self, change: Any) -> "Batch":
-        maps = self.reference_maps
-        return replace(
-            self,
-            pixels={image: change(pixels) for image, pixels in self.pixels.items()},
-            labels=change(self.labels),
-            reference_maps=None if maps is None else change(maps),
-        )
-
-    def _image_of(self, band: str) -> str:
-        for image, places in self.places.items():
-            if band in places:
-                return image
-        have = [band for places in self.places.values() for band in places]
-        raise ConfigError(f"bands: expected some of {', '.join(have)}, found {band}")
-
-    def _adjacent(self, band: str, following: str) -> bool:
-        image = self._image_of(band)
-        if image != self._image_of(following):
-            return False
-        a, b = self.places[image][band], self.places[image][following]
-        return a.stop == b.start and a.size_px == b.size_px
+#: Batches that each worker reads ahead.
+_PREFETCH = 2
 
 
 class BatchedBigEarthNet(BigEarthNet, Dataset):  # type: ignore[misc]
@@ -113,6 +49,7 @@ class BatchedBigEarthNet(BigEarthNet, Dataset):  # type: ignore[misc]
         modality = "s2" if not s1 else "s1" if len(s1) == len(bands) else "both"
         super().__init__(metadata, lmdb, modality=modality, bands=bands, **options)
         self._windows: dict[str, ValueWindow] = {}
+        self.allocate: Allocate = fresh
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """Read a batch.
@@ -149,7 +86,7 @@ class BatchedBigEarthNet(BigEarthNet, Dataset):  # type: ignore[misc]
             if kind not in self._windows:
                 self._windows[kind] = ValueWindow.of(self._value(txn, key), bands)
             window = self._windows[kind]
-            rows = _empty(len(keys), window.row_pixels, window.dtype)
+            rows = self.allocate(kind, len(keys), window.row_pixels, window.dtype)
             target = memoryview(rows.numpy().view(np.uint8).reshape(-1)).cast("B")
             nbytes = window.stop - window.start
             for i, key in enumerate(keys):
@@ -166,7 +103,7 @@ class BatchedBigEarthNet(BigEarthNet, Dataset):  # type: ignore[misc]
 
 def _check_finite(lmdb: str, keys: Sequence[str], rows: NDArray[Any], window: ValueWindow) -> None:
     # The sum of a row is not finite if a pixel is not: a quarter of the time of looking at each.
-    for i in np.flatnonzero(~np.isfinite(rows.sum(axis=1))):
+    for i in np.flatnonzero(~np.isfinite(rows.sum(axis=1))).tolist():
         for band, place in window.places.items():
             bad = np.count_nonzero(~np.isfinite(rows[i, place.start : place.stop]))
             if bad:
@@ -175,13 +112,6 @@ def _check_finite(lmdb: str, keys: Sequence[str], rows: NDArray[Any], window: Va
                     "NaN or infinite, which would make every weight of a model NaN; leave the "
                     "patch out of the metadata, or encode it from a sound file"
                 )
-
-
-def _empty(rows: int, pixels: int, dtype: np.dtype[Any]) -> torch.Tensor:
-    """An empty tensor; in a worker, in the memory that it shares with the main process."""
-    kind = torch.uint16 if dtype == np.uint16 else torch.float32
-    empty = torch.empty((rows, pixels), dtype=kind)
-    return empty if get_worker_info() is None else empty.share_memory_()
 
 
 class BatchOrder(Sampler):  # type: ignore[misc]
@@ -262,9 +192,15 @@ class BatchLoader(DataLoader):  # type: ignore[misc]
             collate_fn=_as_it_is,
             num_workers=workers,
             persistent_workers=workers > 0,
+            prefetch_factor=_PREFETCH if workers else None,
+            worker_init_fn=_recycle_memory,
             pin_memory=pin_memory,
         )
         self.order = order
+
+    def __iter__(self) -> Iterator[Batch]:
+        # At once, since a worker fills the memory again after the next batches.
+        return map(Batch.owned, super().__iter__())
 
     def epoch(self, number: int, first_step: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from step `first_step` on."""
@@ -274,3 +210,8 @@ class BatchLoader(DataLoader):  # type: ignore[misc]
 
 def _as_it_is(batch: Batch) -> Batch:
     return batch
+
+
+def _recycle_memory(worker: int) -> None:
+    # What a worker has read ahead, and the batch that the main process is copying.
+    get_worker_info().dataset.allocate = RecycledMemory(_PREFETCH + 1).allocate

@@ -1,6 +1,6 @@
 """Batches as a model takes them, computed on its device.
 
-In: a `reben.training.batches.Batch`. Out: float32 images of one size, normalised, flipped.
+In: a `reben.training.batch.Batch`. Out: float32 images of one size, normalised, flipped.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from reben.training.bands import PUBLISHED_STATISTICS
-from reben.training.batches import Batch
+from reben.training.batch import Batch
 
 
 def prepare(
