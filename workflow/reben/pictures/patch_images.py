@@ -4,6 +4,7 @@ Everything returns RGB arrays, uint8, (rows, columns, 3).
 """
 
 import csv
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -43,13 +44,22 @@ Picture = NDArray[np.uint8]
 
 def true_colour(folder: Path) -> Picture:
     """Bands B04, B03, B02 of the patch in `folder`."""
-    rgb = np.dstack([read_layer(folder, band) for band in ("B04", "B03", "B02")])
-    return _to_bytes((rgb / WHITE).clip(0, 1) ** (1 / GAMMA))
+    return paint_reflectance([read_layer(folder, band) for band in ("B04", "B03", "B02")])
+
+
+def paint_reflectance(rgb: Sequence[NDArray[Any]]) -> Picture:
+    """Red, green and blue reflectance as a picture."""
+    return _to_bytes((np.dstack(rgb) / WHITE).clip(0, 1) ** (1 / GAMMA))
 
 
 def backscatter(folder: Path) -> Picture:
-    """VV in red, VH in green, their difference in blue, of the Sentinel-1 patch in `folder`."""
-    vv, vh = (np.nan_to_num(read_layer(folder, band), nan=-50.0) for band in ("VV", "VH"))
+    """The Sentinel-1 patch in `folder`; see `paint_backscatter`."""
+    return paint_backscatter([read_layer(folder, band) for band in ("VV", "VH")])
+
+
+def paint_backscatter(vv_vh: Sequence[NDArray[Any]]) -> Picture:
+    """VV in red, VH in green, their difference in blue; backscatter in dB."""
+    vv, vh = (np.nan_to_num(band, nan=-50.0) for band in vv_vh)
     stretched = [
         ((band - low) / (high - low)).clip(0, 1)
         for band, (low, high) in ((vv, VV_DB), (vh, VH_DB), (vv - vh, (0.0, 15.0)))
@@ -67,7 +77,7 @@ def paint_codes(codes: NDArray[np.uint16]) -> Picture:
     table = np.full((1000, 3), 255, np.uint8)
     for code, (_, colour) in corine_classes().items():
         table[code] = rgb_of(colour)
-    picture: Picture = table[codes]
+    picture: Picture = table[codes.clip(max=NO_POLYGON)]
     y, x = np.indices(codes.shape)
     picture[(codes >= _NO_LAND_COVER) & ((x + y) // 4 % 2 == 0)] = 255
     return picture

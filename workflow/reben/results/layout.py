@@ -25,6 +25,7 @@ STAGES = (
 CLEAR_TABLE = "metadata.parquet"
 OBSCURED_TABLE = "metadata_for_patches_with_snow_cloud_or_shadow.parquet"
 LMDB = "BigEarthNet.lmdb"
+CLASS_COUNTS = "class_counts.csv"
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ class Layout:
     @property
     def class_counts(self) -> Path:
         """Patches by class and split (CSV)."""
-        return self.dataset / "class_counts.csv"
+        return self.dataset / CLASS_COUNTS
 
     @property
     def funnel(self) -> Path:

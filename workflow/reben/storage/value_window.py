@@ -82,7 +82,7 @@ class ValueWindow:
             KeyError: the value lacks a band.
             ValueError: it is damaged, or a band has another shape or type.
         """
-        if value[: len(self.header)] == self.header:
+        if bytes(value[: len(self.header)]) == self.header:  # faster than comparing views
             row[:] = value[self.start : self.stop]
             return
         found = tensors(header_of(value))

@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
 from reben.runtime.errors import ConfigError
 from reben.storage.value_window import Place
 from reben.training.memory import fresh_copy
+from reben.training.pytorch import torch
 
 
 @dataclass(frozen=True)

@@ -13,28 +13,27 @@ native resolution and type, and from them, on the device, what a model takes (`p
 What costs is bytes, not reading: a patch has 0.27 MB as stored and 0.69 MB as float32 at 120 px.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from lmdb import Transaction
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from reben.dataset import BigEarthNet
-from reben.domain.bands import S1_BANDS
 from reben.domain.names import entry_key
-from reben.runtime.errors import ConfigError, StoreError
+from reben.runtime.errors import ConfigError, RebenError, StoreError
 from reben.storage.value_window import ValueWindow
 from reben.training.batch import Batch
 from reben.training.memory import Allocate, RecycledMemory, fresh
+from reben.training.pytorch import torch
 
 #: Batches that each worker reads ahead.
 _PREFETCH = 2
 
 
-class BatchedBigEarthNet(BigEarthNet, Dataset):  # type: ignore[misc]
+class BatchedBigEarthNet(BigEarthNet, torch.utils.data.Dataset):  # type: ignore[misc]
     """`BigEarthNet` that reads whole batches, for `BatchLoader`.
 
     Args:
@@ -42,12 +41,31 @@ class BatchedBigEarthNet(BigEarthNet, Dataset):  # type: ignore[misc]
         lmdb: folder of the LMDB.
         bands: bands to read; their order does not matter here.
         options: as for `BigEarthNet`.
+
+    Raises:
+        ConfigError: no patch is left; see also `BigEarthNet`.
+        TableError: see `BigEarthNet`.
     """
 
-    def __init__(self, metadata: Any, lmdb: Any, bands: Sequence[str], **options: Any) -> None:
-        s1 = [band for band in bands if band in S1_BANDS]
-        modality = "s2" if not s1 else "s1" if len(s1) == len(bands) else "both"
-        super().__init__(metadata, lmdb, modality=modality, bands=bands, **options)
+    def __init__(
+        self,
+        metadata: str | os.PathLike[str],
+        lmdb: str | os.PathLike[str],
+        bands: Sequence[str] | str,
+        **options: Any,
+    ) -> None:
+        if unused := {"size_px", "dtype"} & options.keys():
+            raise ConfigError(
+                f"{', '.join(unused)}: batches have the pixels as they are stored; pass size_px to "
+                "`reben.training.prepare.prepare`"
+            )
+        super().__init__(metadata, lmdb, bands=bands, **options)
+        if not len(self):
+            raise ConfigError(
+                f"{metadata}: expected patches of {self.split or 'any split'} with "
+                f"{' and '.join(self.bands)}, found none; look at its columns split and s1_name"
+                + (f", and at {options}" if options else "")
+            )
         self._windows: dict[str, ValueWindow] = {}
         self.allocate: Allocate = fresh
 
@@ -87,7 +105,7 @@ class BatchedBigEarthNet(BigEarthNet, Dataset):  # type: ignore[misc]
                 self._windows[kind] = ValueWindow.of(self._value(txn, key), bands)
             window = self._windows[kind]
             rows = self.allocate(kind, len(keys), window.row_pixels, window.dtype)
-            target = memoryview(rows.numpy().view(np.uint8).reshape(-1)).cast("B")
+            target = memoryview(rows.numpy()).cast("B")
             nbytes = window.stop - window.start
             for i, key in enumerate(keys):
                 window.copy(self._value(txn, key), target[i * nbytes : (i + 1) * nbytes])
@@ -114,11 +132,11 @@ def _check_finite(lmdb: str, keys: Sequence[str], rows: NDArray[Any], window: Va
                 )
 
 
-class BatchOrder(Sampler):  # type: ignore[misc]
+class BatchOrder(torch.utils.data.Sampler):  # type: ignore[misc]
     """The patches of each batch of an epoch.
 
-    The order depends on seed and epoch alone. With several processes, each takes its share of
-    every batch, so that what a step sees does not depend on their number.
+    The order depends on seed and epoch alone. Of several processes, each takes its share of every
+    batch, so that what a step sees does not depend on their number.
 
     Args:
         count: number of patches.
@@ -126,7 +144,8 @@ class BatchOrder(Sampler):  # type: ignore[misc]
         seed: shuffles every epoch differently; None keeps the order of the dataset.
         rank: number of this process.
         world_size: number of processes.
-        drop_last: leave out the last batch if it is smaller.
+        drop_last: leave out the last batch if it is smaller. Processes that wait for each other in
+            every step need this, since not each may have a share of it.
     """
 
     def __init__(
@@ -150,14 +169,13 @@ class BatchOrder(Sampler):  # type: ignore[misc]
 
     def __len__(self) -> int:
         """Steps that are left of the epoch."""
-        return self.steps - self.first_step
+        return max(self.steps - self.first_step, 0)
 
     @property
     def steps(self) -> int:
         """Steps of a whole epoch."""
-        return (
-            self.count if self.drop_last else self.count + self.batch_size - 1
-        ) // self.batch_size
+        full, rest = divmod(self.count, self.batch_size)
+        return full + (rest > self.rank and not self.drop_last)
 
     def __iter__(self) -> Iterator[list[int]]:
         order = np.arange(self.count)
@@ -168,7 +186,7 @@ class BatchOrder(Sampler):  # type: ignore[misc]
             yield batch[self.rank :: self.world_size].tolist()
 
 
-class BatchLoader(DataLoader):  # type: ignore[misc]
+class BatchLoader(torch.utils.data.DataLoader):  # type: ignore[misc]
     """Batches in the given order, read by other processes while a model computes.
 
     Args:
@@ -187,7 +205,7 @@ class BatchLoader(DataLoader):  # type: ignore[misc]
         pin_memory: bool = False,
     ) -> None:
         super().__init__(
-            patches,
+            _Errors(patches),
             batch_sampler=order,
             collate_fn=_as_it_is,
             num_workers=workers,
@@ -199,8 +217,7 @@ class BatchLoader(DataLoader):  # type: ignore[misc]
         self.order = order
 
     def __iter__(self) -> Iterator[Batch]:
-        # At once, since a worker fills the memory again after the next batches.
-        return map(Batch.owned, super().__iter__())
+        return map(_received, super().__iter__())
 
     def epoch(self, number: int, first_step: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from step `first_step` on."""
@@ -208,10 +225,33 @@ class BatchLoader(DataLoader):  # type: ignore[misc]
         return iter(self)
 
 
-def _as_it_is(batch: Batch) -> Batch:
+class _Errors(torch.utils.data.Dataset):  # type: ignore[misc]
+    """Hands over errors instead of raising them: PyTorch buries those in a worker's traceback."""
+
+    def __init__(self, patches: BatchedBigEarthNet) -> None:
+        self.patches = patches
+
+    def __len__(self) -> int:
+        return len(self.patches)
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch | RebenError:
+        try:
+            return self.patches.__getitems__(indices)
+        except RebenError as error:
+            return error
+
+
+def _as_it_is(batch: Batch | RebenError) -> Batch | RebenError:
     return batch
+
+
+def _received(batch: Batch | RebenError) -> Batch:
+    if isinstance(batch, RebenError):
+        raise batch
+    return batch.owned()  # at once, since the worker fills the memory again
 
 
 def _recycle_memory(worker: int) -> None:
     # What a worker has read ahead, and the batch that the main process is copying.
-    get_worker_info().dataset.allocate = RecycledMemory(_PREFETCH + 1).allocate
+    memory = RecycledMemory(_PREFETCH + 1)
+    torch.utils.data.get_worker_info().dataset.patches.allocate = memory.allocate

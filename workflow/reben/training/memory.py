@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from itertools import cycle
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+
+from reben.training.pytorch import torch
 
 #: Returns an empty tensor for a kind of image, the number of patches, pixels of each, and type.
 Allocate = Callable[[str, int, int, np.dtype[np.generic]], torch.Tensor]

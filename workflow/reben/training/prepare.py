@@ -4,13 +4,12 @@ In: a `reben.training.batch.Batch`. Out: float32 images of one size, normalised,
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
-
-import torch
-from torch.nn.functional import interpolate
 
 from reben.training.bands import PUBLISHED_STATISTICS
 from reben.training.batch import Batch
+from reben.training.pytorch import torch
 
 
 def prepare(
@@ -43,9 +42,9 @@ def prepare(
     for run in batch.runs(bands):
         # At native resolution, where most bands have a quarter of the pixels.
         pixels = batch.bands(run).to(torch.float32)
-        mean, std = torch.tensor([tuple(statistics[band]) for band in run], device=device).T
-        pixels = (pixels - mean[:, None, None]) / std[:, None, None]
-        images[:, first : first + len(run)] = resize(flip(pixels, flips), size_px)
+        mean, std = _on_device(tuple(tuple(statistics[band]) for band in run), images.device)
+        pixels = flip((pixels - mean) / std, flips)
+        images[:, first : first + len(run)] = resize(pixels, size_px)
         first += len(run)
     return images
 
@@ -65,6 +64,12 @@ def prepare_reference_maps(
     return resize(flip(codes, flips), size_px)[:, 0].to(torch.int64)
 
 
+@lru_cache(64)
+def _on_device(statistics: tuple[tuple[float, ...], ...], device: torch.device) -> torch.Tensor:
+    """Mean and standard deviation, (2, bands, 1, 1); copied once, since a GPU waits for a copy."""
+    return torch.tensor(statistics, device=device).T[:, :, None, None]
+
+
 def random_flips(count: int, generator: torch.Generator) -> torch.Tensor:
     """`flips` for `prepare`: each way with a probability of one half, for each patch."""
     return torch.rand((count, 2), generator=generator, device=generator.device) < 0.5
@@ -81,4 +86,6 @@ def flip(images: torch.Tensor, flips: torch.Tensor | None) -> torch.Tensor:
 
 def resize(images: torch.Tensor, size_px: int) -> torch.Tensor:
     """Resize (patches, bands, rows, columns) by nearest neighbour, as the authors do."""
-    return images if images.shape[-1] == size_px else interpolate(images, size_px, mode="nearest")
+    if images.shape[-1] == size_px:
+        return images
+    return torch.nn.functional.interpolate(images, size_px, mode="nearest")
