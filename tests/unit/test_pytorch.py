@@ -1,15 +1,15 @@
 """PyTorch is optional: nothing needs it but training, which says how to get it."""
 
-import ast
+import re
 import subprocess
 import sys
 
-from reben.runtime.code_version import PACKAGE
+from reben.runtime.code_version import PACKAGE, closure
 
 NEEDS = """
 import importlib, sys
 sys.modules["torch"] = None  # as if it were not installed
-for name in sys.argv[1:]:
+for name in (f"reben.{name}" for name in sys.argv[1:]):
     try:
         importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -19,33 +19,13 @@ for name in sys.argv[1:]:
 """
 
 
-def modules_that_import_torch() -> list[str]:
-    """Directly, or through another module of the package."""
-    needing = {"torch"}
-    imports = {}
-    for path in PACKAGE.glob("reben/**/*.py"):
-        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-        nodes = ast.parse(path.read_text()).body  # imports inside functions are optional
-        imports[name.removesuffix(".__init__")] = {
-            found
-            for node in nodes
-            for found in (
-                [alias.name for alias in node.names]
-                if isinstance(node, ast.Import)
-                else [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-                if isinstance(node, ast.ImportFrom)
-                else []
-            )
-        }
-    while True:
-        more = {
-            name
-            for name, found in imports.items()
-            if any(f == n or f.startswith("torch.") for f in found for n in needing)
-        } - needing
-        if not more:
-            return sorted(needing - {"torch"})
-        needing |= more
+def modules() -> list[str]:
+    """Every module of the package, without the package's name."""
+    return sorted(
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        for path in PACKAGE.glob("**/*.py")
+        if path.name != "__init__.py"
+    )
 
 
 def imported(*names: str) -> list[str]:
@@ -56,11 +36,24 @@ def imported(*names: str) -> list[str]:
 
 
 def test_every_module_that_needs_pytorch_says_how_to_install_it() -> None:
-    modules = modules_that_import_torch()
-    assert {"reben.torch_dataset", "reben.training.batches"} <= set(modules)
-    assert imported(*modules) == [f"{name} torch True" for name in modules]
+    names = [name for name in modules() if "training.pytorch" in closure(name)]
+    assert {"torch_dataset", "training.batches"} <= set(names)
+    assert imported(*names) == [f"reben.{name} torch True" for name in names]
+
+
+def test_pytorch_is_imported_in_one_place() -> None:
+    importing = [
+        name
+        for name in modules()
+        if re.search(
+            r"^\s*(import|from) torch\b",
+            (PACKAGE / f"{name.replace('.', '/')}.py").read_text(),
+            re.M,
+        )
+    ]
+    assert importing == ["training.pytorch"]
 
 
 def test_reading_a_dataset_and_naming_bands_need_no_pytorch() -> None:
-    names = ["reben.dataset", "reben.training.bands"]
-    assert imported(*names) == [f"{name} imported" for name in names]
+    names = ["dataset", "training.bands"]
+    assert imported(*names) == [f"reben.{name} imported" for name in names]

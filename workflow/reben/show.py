@@ -19,11 +19,11 @@ from rich.table import Table
 
 from reben.domain.names import tile_of
 from reben.domain.tables import SENTINEL1, read_table
+from reben.pictures.painting import corine_classes
 from reben.pictures.patch_figure import BACKSCATTER, REFERENCE_MAP, TRUE_COLOUR, side_by_side
 from reben.pictures.patch_images import (
     backscatter,
     codes_shown,
-    corine_classes,
     has_images,
     read_layer,
     reference_map,

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from reben.pictures.patch_images import (
+from reben.pictures.painting import (
     Picture,
     corine_classes,
     paint_backscatter,
