@@ -1,6 +1,7 @@
 """The pictures of a patch side by side, with the classes of its reference map."""
 
 from collections.abc import Collection, Mapping
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,16 @@ BACKSCATTER = "Sentinel-1, VV VH VV−VH"  # noqa: RUF001
 REFERENCE_MAP = "Reference map"
 
 
-def draw_patch(title: str, layers: Mapping[str, NDArray[Any]]) -> Figure:
+class PatchFigure(Figure):
+    """A figure that notebooks show."""
+
+    def _repr_png_(self) -> bytes:
+        png = BytesIO()
+        self.savefig(png, format="png")
+        return png.getvalue()
+
+
+def draw_patch(title: str, layers: Mapping[str, NDArray[Any]]) -> PatchFigure:
     """Draw arrays of a patch.
 
     Args:
@@ -41,9 +51,9 @@ def draw_patch(title: str, layers: Mapping[str, NDArray[Any]]) -> Figure:
     return side_by_side(title, views, codes)
 
 
-def side_by_side(title: str, views: Mapping[str, Picture], codes: Collection[int]) -> Figure:
+def side_by_side(title: str, views: Mapping[str, Picture], codes: Collection[int]) -> PatchFigure:
     """Draw pictures under their titles, and the legend of `codes`, which they show."""
-    figure = Figure(figsize=(4 * len(views), 5.6), dpi=110, layout="constrained")
+    figure = PatchFigure(figsize=(4 * len(views), 5.6), dpi=110, layout="constrained")
     figure.suptitle(title, fontsize=10, parse_math=False)
     for axes, (name, picture) in zip(
         np.atleast_1d(figure.subplots(1, len(views))), views.items(), strict=True
