@@ -96,7 +96,8 @@ def test_geotiffs_and_lmdb_agree(small_build):
 @pytest.fixture
 def as_demo(small_build, tmp_path, monkeypatch):
     """Where the build is found as that of `make demo`."""
-    pytest.importorskip("timm", reason="PyTorch is missing: make install-training")
+    torch = pytest.importorskip("torch", reason="PyTorch is missing: make install-training")
+    torch.set_num_threads(1)  # more wait for each other on busy cores
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "results").symlink_to(small_build)
     monkeypatch.chdir(tmp_path)

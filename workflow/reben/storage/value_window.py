@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reben.storage.safetensors_value import Buffer, header_of, tensors
 
@@ -75,15 +76,17 @@ class ValueWindow:
         """Length of a row, in pixels."""
         return (self.stop - self.start) // self.dtype.itemsize
 
-    def copy(self, value: Buffer, row: memoryview) -> None:
-        """Write the window of `value` into `row`, bytes.
+    def copy(self, value: Buffer, row: NDArray[np.uint8]) -> None:
+        """Write the window of `value` into `row`, its bytes.
+
+        NumPy lets other threads run while it copies, and while the disk is read.
 
         Raises:
             KeyError: the value lacks a band.
             ValueError: it is damaged, or a band has another shape or type.
         """
         if bytes(value[: len(self.header)]) == self.header:  # faster than comparing views
-            row[:] = value[self.start : self.stop]
+            row[:] = np.frombuffer(value, np.uint8, len(row), self.start)
             return
         found = tensors(header_of(value))
         for band, place in self.places.items():
@@ -91,4 +94,4 @@ class ValueWindow:
             if tensor.shape != (place.size_px, place.size_px) or tensor.dtype != self.dtype:
                 raise ValueError(f"{band} has the shape {tensor.shape} and type {tensor.dtype}")
             first, last = (i * self.dtype.itemsize for i in (place.start, place.stop))
-            row[first:last] = value[tensor.start : tensor.stop]
+            row[first:last] = np.frombuffer(value, np.uint8, last - first, tensor.start)

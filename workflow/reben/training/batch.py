@@ -6,7 +6,6 @@ from typing import Any
 
 from reben.runtime.errors import ConfigError
 from reben.storage.value_window import Place
-from reben.training.memory import fresh_copy
 from reben.training.pytorch import torch
 
 
@@ -47,16 +46,12 @@ class Batch:
                 first = i
 
     def pin_memory(self) -> "Batch":
-        """A copy that a GPU can fetch by itself; `torch.utils.data.DataLoader` calls this."""
+        """A copy that a GPU can fetch by itself, for `torch.utils.data.DataLoader`."""
         return self._each(torch.Tensor.pin_memory)
 
     def to(self, device: Any) -> "Batch":
         """The batch on a device; from pinned memory, the copy runs beside the computation."""
         return self._each(lambda tensor: tensor.to(device, non_blocking=True))
-
-    def owned(self) -> "Batch":
-        """The batch outside memory that other processes share, where its reader fills it again."""
-        return self._each(lambda tensor: fresh_copy(tensor) if tensor.is_shared() else tensor)
 
     def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "Batch":
         maps = self.reference_maps

@@ -1,7 +1,7 @@
 """Batches fast enough for a fast GPU: read whole, kept small, made floats on the device.
 
 In: a dataset as for `reben.dataset`. Out: `Batch` objects with pixels as they are stored, at their
-native resolution and type, and from them, on the device, what a model takes (`prepare`)::
+native resolution and type. `reben.training.prepare` turns them on the device into images::
 
     patches = BatchedBigEarthNet("metadata.parquet", "BigEarthNet.lmdb", MODALITIES["all"],
                                  split="train")
@@ -10,11 +10,16 @@ native resolution and type, and from them, on the device, what a model takes (`p
         images = prepare(batch, device, MODALITIES["all"])      # (512, 12, 120, 120) float32
         labels = batch.labels.to(device)                        # (512, 19) float32
 
-What costs is bytes, not reading: a patch has 0.27 MB as stored and 0.69 MB as float32 at 120 px.
+What costs is bytes, not reading: a patch has 0.27 MB as stored and 0.69 MB as float32 at 120 px. So
+the readers are threads: processes would have to hand over every byte once more.
 """
 
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import KW_ONLY, dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -23,14 +28,10 @@ from numpy.typing import NDArray
 
 from reben.dataset import BigEarthNet
 from reben.domain.names import entry_key
-from reben.runtime.errors import ConfigError, RebenError, StoreError
+from reben.runtime.errors import ConfigError, StoreError
 from reben.storage.value_window import ValueWindow
 from reben.training.batch import Batch
-from reben.training.memory import Allocate, RecycledMemory, fresh
 from reben.training.pytorch import torch
-
-#: Batches that each worker reads ahead.
-_PREFETCH = 2
 
 
 class BatchedBigEarthNet(BigEarthNet, torch.utils.data.Dataset):  # type: ignore[misc]
@@ -67,56 +68,79 @@ class BatchedBigEarthNet(BigEarthNet, torch.utils.data.Dataset):  # type: ignore
                 + (f", and at {options}" if options else "")
             )
         self._windows: dict[str, ValueWindow] = {}
-        self.allocate: Allocate = fresh
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """`read`, as PyTorch's own loader calls it."""
+        return self.read(indices)
+
+    def read(self, indices: Sequence[int], *, pin_memory: bool = False) -> Batch:
         """Read a batch.
+
+        Args:
+            indices: one or more patches.
+            pin_memory: read into memory that a GPU can fetch from by itself.
 
         Raises:
             StoreError: the LMDB lacks an entry, an entry is damaged or has other bands, sizes or
                 types than the first one, or Sentinel-1 has pixels that are no numbers.
         """
         ids = [self._ids[i] for i in indices]
-        names = {
-            "s2": ids,
-            "s1": [self._s1_names[i] for i in indices] if "s1" in self.bands else [],
-        }
+        keys = {"s2": ids}
+        if "s1" in self.bands:
+            keys["s1"] = [self._s1_names[i] for i in indices]
         pixels, places = {}, {}
         with self._environment().begin(buffers=True) as txn:
             for image, bands in self.bands.items():
-                pixels[image], window = self._rows(txn, names[image], image, bands)
+                window = self._window(txn, image, keys[image][0], bands)
+                pixels[image] = self._rows(txn, window, keys[image], pin_memory)
                 places[image] = window.places
             maps = None
             if self.reference_maps:
-                keys = [entry_key("reference_maps", name) for name in ids]
-                maps, window = self._rows(txn, keys, "reference_maps", ("Data",))
+                names = [entry_key("reference_maps", name) for name in ids]
+                window = self._window(txn, "reference_maps", names[0], ("Data",))
                 size_px = window.places["Data"].size_px
-                maps = maps.unflatten(1, (size_px, size_px))
+                maps = self._rows(txn, window, names, pin_memory).unflatten(1, (size_px, size_px))
         labels = torch.from_numpy(self._labels[list(indices)].astype(np.float32))
-        return Batch(ids, pixels, places, labels, maps)
+        return Batch(ids, pixels, places, labels.pin_memory() if pin_memory else labels, maps)
+
+    def _window(self, txn: Transaction, kind: str, key: str, bands: Sequence[str]) -> ValueWindow:
+        """Where the bands are; the first value of a kind tells."""
+        if kind not in self._windows:
+            try:
+                self._windows[kind] = ValueWindow.of(self._value(txn, key), bands)
+            except (KeyError, ValueError) as error:
+                raise self._unlike(key, bands, error) from error
+        return self._windows[kind]
 
     def _rows(
-        self, txn: Transaction, keys: Sequence[str], kind: str, bands: Sequence[str]
-    ) -> tuple[torch.Tensor, ValueWindow]:
-        """The window of each value, (keys, pixels), and where its bands are."""
-        key = keys[0]
-        try:
-            if kind not in self._windows:
-                self._windows[kind] = ValueWindow.of(self._value(txn, key), bands)
-            window = self._windows[kind]
-            rows = self.allocate(kind, len(keys), window.row_pixels, window.dtype)
-            target = memoryview(rows.numpy()).cast("B")
-            nbytes = window.stop - window.start
-            for i, key in enumerate(keys):
-                window.copy(self._value(txn, key), target[i * nbytes : (i + 1) * nbytes])
-        except (KeyError, ValueError) as error:
-            raise StoreError(
-                f"{self.lmdb}: {key}: expected {', '.join(bands)} as in the other entries, "
-                f"found: {error}; copy or make the LMDB again"
-            ) from error
+        self, txn: Transaction, window: ValueWindow, keys: Sequence[str], pin_memory: bool
+    ) -> torch.Tensor:
+        """The window of each value, (keys, pixels)."""
+        rows = _empty((len(keys), window.row_pixels), window.dtype, pin_memory)
+        array = rows.numpy()
+        for key, row in zip(keys, array.view(np.uint8), strict=True):
+            value = self._value(txn, key)
+            try:
+                window.copy(value, row)
+            except (KeyError, ValueError) as error:
+                raise self._unlike(key, list(window.places), error) from error
         if window.dtype.kind == "f":
-            _check_finite(self.lmdb, keys, rows.numpy(), window)
-        return rows, window
+            _check_finite(self.lmdb, keys, array, window)
+        return rows
+
+    def _unlike(self, key: str, bands: Sequence[str], error: Exception) -> StoreError:
+        return StoreError(
+            f"{self.lmdb}: {key}: expected {', '.join(bands)} as in the other entries, found: "
+            f"{error}; copy or make the LMDB again"
+        )
+
+
+def _empty(shape: tuple[int, int], dtype: np.dtype[Any], pin_memory: bool) -> torch.Tensor:
+    if pin_memory:  # PyTorch keeps this memory and uses it again
+        kind = torch.uint16 if dtype == np.uint16 else torch.float32
+        return torch.empty(shape, dtype=kind, pin_memory=True)
+    # Not by PyTorch: NumPy asks for huge pages, which come in half the time.
+    return torch.from_numpy(np.empty(shape, dtype))
 
 
 def _check_finite(lmdb: str, keys: Sequence[str], rows: NDArray[Any], window: ValueWindow) -> None:
@@ -132,13 +156,14 @@ def _check_finite(lmdb: str, keys: Sequence[str], rows: NDArray[Any], window: Va
                 )
 
 
-class BatchOrder(torch.utils.data.Sampler):  # type: ignore[misc]
+@dataclass(frozen=True)
+class BatchOrder:
     """The patches of each batch of an epoch.
 
     The order depends on seed and epoch alone. Of several processes, each takes its share of every
     batch, so that what a step sees does not depend on their number.
 
-    Args:
+    Attributes:
         count: number of patches.
         batch_size: patches of a batch, in all processes together.
         seed: shuffles every epoch differently; None keeps the order of the dataset.
@@ -146,54 +171,49 @@ class BatchOrder(torch.utils.data.Sampler):  # type: ignore[misc]
         world_size: number of processes.
         drop_last: leave out the last batch if it is smaller. Processes that wait for each other in
             every step need this, since not each may have a share of it.
+
+    Raises:
+        ConfigError: a batch has fewer patches than there are processes.
     """
 
-    def __init__(
-        self,
-        count: int,
-        batch_size: int,
-        *,
-        seed: int | None = None,
-        rank: int = 0,
-        world_size: int = 1,
-        drop_last: bool = False,
-    ) -> None:
-        if batch_size < world_size:
+    count: int
+    batch_size: int
+    _: KW_ONLY
+    seed: int | None = None
+    rank: int = 0
+    world_size: int = 1
+    drop_last: bool = False
+
+    def __post_init__(self) -> None:
+        if self.batch_size < self.world_size:
             raise ConfigError(
-                f"batch_size: expected at least one patch for each of {world_size} processes, "
-                f"found {batch_size}"
+                f"batch_size: expected at least one patch for each of {self.world_size} processes, "
+                f"found {self.batch_size}"
             )
-        self.count, self.batch_size, self.seed = count, batch_size, seed
-        self.rank, self.world_size, self.drop_last = rank, world_size, drop_last
-        self.epoch = self.first_step = 0
 
     def __len__(self) -> int:
-        """Steps that are left of the epoch."""
-        return max(self.steps - self.first_step, 0)
-
-    @property
-    def steps(self) -> int:
-        """Steps of a whole epoch."""
+        """Steps of an epoch."""
         full, rest = divmod(self.count, self.batch_size)
         return full + (rest > self.rank and not self.drop_last)
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def epoch(self, number: int, first_step: int = 0) -> Iterator[list[int]]:
+        """The patches of each batch, from step `first_step` on."""
         order = np.arange(self.count)
         if self.seed is not None:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.count)
-        for step in range(self.first_step, self.steps):
+            order = np.random.default_rng([self.seed, number]).permutation(self.count)
+        for step in range(first_step, len(self)):
             batch = order[step * self.batch_size : (step + 1) * self.batch_size]
             yield batch[self.rank :: self.world_size].tolist()
 
 
-class BatchLoader(torch.utils.data.DataLoader):  # type: ignore[misc]
-    """Batches in the given order, read by other processes while a model computes.
+class BatchLoader:
+    """Batches in a given order, read by other threads while a model computes.
 
     Args:
         patches: the dataset.
         order: which patches each batch has.
-        workers: processes that read; 0 reads in this one. They live as long as the loader.
-        pin_memory: copy each batch to memory that a GPU can fetch from by itself.
+        workers: threads that read, each a batch of its own; 0 reads when a batch is asked for.
+        pin_memory: read into memory that a GPU can fetch from by itself; without GPU no effect.
     """
 
     def __init__(
@@ -204,54 +224,40 @@ class BatchLoader(torch.utils.data.DataLoader):  # type: ignore[misc]
         workers: int = 0,
         pin_memory: bool = False,
     ) -> None:
-        super().__init__(
-            _Errors(patches),
-            batch_sampler=order,
-            collate_fn=_as_it_is,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            prefetch_factor=_PREFETCH if workers else None,
-            worker_init_fn=_recycle_memory,
-            pin_memory=pin_memory,
-        )
-        self.order = order
-
-    def __iter__(self) -> Iterator[Batch]:
-        return map(_received, super().__iter__())
-
-    def epoch(self, number: int, first_step: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, from step `first_step` on."""
-        self.order.epoch, self.order.first_step = number, first_step
-        return iter(self)
-
-
-class _Errors(torch.utils.data.Dataset):  # type: ignore[misc]
-    """Hands over errors instead of raising them: PyTorch buries those in a worker's traceback."""
-
-    def __init__(self, patches: BatchedBigEarthNet) -> None:
-        self.patches = patches
+        self.patches, self.order, self.workers = patches, order, workers
+        self._pin_memory = pin_memory and torch.cuda.is_available()
+        self._pool = ThreadPoolExecutor(max(workers, 1), "read", *self._on_this_gpu())
 
     def __len__(self) -> int:
-        return len(self.patches)
+        """Steps of an epoch."""
+        return len(self.order)
 
-    def __getitems__(self, indices: Sequence[int]) -> Batch | RebenError:
+    def epoch(self, number: int, first_step: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, from step `first_step` on.
+
+        Raises:
+            StoreError: see `BatchedBigEarthNet.read`.
+        """
+        batches = self.order.epoch(number, first_step)
+        return self._ahead(batches) if self.workers else map(self._read, batches)
+
+    def _read(self, indices: Sequence[int]) -> Batch:
+        return self.patches.read(indices, pin_memory=self._pin_memory)
+
+    def _ahead(self, batches: Iterator[list[int]]) -> Iterator[Batch]:
+        """Read so far ahead that each worker has one batch to read and one that waits."""
+        reading = deque(self._pool.submit(self._read, b) for b in islice(batches, 2 * self.workers))
         try:
-            return self.patches.__getitems__(indices)
-        except RebenError as error:
-            return error
+            while reading:
+                batch = reading.popleft().result()
+                reading.extend(self._pool.submit(self._read, b) for b in islice(batches, 1))
+                yield batch
+        finally:  # also if the caller leaves the epoch
+            for future in reading:
+                future.cancel()
 
-
-def _as_it_is(batch: Batch | RebenError) -> Batch | RebenError:
-    return batch
-
-
-def _received(batch: Batch | RebenError) -> Batch:
-    if isinstance(batch, RebenError):
-        raise batch
-    return batch.owned()  # at once, since the worker fills the memory again
-
-
-def _recycle_memory(worker: int) -> None:
-    # What a worker has read ahead, and the batch that the main process is copying.
-    memory = RecycledMemory(_PREFETCH + 1)
-    torch.utils.data.get_worker_info().dataset.patches.allocate = memory.allocate
+    def _on_this_gpu(self) -> tuple[Any, ...]:
+        """Threads begin on the first GPU: pinned memory would take some of it for each process."""
+        if not self._pin_memory:
+            return ()
+        return torch.cuda.set_device, (torch.cuda.current_device(),)
