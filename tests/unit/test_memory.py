@@ -220,17 +220,14 @@ def new_plan(results: Path, inputs: Path, **options: object) -> Plan:
 
 def finish(plan: Plan, rule: str) -> None:
     """Run the jobs of a rule, as far as the memory can tell."""
-    for tile in plan.tiles if plan.rules[rule].per_tile else [""]:
+    for tile in plan.names(rule):
         words = [w.replace("/.*.json", "/.*.json") for w in plan.arguments(rule, tile)]
         with recording.recorded(words[1:]):
             pass
 
 
 def reasons(plan: Plan) -> dict[str, list[str | None]]:
-    return {
-        rule: [plan.reason(rule, tile) for tile in (plan.tiles if made.per_tile else [""])]
-        for rule, made in plan.rules.items()
-    }
+    return {rule: [plan.reason(rule, tile) for tile in plan.names(rule)] for rule in plan.rules}
 
 
 DONE = {"cut": [None, None], "label": [None, None], "count": [None]}
