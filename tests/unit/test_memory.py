@@ -293,7 +293,7 @@ def test_a_missing_input_is_missed_only_where_it_is_new(plan: Plan, tmp_path: Pa
 
 
 def test_a_tile_more_or_less_is_another_count(plan: Plan) -> None:
-    plan.tiles = ["T1"]
+    plan.tiles[:] = ["T1"]
     assert reasons(plan) == {"cut": [None], "label": [None], "count": ["other jobs of label"]}
 
 

@@ -134,7 +134,8 @@ class Project:
                 found.setdefault(rule, set())
             elif match := _TILE.match(line):
                 found[rule].add(match[1])
-        found.pop("all", None)
+        for target in ("all", "table2"):
+            found.pop(target, None)
         return found
 
 

@@ -34,6 +34,11 @@ def read_metadata(paths: Iterable[AnyPath]) -> pl.DataFrame:
     return pl.concat(frames).sort("patch_id", maintain_order=True)
 
 
+def bigearthnet_classes() -> tuple[str, ...]:
+    """The 19 classes of BigEarthNet v2, sorted by name."""
+    return tuple(sorted(set(read_nomenclature(_BIGEARTHNET).values())))
+
+
 def classes_of(metadata: AnyPath) -> tuple[str, ...]:
     """The classes of a dataset, sorted by name: those of the nomenclature of its build.
 
@@ -45,7 +50,7 @@ def classes_of(metadata: AnyPath) -> tuple[str, ...]:
     """
     path = Path(metadata).with_name(CLASS_COUNTS)
     if not path.exists():
-        return tuple(sorted(set(read_nomenclature(_BIGEARTHNET).values())))
+        return bigearthnet_classes()
     try:
         with path.open(encoding="utf-8", newline="") as file:
             classes = [row["class"] for row in csv.DictReader(file)]

@@ -19,7 +19,7 @@ IMAGE_STAGES = ("patches", "reference_maps")
 #: Folders of a build below the results, in the order of the data.
 STAGES = (
     *("l1c", "l2a", "sen2cor", "quality", "patches", "corine", "reference_maps", "tables"),
-    *("encoded", "dataset", "audit", "report", "archives", "logs"),
+    *("encoded", "dataset", "audit", "report", "archives", "models", "checkpoints", "logs"),
 )
 #: Names in a dataset folder, which can be anywhere, e.g. published or shared.
 CLEAR_TABLE = "metadata.parquet"

@@ -11,7 +11,7 @@ def missed(absent):
         str(source.path)
         for rule, made in PLAN.rules.items()
         if absent and rule not in ("report", "audit")
-        for tile in (TILES if made.per_tile else [""])
+        for tile in PLAN.names(rule)
         for source in made.sources(tile).values()
         if str(source.path) in absent.values() and PLAN.reason(rule, tile)
     }
