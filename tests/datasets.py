@@ -39,6 +39,7 @@ def write_dataset(
     *,
     side_m: int = 1200,
     paired: bool = True,
+    nan_in: str | None = None,
     seed: int = 0,
 ) -> SmallDataset:
     """Write patches whose i-th class makes the i-th band brighter, all else being noise.
@@ -49,6 +50,7 @@ def write_dataset(
         counts: number of patches by split.
         side_m: side of a patch, metres.
         paired: whether there are Sentinel-1 patches.
+        nan_in: band with a pixel that is no number, in the last patch.
         seed: of labels and noise.
     """
     rng = np.random.default_rng(seed)
@@ -75,6 +77,8 @@ def write_dataset(
                 pixels = mean + std * rng.standard_normal(place.shape)
                 if kind == "s2":
                     pixels = np.clip(pixels, 1, 20_000)
+                if band == nan_in and row == len(keys) - 1:
+                    pixels[0, 0] = np.nan
                 value[place.start : place.stop] = pixels.astype(place.dtype).tobytes()
             entries[key] = value
     with write_lmdb(folder / "BigEarthNet.lmdb") as writer:

@@ -100,8 +100,8 @@ def prediction_table(
 
 def write_predictions(path: Path, frame: pl.DataFrame) -> None:
     """Write a table of predictions, sorted by patch_id."""
-    types = {pl.String: pa.large_string(), pl.Float32: pa.float32(), pl.Int32: pa.int32()}
-    schema = pa.schema([(name, types[type(kind)]) for name, kind in frame.schema.items()])
+    known = {name: PATCHES.field(name).type for name in ("patch_id", *_PLACE)}
+    schema = pa.schema([(name, known.get(name, pa.float32())) for name in frame.columns])
     write_table(path, frame.sort("patch_id"), schema)
 
 
