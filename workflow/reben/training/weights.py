@@ -96,8 +96,8 @@ class ModelConfig:
                 bands=tuple(map(str, bands)),
                 statistics=statistics,
                 classes=tuple(map(str, names)),
-                drop_rate=float(value.get("drop_rate", 0)),
-                drop_path_rate=float(value.get("drop_path_rate", 0)),
+                drop_rate=float(value.get("drop_rate") or 0),
+                drop_path_rate=float(value.get("drop_path_rate") or 0),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ConfigError(
