@@ -26,16 +26,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     add_dataset(parser)
     parser.add_argument("--modality", choices=tuple(MODALITIES), default="all")
-    parser.add_argument("--threads", type=cli.count, default=1, help="processes that read")
+    parser.add_argument("--threads", type=cli.count, default=1, help="that read")
     parser.add_argument("--out", required=True, help="JSON")
     args = parser.parse_args(argv)
 
     bands = MODALITIES[args.modality]
     digest = content_digest(args.lmdb)  # before the batches, which keep the LMDB open
     patches = BatchedBigEarthNet(args.metadata, args.lmdb, bands, split="train")
-    loader = BatchLoader(
-        patches, BatchOrder(len(patches), _BATCH_SIZE), workers=max(0, args.threads - 1)
-    )
+    loader = BatchLoader(patches, BatchOrder(len(patches), _BATCH_SIZE), workers=args.threads)
     statistics = compute_statistics(loader.epoch(0), bands)
     for band, found in statistics.items():
         if not found.std:

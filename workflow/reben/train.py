@@ -55,7 +55,7 @@ def train(
         validation: patches that decide which epoch is the best.
         checkpoint: where to save.
         processes: those that train.
-        workers: processes that read, for each of these.
+        workers: threads that read, for each of these.
     """
     torch.manual_seed(recipe.seed)
     model = config.create()

@@ -24,7 +24,7 @@ def add_compute(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=int,
         default=min(8, processors - 1),
-        help="processes that read, for each GPU; default: as many as there are processors, up to 8",
+        help="threads that read, for each GPU; default: as many as there are processors, up to 8",
     )
     parser.add_argument(
         "--threads",

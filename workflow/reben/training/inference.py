@@ -27,7 +27,7 @@ class Predictor:
         config: of the model.
         processes: those that share the work.
         batch_size: patches at a time, in all processes together.
-        workers: processes that read, for each of these.
+        workers: threads that read, for each of these.
         bf16: compute in bfloat16 where that is safe.
     """
 
@@ -73,7 +73,7 @@ class Predictor:
         all_logits, all_labels = np.empty(shape, np.float32), np.empty(shape, np.float32)
         parts = self._processes.gather((np.concatenate(logits), np.concatenate(labels)))
         for rank, (some_logits, some_labels) in enumerate(parts):
-            rows = [row for batch in self._order(rank) for row in batch]
+            rows = [row for batch in self._order(rank).epoch(0) for row in batch]
             all_logits[rows], all_labels[rows] = some_logits, some_labels
         return all_logits, all_labels
 

@@ -84,7 +84,7 @@ class Training:
         validation: patches of the validation split.
         processes: those that train.
         checkpoint: where to save.
-        workers: processes that read, for each that trains.
+        workers: threads that read, for each process that trains.
     """
 
     def __init__(
