@@ -7,7 +7,7 @@ BIN := .venv/bin
 RUN := $(BIN)/snakemake --cores $(CORES) --logger rich
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo demo-world test fuzz test-cluster check config-docs bench products lock pin-envs clean
+.PHONY: help install install-training demo demo-world test fuzz test-cluster check config-docs bench products lock pin-envs clean
 
 help:  ## list all targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -29,6 +29,26 @@ install: .venv/run  ## the environment of the workflow, in .venv
 .venv/dev: requirements-dev.lock .venv/run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
+
+install-training: .venv/training  ## also what trains models: PyTorch and timm
+
+# The lock file has the PyTorch of PyPI. On Linux that is the build for CUDA, 5.5 GB, which also runs
+# without a GPU. TORCH replaces it by any other build, with the rest as locked; docs/training.md.
+TORCH ?=
+WITHOUT_TORCH := awk '/^[a-z]/ {torch = /^(torch|torchvision|triton|(cuda|nvidia)-[a-z0-9-]*)==/} !torch'
+.venv/training: requirements-training.lock .venv/run $(if $(TORCH),always)
+ifdef TORCH
+	@$(WITHOUT_TORCH) $< > .venv/without-torch.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  -r .venv/without-torch.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+else
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+endif
+	@touch $@
+
+.PHONY: always
+always:
 
 demo/demo.yaml: | .venv/run
 	$(BIN)/python -m reben.synthetic demo --out demo
@@ -83,6 +103,7 @@ LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 \
 lock:  ## resolve pyproject.toml again (needs uv)
 	$(LOCK) --extra dev -o requirements-dev.lock
 	$(LOCK) -c requirements-dev.lock -o requirements.lock
+	$(LOCK) -c requirements-dev.lock --extra training -o requirements-training.lock
 
 CHANNEL ?= conda-forge
 pin-envs: .venv/dev  ## full pins of the conda environments (CHANNEL="folder ..." for saved records)

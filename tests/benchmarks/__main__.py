@@ -1,7 +1,8 @@
 """``make bench``: time every step in one run and print a table.
 
 The inputs, a dense full-size tile, are made once and kept in ``.cache/bench``. Peak memory in
-the workflow rows is for the process that starts Snakemake, not for Snakemake.
+the workflow rows is for the process that starts Snakemake, not for Snakemake. The part ``batches``
+needs ``make install-training`` and is run by name: ``python -m tests.benchmarks batches``.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import bench_encode, bench_scenes, bench_tile, bench_workflow
+from tests.benchmarks import bench_batches, bench_encode, bench_scenes, bench_tile, bench_workflow
 
 KEPT = Path(".cache/bench")
 
@@ -50,6 +51,9 @@ def main() -> None:
         if "encode" in args.parts:
             (scratch / "encode").mkdir()
             rows += bench_encode.rows(scratch / "encode", args.patches, args.threads)
+        if "batches" in args.parts:
+            (scratch / "batches").mkdir()
+            rows += bench_batches.rows(scratch / "batches")
         if "workflow" in args.parts:
             rows += bench_workflow.rows(scratch, tuple(args.tiles))
     finally:
@@ -60,7 +64,7 @@ def main() -> None:
     for row in rows:
         speed = f"{row.ratio:.2f} x {row.floor}" if row.ratio else ""
         table.add_row(
-            row.step, f"{row.seconds:.1f}", f"{row.per_second:,.0f}", speed, f"{row.peak_mb:,.0f}"
+            row.step, f"{row.seconds:.2f}", f"{row.per_second:,.0f}", speed, f"{row.peak_mb:,.0f}"
         )
     Console(width=None if sys.stdout.isatty() else 130).print(table)
 

@@ -99,7 +99,11 @@ def write_metadata(path: Path, ids: list[str]) -> pl.DataFrame:
     """A metadata table that lists all of the tile."""
     cells = [divmod(i, GRID.count) for i in range(len(ids))]
     frame = pl.DataFrame({"patch_id": ids, "s1_name": [s1_name(*cell) for cell in cells]})
-    rest = [pl.lit(None).alias(name) for name in METADATA.names if name not in frame.columns]
+    rest = [
+        pl.lit(value=False if name.startswith("contains_") else None).alias(name)
+        for name in METADATA.names
+        if name not in frame.columns
+    ]
     frame = frame.with_columns(rest).with_columns(labels=pl.lit(["Pastures"]))
     write_table(path, frame, METADATA)
     return frame

@@ -92,7 +92,7 @@ def remember(plan: Plan) -> None:
     done: set[str] = set()
     while waiting:
         rule = next(r for r in waiting if set(plan.rules[r].after) <= done)
-        for tile in plan.tiles if plan.rules[rule].per_tile else [""]:
+        for tile in plan.names(rule):
             with recorded(plan.arguments(rule, tile)[1:]):
                 if rule == "make_patches":
                     note("indicators", {})

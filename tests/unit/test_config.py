@@ -183,3 +183,19 @@ def test_patches_of_another_size_than_those_of_sentinel1_are_refused_at_once(tmp
         config["sentinel1"] = {**config["sentinel1"], "root": str(tmp_path / "absent")}
         check_settings(config)  # what is not there is said elsewhere
         config["sentinel1"] = {**config["sentinel1"], "root": str(tmp_path)}
+
+
+@pytest.mark.parametrize("modality", ["s1", "all"])
+def test_models_of_sentinel1_need_it_in_the_dataset(modality, tmp_path):
+    config = {**DEFAULTS, "training": {**DEFAULTS["training"], "modalities": [modality]}}
+    with pytest.raises(
+        ConfigError, match=f"training.modalities has {modality}, and sentinel1.root"
+    ):
+        check_settings(config)
+    config["sentinel1"] = {**DEFAULTS["sentinel1"], "root": str(tmp_path)}
+    check_settings(config)
+    config["lmdb"] = {"include": ["s2"]}
+    with pytest.raises(ConfigError, match="lmdb.include lacks s1"):
+        check_settings(config)
+    config["training"] = {**config["training"], "dataset": "published"}
+    check_settings(config)

@@ -3,14 +3,12 @@
 import multiprocessing
 import pickle
 import shutil
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import lmdb
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -21,10 +19,14 @@ from reben.dataset import BigEarthNet
 from reben.domain.bands import S1_BANDS, S2_BANDS
 from reben.domain.names import patch_id
 from reben.domain.tables import METADATA, write_table
+from reben.metadata import count_classes
+from reben.pictures.patch_figure import BACKSCATTER, REFERENCE_MAP, TRUE_COLOUR
+from reben.results.csv_text import to_csv
 from reben.results.layout import OBSCURED_TABLE
-from reben.runtime.errors import ConfigError, StoreError
+from reben.runtime.errors import ConfigError, StoreError, TableError
 from reben.storage.lmdb_store import write_lmdb
 from reben.storage.safetensors_value import stack_bands
+from reben.training.bands import MODALITIES
 from tests.geotiffs import SCENE, TILE, reference_map, s1_arrays, s2_arrays
 
 IDS = [patch_id(TILE, 0, row) for row in range(6)]
@@ -37,6 +39,28 @@ ROWS = [
     ("test", "Austria", ["Pastures"], True, False),
     ("train", "Austria", ["Pastures"], True, True),
 ]
+#: The 19 classes of BigEarthNet v2 in the order of all its readers and models.
+NINETEEN = (
+    "Agro-forestry areas",
+    "Arable land",
+    "Beaches, dunes, sands",
+    "Broad-leaved forest",
+    "Coastal wetlands",
+    "Complex cultivation patterns",
+    "Coniferous forest",
+    "Industrial or commercial units",
+    "Inland waters",
+    "Inland wetlands",
+    "Land principally occupied by agriculture, with significant areas of natural vegetation",
+    "Marine waters",
+    "Mixed forest",
+    "Moors, heathland and sclerophyllous vegetation",
+    "Natural grassland and sparsely vegetated areas",
+    "Pastures",
+    "Permanent crops",
+    "Transitional woodland, shrub",
+    "Urban fabric",
+)
 
 
 def expected(i: int, bands: tuple[str, ...] = S2_BANDS) -> np.ndarray:
@@ -81,7 +105,7 @@ def test_a_patch_belongs_to_who_asked_for_it(folder: Path) -> None:
     first = patches[np.int64(0)]
     first["labels"][:], first["s2"][:] = 9, 9
     again = patches[-5]
-    assert again["labels"].tolist() == [1, 0, 0]
+    assert again["labels"].tolist() == [name == "Arable land" for name in NINETEEN]
     np.testing.assert_array_equal(again["s2"], expected(0))
 
 
@@ -113,11 +137,38 @@ def test_all_at_once(folder: Path) -> None:
 
 
 @settings(max_examples=60)
-@given(bands=st.lists(st.sampled_from(S2_BANDS), min_size=1, unique=True), times=st.integers(1, 3))
-def test_any_bands_in_any_order_at_any_size(bands: list[str], times: int) -> None:
-    found = stack_bands(save(s2_arrays(0)), bands, 120 * times)
-    once = expected(0, tuple(bands))
-    np.testing.assert_array_equal(found, once.repeat(times, 1).repeat(times, 2))
+@given(
+    bands=st.lists(st.sampled_from(S2_BANDS), min_size=1, unique=True),
+    size_px=st.one_of(st.integers(1, 300), st.sampled_from([60, 120, 128, 224, 240])),
+)
+def test_any_bands_in_any_order_at_any_size(bands: list[str], size_px: int) -> None:
+    """By definition of the nearest neighbour, pixel by pixel."""
+    arrays = s2_arrays(0)
+    found = stack_bands(save(arrays), bands, size_px)
+    for band, image in zip(bands, found, strict=True):
+        px = len(arrays[band])
+        nearest = [i * px // size_px for i in range(size_px)]
+        np.testing.assert_array_equal(image, arrays[band][nearest][:, nearest])
+
+
+@pytest.mark.parametrize(
+    ("bands", "images"),
+    [
+        ("rgb", {"s2": ("B04", "B03", "B02")}),
+        ("10m_20m", {"s2": MODALITIES["s2"]}),
+        ("s1", {"s1": MODALITIES["s1"]}),
+        ("B8A", {"s2": ("B8A",)}),
+        (MODALITIES["all"], {"s2": MODALITIES["s2"], "s1": MODALITIES["s1"]}),
+    ],
+    ids=str,
+)
+def test_bands_say_which_images_are_read(
+    folder: Path, bands: Any, images: dict[str, tuple[str, ...]]
+) -> None:
+    patch = dataset(folder, bands=bands)[0]
+    assert {image for image in ("s2", "s1") if image in patch} == set(images)
+    for image, chosen in images.items():
+        np.testing.assert_array_equal(patch[image], expected(0, chosen))  # type: ignore[literal-required]
 
 
 def test_bands_of_both_sensors_are_picked(folder: Path) -> None:
@@ -145,7 +196,7 @@ def test_bands_of_both_sensors_are_picked(folder: Path) -> None:
 def test_filters(folder: Path, options: dict[str, Any], rows: list[int]) -> None:
     patches = dataset(folder, **options)
     assert [patches[i]["patch_id"] for i in range(len(patches))] == [IDS[i] for i in rows]
-    assert patches.classes == ("Arable land", "Inland waters", "Pastures")
+    assert patches.classes == NINETEEN
     for i, row in enumerate(rows):
         assert patches[i]["labels"].tolist() == [name in ROWS[row][2] for name in patches.classes]
 
@@ -157,24 +208,101 @@ def test_classes_in_a_given_order(folder: Path) -> None:
     assert patches[1]["labels"].dtype == np.uint8
 
 
+def test_the_classes_are_those_of_the_build_even_if_none_of_its_patches_has_them(
+    folder: Path, tmp_path: Path
+) -> None:
+    shutil.copy(folder / "metadata.parquet", tmp_path)
+    counts = tmp_path / "class_counts.csv"
+    classes = [name for _, _, labels, _, _ in ROWS for name in labels]
+    counted = count_classes(pl.read_parquet(tmp_path / "metadata.parquet"), ["Sea", *classes])
+    counts.write_text(to_csv(counted))
+    patches = BigEarthNet(tmp_path / "metadata.parquet", folder / "x.lmdb", split="train")
+    assert patches.classes == ("Arable land", "Inland waters", "Pastures", "Sea")
+    assert patches.class_counts == {
+        "Arable land": 2, "Inland waters": 0, "Pastures": 1, "Sea": 0,
+    }  # fmt: skip
+    assert "labels: 2 of 4 classes occur" in repr(patches)
+    counts.write_text("name\nSea\n")
+    with pytest.raises(TableError, match=r"class_counts\.csv: expected .* the column class"):
+        BigEarthNet(tmp_path / "metadata.parquet", folder / "x.lmdb")
+
+
+def test_a_dataset_says_what_it_is(folder: Path) -> None:
+    patches = dataset(
+        folder, split="train", bands=("VV", "B04"), dtype="float32", size_px=60, reference_maps=True
+    )
+    assert repr(patches).split("\n  ") == [
+        "BigEarthNet: 2 patches of the train split",
+        "s2: B04; float32; 60 px",
+        "s1: VV; float32; 60 px",
+        "reference_map: CORINE codes",
+        "labels: 2 of 19 classes occur",
+        str(folder / "x.lmdb"),
+    ]
+
+
+def test_a_plot_shows_all_that_the_lmdb_has_of_a_patch(folder: Path) -> None:
+    titles = []
+    for i in (0, 2):
+        figure = dataset(folder, bands="20m").plot(i)
+        assert IDS[i] in figure.get_suptitle()
+        assert "; ".join(ROWS[i][2]) in figure.get_suptitle()
+        titles.append([axes.get_title() for axes in figure.axes])
+        for axes in figure.axes:
+            assert axes.images[0].get_array().shape == (120, 120, 3)
+    assert titles == [[TRUE_COLOUR, BACKSCATTER, REFERENCE_MAP], [TRUE_COLOUR, REFERENCE_MAP]]
+    red = figure.axes[0].images[0].get_array()[..., 0]
+    darkest = s2_arrays(2)["B04"].argmin()
+    assert red.ravel()[darkest] == red.min()
+
+
+def test_metadata_may_be_written_again_by_pandas(folder: Path, tmp_path: Path) -> None:
+    """Columns in another order, further and missing ones, categories and an index."""
+    frame = pd.read_parquet(folder / "metadata.parquet")
+    frame = frame.sample(frac=1, random_state=1).query("split != 'validation'")
+    frame["split"] = frame["split"].astype("category")
+    frame["mine"] = 1.5
+    columns = ["mine", "s1_name", "split", "labels", "patch_id"]
+    path = tmp_path / "metadata.parquet"
+    frame[columns].to_parquet(path)
+    patches = BigEarthNet(path, folder / "x.lmdb", split="train", bands="s1")
+    assert [patches[i]["patch_id"] for i in range(len(patches))] == IDS[:2]
+    assert patches[1]["labels"].tolist() == dataset(folder)[1]["labels"].tolist()
+    assert patches.metadata["country"].is_null().all()
+    with pytest.raises(ConfigError, match=r"countries: .*metadata\.parquet has no countries"):
+        BigEarthNet(path, folder / "x.lmdb", countries=["Austria"])
+    frame[["patch_id", "split"]].to_parquet(path)
+    with pytest.raises(TableError, match=r"expected the columns patch_id, labels, and if known"):
+        BigEarthNet(path, folder / "x.lmdb")
+    frame.assign(labels=frame["labels"].str.len()).to_parquet(path)
+    with pytest.raises(TableError, match=r"not a readable table .*int64.*write or copy it again"):
+        BigEarthNet(path, folder / "x.lmdb")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"split": "val"}, r"split: expected some of train; validation; test, found \['val'\]"),
         ({"modality": "s3"}, r"modality: expected some of s2; s1; both, found \['s3'\]"),
         ({"bands": ["B10"]}, r"bands: .*found \['B10'\]"),
-        ({"bands": ["VV"]}, r"bands: .*found \['VV'\]"),
+        ({"bands": ["VV"], "modality": "s2"}, r"bands: .*found \['VV'\]"),
+        ({"bands": "RGB"}, r"bands: expected some of rgb; .*B8A.*, found \['RGB'\]"),
+        ({"size_px": 0}, "size_px: expected at least 1, found 0"),
         ({"bands": []}, "bands: expected some of B01; .*, found none"),
         (
             {"bands": ["B04"], "modality": "both"},
             "bands of s1: expected some of VH; VV, found none",
         ),
         ({"countries": []}, "countries: expected some of Austria; Serbia, found none"),
-        ({"labels": []}, "labels: expected some of Arable land; .*, found none"),
+        ({"labels": []}, "labels: expected some of Agro-forestry areas; .*, found none"),
         ({"countries": ["Peru"]}, r"countries: .*Austria.*found \['Peru'\]"),
         ({"labels": ["Snow"]}, r"labels: .*Arable land.*found \['Snow'\]"),
         ({"match": "most"}, r"match: expected some of any; all, found \['most'\]"),
-        ({"classes": ["Pastures"]}, r"classes: .*found \['Arable land', 'Inland waters'\]"),
+        (
+            {"classes": ["Pastures"]},
+            r"metadata\.parquet: expected labels from Pastures; found \['Arable land', "
+            r"'Inland waters'\]; pass all classes",
+        ),
     ],
     ids=str,
 )
@@ -183,14 +311,14 @@ def test_unknown_names_are_refused(folder: Path, options: dict[str, Any], messag
         dataset(folder, **options)
 
 
-def test_missing_entry_and_impossible_size_are_said(folder: Path, tmp_path: Path) -> None:
+def test_a_missing_entry_is_said(folder: Path, tmp_path: Path) -> None:
     with write_lmdb(tmp_path / "y.lmdb"):
         pass
     patches = BigEarthNet(folder / "metadata.parquet", tmp_path / "y.lmdb")
     with pytest.raises(StoreError, match=f"the entry '{IDS[0]}' is missing"):
         patches[0]
-    with pytest.raises(StoreError, match=rf"{IDS[0]}: expected .* 100 px.* shape \(120, 120\)"):
-        dataset(folder, size_px=100)[0]
+    with pytest.raises(StoreError, match=f"expected entries of {IDS[0]}, found none"):
+        patches.plot(0)
     with pytest.raises(IndexError):
         dataset(folder)[5]
 
@@ -217,44 +345,6 @@ def test_several_datasets_share_one_lmdb(folder: Path) -> None:
     assert train[0]["patch_id"] == IDS[0]
     assert test[0]["patch_id"] == IDS[3]
     assert pickle.loads(pickle.dumps(train))[1]["patch_id"] == IDS[1]
-
-
-class _FakeTensor:
-    def __init__(self, array: np.ndarray) -> None:
-        self.array = array
-
-
-@pytest.fixture
-def torch(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The two names of PyTorch that the package uses."""
-    torch, utils, data = (ModuleType(n) for n in ("torch", "torch.utils", "torch.utils.data"))
-    torch.from_numpy = _FakeTensor  # type: ignore[attr-defined]
-    data.Dataset = type("Dataset", (), {})  # type: ignore[attr-defined]
-    for module in (torch, utils, data):
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-    yield
-    sys.modules.pop("reben.torch_dataset", None)
-
-
-@pytest.mark.usefixtures("torch")
-def test_torch_dataset_yields_tensors(folder: Path) -> None:
-    from torch.utils.data import Dataset
-
-    from reben.torch_dataset import TorchBigEarthNet
-
-    patches = TorchBigEarthNet(
-        folder / "metadata.parquet", folder / "x.lmdb", split="train", reference_maps=True
-    )
-    assert isinstance(patches, Dataset)
-    patch = patches[1]
-    assert patch["patch_id"] == IDS[1]
-    types = {n: str(v.array.dtype) for n, v in patch.items() if isinstance(v, _FakeTensor)}
-    assert types == {"s2": "float32", "labels": "float32", "reference_map": "int64"}
-    np.testing.assert_array_equal(patch["s2"].array, expected(1).astype("float32"))
-
-
-def test_package_does_without_torch() -> None:
-    assert "torch" not in sys.modules
 
 
 class ConfigILMReader:

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.rules import load_rules
+from tests.rules import TARGETS, load_rules
 
 PROJECT = Path(__file__).parents[2]
 PACKAGE = PROJECT / "workflow" / "reben"
@@ -58,8 +58,8 @@ def test_the_readme_stays_short() -> None:
 
 
 def rules() -> dict[str, tuple[str, bool]]:
-    """Each rule with a job: its module, and whether it runs for each tile."""
-    return {r.name: (f"reben.{r.step}", r.made.per_tile) for r in load_rules().values()}
+    """Each rule with a job: its module, and whether it runs for each tile or training."""
+    return {r.name: (f"reben.{r.step}", bool(r.made.jobs)) for r in load_rules().values()}
 
 
 def drawn() -> dict[str, tuple[str, bool]]:
@@ -74,7 +74,7 @@ def drawn() -> dict[str, tuple[str, bool]]:
     return found
 
 
-def test_the_drawing_has_every_rule_its_module_and_whether_it_is_for_a_tile() -> None:
+def test_the_drawing_has_every_rule_its_module_and_whether_it_runs_many_times() -> None:
     assert len(rules()) > 20
     assert drawn() == rules()
 
@@ -131,7 +131,7 @@ def check_snakemake(words: list[str], command: str) -> None:
         if word.startswith("-") or word == "...":
             before = words[:place]
             break
-    assert set(before) <= {*rules(), "all"}, command
+    assert set(before) <= {*rules(), *TARGETS}, command
     text = " ".join(words)
     for profile in re.findall(r"--workflow-profile (\w+)", text):
         assert profile == "none" or (PROJECT / "profiles" / profile).is_dir(), command

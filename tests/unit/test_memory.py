@@ -223,17 +223,14 @@ def new_plan(results: Path, inputs: Path, **options: object) -> Plan:
 
 def finish(plan: Plan, rule: str) -> None:
     """Run the jobs of a rule, as far as the memory can tell."""
-    for tile in plan.tiles if plan.rules[rule].per_tile else [""]:
+    for tile in plan.names(rule):
         words = [w.replace("/.*.json", "/.*.json") for w in plan.arguments(rule, tile)]
         with recording.recorded(words[1:]):
             pass
 
 
 def reasons(plan: Plan) -> dict[str, list[str | None]]:
-    return {
-        rule: [plan.reason(rule, tile) for tile in (plan.tiles if made.per_tile else [""])]
-        for rule, made in plan.rules.items()
-    }
+    return {rule: [plan.reason(rule, tile) for tile in plan.names(rule)] for rule in plan.rules}
 
 
 DONE = {"cut": [None, None], "label": [None, None], "count": [None]}
@@ -299,7 +296,7 @@ def test_a_missing_input_is_missed_only_where_it_is_new(plan: Plan, tmp_path: Pa
 
 
 def test_a_tile_more_or_less_is_another_count(plan: Plan) -> None:
-    plan.tiles = ["T1"]
+    plan.tiles[:] = ["T1"]
     assert reasons(plan) == {"cut": [None], "label": [None], "count": ["other jobs of label"]}
 
 

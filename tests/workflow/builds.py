@@ -20,6 +20,7 @@ from reben.synthetic import (
     write_sentinel1,
 )
 from reben.synthetic.demo import demo_specs
+from tests.rules import TARGETS
 
 PROJECT = Path(__file__).parents[2]
 #: Parts of the project that a build needs.
@@ -134,7 +135,8 @@ class Project:
                 found.setdefault(rule, set())
             elif match := _TILE.match(line):
                 found[rule].add(match[1])
-        found.pop("all", None)
+        for target in TARGETS:
+            found.pop(target, None)
         return found
 
 

@@ -1,5 +1,7 @@
 """A small build: complete, repeatable, readable with standard tools, clear about errors."""
 
+import json
+import re
 import subprocess
 import sys
 
@@ -13,7 +15,7 @@ import yaml
 
 from reben.domain.bands import RESOLUTION_M
 from reben.domain.names import tile_of
-from tests.workflow.builds import TILES
+from tests.workflow.builds import PROJECT, TILES
 
 CLEAR = "dataset/metadata.parquet"
 OBSCURED = "dataset/metadata_for_patches_with_snow_cloud_or_shadow.parquet"
@@ -89,6 +91,38 @@ def test_geotiffs_and_lmdb_agree(small_build):
             small_build / f"patches/{tile_of(patch)}/{patch}/{patch}_{band}.tif"
         ) as dataset:
             np.testing.assert_array_equal(dataset.read(1), pixels)
+
+
+@pytest.fixture
+def as_demo(small_build, tmp_path, monkeypatch):
+    """Where the build is found as that of `make demo`."""
+    torch = pytest.importorskip("torch", reason="PyTorch is missing: make install-training")
+    torch.set_num_threads(1)  # more wait for each other on busy cores
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "results").symlink_to(small_build)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("as_demo")
+def test_the_notebook_trains_on_a_build():
+    cells = json.loads((PROJECT / "docs/training.ipynb").read_text())["cells"]
+    names = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), names)
+    assert names["losses"][-1] < names["losses"][0]
+
+
+@pytest.mark.usefixtures("as_demo")
+def test_the_readme_trains_on_a_build():
+    (lines,) = (
+        block
+        for block in re.findall(r"```python\n(.*?)```", (PROJECT / "README.md").read_text(), re.S)
+        if "BatchLoader" in block
+    )
+    names = {}
+    exec(lines, names)
+    assert 0 < names["loss"].item() < 10
 
 
 def test_everything_optional_can_be_left_out(small_project, tmp_path):

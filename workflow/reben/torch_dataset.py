@@ -1,15 +1,17 @@
-"""A finished dataset as a PyTorch dataset; the only module that needs PyTorch."""
+"""A finished dataset as a PyTorch dataset: one patch at a time, for any `DataLoader`.
+
+`reben.training.batches` reads whole batches, several times faster.
+"""
 
 from typing import Any
 
 import numpy as np
-import torch
-from torch.utils.data import Dataset
 
 from reben.dataset import BigEarthNet
+from reben.training.pytorch import torch
 
 
-class TorchBigEarthNet(BigEarthNet, Dataset):  # type: ignore[misc]
+class TorchBigEarthNet(BigEarthNet, torch.utils.data.Dataset):  # type: ignore[misc]
     """`BigEarthNet` with tensors instead of arrays; images are float32 unless `dtype` is given.
 
     Labels are float32, as PyTorch's multi-label losses require; reference maps int64. With

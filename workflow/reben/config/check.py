@@ -24,6 +24,9 @@ from reben.storage.file_patterns import matching
 from reben.storage.geotiff_tags import read_tags
 from reben.storage.patch_files import PatchReader
 
+#: Images that a model of each modality sees.
+_MODALITY_IMAGES = {"s1": {"s1"}, "s2": {"s2"}, "all": {"s1", "s2"}}
+
 
 def check_keys(config: dict[str, Any], schema: str | os.PathLike[str]) -> None:
     """Check the configuration against its JSON Schema.
@@ -104,6 +107,7 @@ def check_settings(
         )
     _check_sentinel1(config)
     check_land_cover(config)
+    _check_training(config)
     products = read_products(table or config["products"])
     for key, path in (all_inputs(config, products) | {"results": config["results"]}).items():
         if "{" in path or "}" in path:
@@ -148,6 +152,41 @@ def _check_sentinel1(config: dict[str, Any]) -> None:
         )
 
 
+def trained_modalities(config: dict[str, Any]) -> list[str]:
+    """The modalities to train models on: those of the config, or all that the dataset has."""
+    chosen: list[str] | None = config["training"]["modalities"]
+    if chosen is not None:
+        return chosen
+    images = set(config["lmdb"]["include"])
+    if config["training"]["dataset"]:
+        images = {"s1", "s2"}
+    elif not config["sentinel1"]["root"]:
+        images -= {"s1"}
+    return [name for name, needed in _MODALITY_IMAGES.items() if needed <= images]
+
+
+def _check_training(config: dict[str, Any]) -> None:
+    """Check that the dataset of the build has the images that models are to be trained on.
+
+    Raises:
+        ConfigError: it has not.
+    """
+    if config["training"]["dataset"]:
+        return
+    for modality in config["training"]["modalities"] or ():
+        needed = _MODALITY_IMAGES[modality]
+        if "s1" in needed and not config["sentinel1"]["root"]:
+            raise ConfigError(
+                f"training.modalities has {modality}, and sentinel1.root is null; expected "
+                "Sentinel-1 patches for it. Set sentinel1.root, or leave the modality out"
+            )
+        if lacking := sorted(needed - set(config["lmdb"]["include"])):
+            raise ConfigError(
+                f"training.modalities has {modality}, and lmdb.include lacks "
+                f"{' and '.join(lacking)}; add it, or leave the modality out"
+            )
+
+
 def named_inputs(config: dict[str, Any]) -> dict[str, str]:
     """The files and folders that the configuration names, by key; without the products."""
     paths = {
@@ -161,6 +200,7 @@ def named_inputs(config: dict[str, Any]) -> dict[str, str]:
         "snow_cloud.seasonal_snow": config["snow_cloud"]["seasonal_snow"],
         "snow_cloud.cloud_or_shadow": config["snow_cloud"]["cloud_or_shadow"],
         "sen2cor.gipp": config["sen2cor"]["gipp"],
+        "training.dataset": config["training"]["dataset"],
     }
     return {key: path for key, path in paths.items() if path}
 

@@ -20,6 +20,16 @@ RESOLUTION_M = {
 }
 S2_BANDS = tuple(RESOLUTION_M)
 S1_BANDS = ("VH", "VV")
+#: Choices of bands by name, in the orders that readers of BigEarthNet agree on.
+BAND_SETS = {
+    "rgb": ("B04", "B03", "B02"),
+    "10m": ("B02", "B03", "B04", "B08"),
+    "20m": ("B05", "B06", "B07", "B8A", "B11", "B12"),
+    "60m": ("B01", "B09"),
+    "10m_20m": ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"),
+    "s2": S2_BANDS,
+    "s1": ("VV", "VH"),
+}
 
 #: Pixel size of Sentinel-1 patches, metres (BigEarthNet-S1).
 S1_M = 10

@@ -5,7 +5,8 @@ bytes. The types of `METADATA` are those of the published BigEarthNet v2 tables.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -128,21 +129,55 @@ def read_table(path: AnyPath, schema: pa.Schema) -> pl.DataFrame:
     Raises:
         TableError: it is missing, unreadable, or its columns are not those of `schema`.
     """
+    with _opened(path, schema) as file:
+        found = file.schema_arrow.names
+        # Whoever reads pairs need not know where they come from.
+        if schema is SENTINEL1 and found == SENTINEL1_SCENES.names:
+            found = schema.names
+        if found != schema.names:
+            raise TableError(
+                f"{path}: expected the columns {schema.names}, found {found}; {_advice(schema)}"
+            )
+        return _checked(file.read(columns=schema.names), schema)
+
+
+def read_known_columns(path: AnyPath, schema: pa.Schema, needed: Collection[str]) -> pl.DataFrame:
+    """Read a table that anyone wrote: columns in any order, further ones are left out.
+
+    Args:
+        path: Parquet.
+        schema: columns of the result; those that the table lacks are null.
+        needed: columns that it must have.
+
+    Raises:
+        TableError: it is missing, unreadable, or lacks a column.
+    """
+    with _opened(path, schema) as file:
+        found = file.schema_arrow.names
+        if not set(needed) <= set(found):
+            raise TableError(
+                f"{path}: expected the columns {', '.join(needed)}, and if known "
+                f"{', '.join(n for n in schema.names if n not in needed)}; found {found}; "
+                f"{_advice(schema)}"
+            )
+        table = file.read(columns=[name for name in schema.names if name in found])
+        for field in schema:
+            if field.name not in found:
+                table = table.append_column(field, pa.nulls(len(table), field.type))
+        return _checked(table.select(schema.names), schema)
+
+
+@contextmanager
+def _opened(path: AnyPath, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
+    """A Parquet file with a possible number of rows; what fails in the block is told plainly."""
     try:
         with pq.ParquetFile(path) as file:
-            found = file.schema_arrow.names
-            # Whoever reads pairs need not know where they come from.
-            if schema is SENTINEL1 and found == SENTINEL1_SCENES.names:
-                found = schema.names
             rows, limit = file.metadata.num_rows, _MAX_ROWS + _MAX_RATIO * Path(path).stat().st_size
-            if found != schema.names or rows > limit:
+            if rows > limit:
                 raise TableError(
-                    f"{path}: expected the columns {schema.names} and at most {limit} rows, found "
-                    f"{found} and {rows} rows; {_advice(schema)}"
+                    f"{path}: expected at most {limit} rows, found {rows} rows; {_advice(schema)}"
                 )
-            table = file.read(columns=schema.names)
-        table = table.cast(schema)
-        table.validate(full=True)  # damaged texts and lists kill the process further on
+            yield file
     except FileNotFoundError as error:
         raise TableError(
             f"{path}: expected a table with the columns {schema.names}, found no file"
@@ -150,6 +185,11 @@ def read_table(path: AnyPath, schema: pa.Schema) -> pl.DataFrame:
     except (pa.ArrowException, OSError, ValueError) as error:
         # Damaged pages are an OSError, damaged names of columns a ValueError.
         raise TableError(f"{path}: not a readable table ({error}); {_advice(schema)}") from error
+
+
+def _checked(table: pa.Table, schema: pa.Schema) -> pl.DataFrame:
+    table = table.cast(schema)
+    table.validate(full=True)  # damaged texts and lists kill the process further on
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)  # noqa: S101 - narrows the type
     return frame

@@ -19,6 +19,7 @@ from typing import Any, Self
 from reben.domain.plain_text import is_formula
 from reben.land_cover.nomenclature import CODES, NO_CODE
 from reben.runtime.errors import ConfigError
+from reben.runtime.files import read_json
 
 _COLUMNS = ["code", "colour", "name", "value"]
 _FACT = re.compile(r"^# (name|credit): *(\S.*?) *$", re.MULTILINE)
@@ -136,3 +137,9 @@ def _flaws(cells: dict[str, str]) -> Iterator[str]:
 def corine_legend() -> Legend:
     """CORINE's level-3 classes with their official colours; as a raster, it stores 1 to 44."""
     return read_legend(_SHIPPED / "corine.csv")
+
+
+def legend_of_clips(manifest: Path) -> Legend:
+    """The legend in the manifest of a build's clips; CORINE's where there is none."""
+    legend = read_json(manifest).get("legend") if manifest.is_file() else None
+    return corine_legend() if legend is None else Legend.from_dict(legend)

@@ -43,6 +43,7 @@ class Made:
         step: module that they run, what follows ``python -m reben.``.
         environment: name of the conda environment, or None where it must not matter.
         per_tile: a job for every tile; else one for all.
+        per_run: a job for every training (`reben.results.model_layout.Run`) instead.
         options: command line options of the step that decide what it makes.
         settings: what else does, without being an option of its own.
         sources: inputs from outside, by their key in the config (or ``product``).
@@ -56,6 +57,7 @@ class Made:
     step: str
     environment: str | None
     per_tile: bool = True
+    per_run: bool = False
     options: Values = field(default_factory=dict)
     settings: Callable[[str], Values] = _nothing
     sources: Callable[[str], Mapping[str, Source]] = _nothing
@@ -64,6 +66,11 @@ class Made:
     found: Callable[[str, Values], Values] = _nothing
     coded: bool = True
     command: Callable[[], str] = str
+
+    @property
+    def jobs(self) -> str:
+        """What it has a job for: ``tile``, ``run``, or all together, an empty text."""
+        return "run" if self.per_run else "tile" if self.per_tile else ""
 
     @cached_property
     def _version(self) -> dict[str, str]:
@@ -96,24 +103,33 @@ class Plan:
     Args:
         results: folder of the results.
         tiles: all tiles of the build, sorted.
+        runs: names of all trainings.
         deployment: ``conda`` or the like, where steps do not run in this environment.
     """
 
-    def __init__(self, results: str, tiles: Sequence[str], deployment: str = "") -> None:
+    def __init__(
+        self, results: str, tiles: Sequence[str], deployment: str = "", runs: Sequence[str] = ()
+    ) -> None:
         self.results, self.tiles, self.deployment = results, list(tiles), deployment
+        self._names = {"tile": self.tiles, "run": list(runs), "": [""]}
         self.rules: dict[str, Made] = {}
         self._records: dict[str, tuple[tuple[int, int], Record | None]] = {}
         self._digests: dict[tuple[Source, str], str] = {}
         #: Whether records may be changed: while the results are locked for this process.
         self.owns_results = False
 
-    def record(self, rule: str, tile: str) -> str:
-        """The path of a job's record."""
-        return record_path(self.results, rule, tile if self.rules[rule].per_tile else None)
+    def names(self, rule: str) -> list[str]:
+        """The names of all jobs of a rule: tiles, runs, or an empty one."""
+        return self._names[self.rules[rule].jobs]
 
-    def records(self, rule: str) -> str:
-        """All records of a rule as one word of a command line (`reben.results.tile_paths`)."""
-        return self.record(rule, "*")
+    def record(self, rule: str, tile: str) -> str:
+        """The path of a job's record; of a rule with a job for every run, `tile` is its name."""
+        return record_path(self.results, rule, tile if self.rules[rule].jobs else None)
+
+    def records(self, rule: str) -> list[str]:
+        """All records of a rule for a command line; of tiles in one word (`tile_paths`)."""
+        names = ["*"] if self.rules[rule].jobs == "tile" else self.names(rule)
+        return [self.record(rule, name) for name in names]
 
     def inputs(self, rule: str, tile: str = "") -> set[str]:
         """The paths outside the results that a job must find if it has to run."""
@@ -132,7 +148,7 @@ class Plan:
         if sorted(record.after) != sorted(made.after):
             return "other steps before it"
         for before in made.after:
-            if record.after[before] != self._digest(before, tile, made.per_tile):
+            if record.after[before] != self._digest(before, tile, made.jobs):
                 return f"other jobs of {before}"
         found = made.found(tile, record.found)
         if changed := _differing({k: record.found.get(k) for k in found}, dict(found)):
@@ -159,9 +175,9 @@ class Plan:
             json.dumps(made.wanted(tile, self.deployment), sort_keys=True),
         ]
         for before in made.after:
-            of_tile = made.per_tile and self.rules[before].per_tile
-            path = self.record(before, tile) if of_tile else self.records(before)
-            words += ["--record-after", path]
+            same = made.jobs == self.rules[before].jobs
+            words.append("--record-after")
+            words += [self.record(before, tile)] if same else self.records(before)
         for name, source in made.sources(tile).items():
             words += ["--record-source", name, source.kind, os.fspath(source.path), source.detail]
         return words + option_words(made.options)
@@ -177,11 +193,11 @@ class Plan:
             known = self._records[path] = (version, Record.read(path))
         return known[1]
 
-    def _digest(self, rule: str, tile: str, of_tile: bool) -> str | None:
+    def _digest(self, rule: str, tile: str, jobs: str) -> str | None:
         """The digest of the records before a job; None where one is missing."""
-        tiles = [tile] if of_tile or not self.rules[rule].per_tile else self.tiles
+        names = [tile] if jobs == self.rules[rule].jobs else self.names(rule)
         digests = []
-        for path in (self.record(rule, t) for t in tiles):
+        for path in (self.record(rule, name) for name in names):
             if (record := self._read(path)) is None:
                 return None
             digests.append((path, record.digest))

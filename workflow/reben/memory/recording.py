@@ -39,7 +39,7 @@ def recorded(argv: Sequence[str]) -> Iterator[list[str]]:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--record")
     parser.add_argument("--record-settings", type=json.loads, default={})
-    parser.add_argument("--record-after", action="append", default=[])
+    parser.add_argument("--record-after", nargs="+", action="append", default=[])
     parser.add_argument("--record-source", nargs=4, action="append", default=[])
     args, others = parser.parse_known_args(argv)
     if args.record is None:
@@ -48,7 +48,7 @@ def recorded(argv: Sequence[str]) -> Iterator[list[str]]:
     record = Path(args.record)
     record.unlink(missing_ok=True)  # from here on the outputs are not those that it tells of
     _found.clear()
-    after = {Path(paths).parent.name: _digest_of(paths) for paths in args.record_after}
+    after = {Path(paths[0]).parent.name: _digest_of(paths) for paths in args.record_after}
     sources = {n: Source(Path(path), kind, detail) for n, kind, path, detail in args.record_source}
     before = {n: _stamp(source) for n, source in sources.items()}
     yield others
@@ -70,9 +70,9 @@ def _stamp(source: Source) -> str | None:
     return source.stamp(files) if files else None
 
 
-def _digest_of(paths: str) -> str:
+def _digest_of(paths: Sequence[str]) -> str:
     digests = []
-    for path in tile_paths(paths):
+    for path in (path for value in paths for path in tile_paths(value)):
         if (record := Record.read(path)) is None:
             raise RebenError(f"{path}: expected a record, found none; run {path.parent.name} again")
         digests.append((str(path), record.digest))

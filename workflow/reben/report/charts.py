@@ -16,6 +16,7 @@ from reben.domain.grid import TileSquare
 from reben.domain.lon_lat import beside, shortest_span, within_180
 from reben.report.counts import CoOccurrence
 from reben.report.distances import SplitDistances
+from reben.report.svg import svg, text
 from reben.results.finished import FinishedBuild
 
 _WIDTH = 1100
@@ -31,10 +32,10 @@ def heatmap(pairs: CoOccurrence) -> Markup:
     shares = pairs.shares
     for row, name in enumerate(pairs.classes):
         y = top + row * cell
-        marks.append(_text(left - 8, y + cell / 2 + 4, _short(name), anchor="end"))
+        marks.append(text(left - 8, y + cell / 2 + 4, _short(name), anchor="end"))
         turned = f"rotate(-45 {left + row * cell + cell / 2 + 4} {top - 8})"
         x = left + row * cell + cell / 2 + 4
-        marks.append(_text(x, top - 8, _short(name, 26), transform=turned))
+        marks.append(text(x, top - 8, _short(name, 26), transform=turned))
         for column, other in enumerate(pairs.classes):
             share, count = shares[row, column], pairs.together[row, column]
             words = (
@@ -53,9 +54,9 @@ def heatmap(pairs: CoOccurrence) -> Markup:
                 # On nearly full squares, text in the page's colour; in dark mode a little earlier.
                 on = " on" if share > 0.8 else " half" if share > 0.6 else ""
                 x, y_text = left + (column + 0.5) * cell - 0.5, y + cell / 2 + 3
-                marks.append(_text(x, y_text, percent, "middle", css_class=f"share{on}"))
+                marks.append(text(x, y_text, percent, "middle", css_class=f"share{on}"))
     width = left + size + 110
-    return _svg("Classes that occur together", width, top + size + 4, marks, least=0.9 * width)
+    return svg("Classes that occur together", width, top + size + 4, marks, least=0.9 * width)
 
 
 def histogram(
@@ -86,8 +87,8 @@ def histogram(
         x = left + (width - 2 * left) * tick / reach
         anchor = "start" if tick == 0 else "end" if tick == reach else "middle"
         label = f"{tick / 1000:.3g} km" if tick == reach else f"{tick / 1000:.3g}"
-        marks.append(_text(x, height + 16, label, anchor=anchor))
-    return _svg(
+        marks.append(text(x, height + 16, label, anchor=anchor))
+    return svg(
         f"{way.title}: distance to the nearest training patch", width, height + bottom, marks
     )
 
@@ -160,30 +161,7 @@ def tile_map(build: FinishedBuild, outlines: Iterable[shapely.Geometry]) -> Mark
             f"<title>{words}</title></path></a>"
         )
     # Its tiles are links, so for screen readers it is not a single image.
-    return _svg("Tiles on the map", width, height, marks, role="group")
-
-
-def _svg(
-    title: str,
-    width: float,
-    height: float,
-    marks: Iterable[str],
-    role: str = "img",
-    least: float = 0,
-) -> Markup:
-    # Its parts are escaped where they are made; the rest are numbers and our own words.
-    return Markup(  # noqa: S704
-        f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="{role}" aria-label="{escape(title)}"'
-        f' style="min-width:{least:.0f}px;max-width:{width:.0f}px">{"".join(marks)}</svg>'
-    )
-
-
-def _text(
-    x: float, y: float, words: str, anchor: str = "start", transform: str = "", css_class: str = ""
-) -> str:
-    more = f' transform="{transform}"' if transform else ""
-    more += f' class="{css_class}"' if css_class else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{more}>{escape(words)}</text>'
+    return svg("Tiles on the map", width, height, marks, role="group")
 
 
 def _short(name: str, length: int = 32) -> str:

@@ -26,10 +26,9 @@ from reben.domain.tables import (
     read_tables,
 )
 from reben.domain.verdict import Verdict
-from reben.land_cover.legend import Legend, corine_legend
+from reben.land_cover.legend import Legend, legend_of_clips
 from reben.results.layout import Layout
 from reben.runtime.errors import TableError
-from reben.runtime.files import read_json
 
 
 @dataclass(frozen=True)
@@ -96,9 +95,7 @@ class FinishedBuild:
     @cached_property
     def legend(self) -> Legend:
         """What the codes of the reference maps mean; CORINE's legend where they are from it."""
-        path = self.layout.clip_manifest
-        legend = read_json(path).get("legend") if path.is_file() else None
-        return corine_legend() if legend is None else Legend.from_dict(legend)
+        return legend_of_clips(self.layout.clip_manifest)
 
     def grid(self, verdict: Verdict) -> TileGrid:
         """The grid of a tile."""

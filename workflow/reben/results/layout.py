@@ -21,13 +21,14 @@ IMAGE_STAGES = ("patches", "reference_maps")
 #: Folders of a build below the results, in the order of the data.
 STAGES = (
     *("l1c", "l2a", "sen2cor", "quality", "patches", "land_cover"),
-    *("reference_maps", "sentinel1", "tables"),
-    *("encoded", "dataset", "audit", "report", "archives", "logs"),
+    *("reference_maps", "sentinel1", "tables", "encoded", "dataset"),
+    *("audit", "report", "archives", "models", "checkpoints", "logs"),
 )
 #: Names in a dataset folder, which can be anywhere, e.g. published or shared.
 CLEAR_TABLE = "metadata.parquet"
 OBSCURED_TABLE = "metadata_for_patches_with_snow_cloud_or_shadow.parquet"
 LMDB = "BigEarthNet.lmdb"
+CLASS_COUNTS = "class_counts.csv"
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,7 @@ class Layout:
     @property
     def class_counts(self) -> Path:
         """Patches by class and split (CSV)."""
-        return self.dataset / "class_counts.csv"
+        return self.dataset / CLASS_COUNTS
 
     @property
     def funnel(self) -> Path:

@@ -52,3 +52,7 @@ class InputChangedError(RebenError):
 
 class OwnershipError(RebenError):
     """A results folder was not made by this workflow, or another build is writing to it."""
+
+
+class StoppedError(RebenError):
+    """A step was asked to end (SIGTERM) and has saved where it is."""

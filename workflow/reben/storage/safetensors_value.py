@@ -87,11 +87,11 @@ class ValueLayout:
 def stack_bands(
     value: Buffer, bands: Sequence[str], size_px: int | None, dtype: str | None = None
 ) -> NDArray[Any]:
-    """Stack bands of a patch, resized to one size by repeating pixels.
+    """Stack bands of a patch, resized to one size by nearest neighbour.
 
     Args:
         value: safetensors of the patch.
-        bands: names of one or more of its tensors, square, with sizes that divide `size_px`.
+        bands: names of one or more of its tensors, square.
         size_px: side of the result; that of the largest tensor of the patch if None.
         dtype: type of the result; that of the first band if None.
 
@@ -100,7 +100,7 @@ def stack_bands(
 
     Raises:
         KeyError: a band is missing.
-        ValueError: a band cannot be resized to this size, or `value` is damaged.
+        ValueError: a band is not square, or `value` is damaged.
     """
     header = header_of(value)
     places = tensors(header)
@@ -117,10 +117,15 @@ def stack_bands(
                 break
             last, stop = last + 1, following.stop
         px = place.shape[0]
-        if place.shape != (px, px) or size_px % px:
+        if place.shape != (px, px):
             raise ValueError(f"{bands[first]} has the shape {place.shape}")
         pixels = np.frombuffer(value[place.start : stop], place.dtype).reshape(-1, px, px)
-        repeat_pixels(pixels, image[first:last], size_px // px)
+        if size_px % px:
+            # The same pixels as from `torch.nn.functional.interpolate`.
+            nearest = np.arange(size_px) * px // size_px
+            image[first:last] = pixels[:, nearest[:, np.newaxis], nearest]
+        else:
+            repeat_pixels(pixels, image[first:last], size_px // px)
         first = last
     return image
 

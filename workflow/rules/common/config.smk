@@ -7,10 +7,12 @@ from snakemake.utils import validate
 
 from reben.config import land_cover
 from reben.config.check import all_inputs, check_keys, check_settings, find_shipped
+from reben.config.check import trained_modalities
 from reben.domain.names import TILE_PATTERN
 from reben.memory.ownership import check_place
 from reben.memory.plan import frozen
 from reben.results.layout import STAGES, Layout
+from reben.results.model_layout import ANY_RUN, ModelLayout, Run
 from reben.runtime.files import read_json
 
 # While a build runs, its config and product table are those that it started with: on a node,
@@ -56,3 +58,14 @@ SNAKEMAKE_VERSION = version("snakemake")
 
 wildcard_constraints:
     tile=TILE_PATTERN,
+
+
+# What is trained, on the dataset of this build or on another one.
+TRAINING = config["training"]
+MODELS = ModelLayout(RESULTS.root)
+RUNS = [
+    Run(model, modality, seed)
+    for model in TRAINING["models"]
+    for modality in trained_modalities(config)
+    for seed in TRAINING["seeds"]
+]

@@ -9,9 +9,9 @@ def missed(absent):
     """Of the inputs that are not there, those that a job of the dataset would need now."""
     paths = {*absent.values()}
     needed = set()
-    for rule, made in PLAN.rules.items():
+    for rule in PLAN.rules:
         if absent and rule not in ("report", "audit"):
-            for tile in TILES if made.per_tile else [""]:
+            for tile in PLAN.names(rule):
                 here = PLAN.inputs(rule, tile) & paths
                 if here and PLAN.reason(rule, tile):
                     needed |= here

@@ -31,7 +31,7 @@ DEPLOYMENT = (
     else []
 )
 WHERE = [*sorted(str(method) for method in DEPLOYMENT), *([IMAGE] if IMAGE else [])]
-PLAN = Plan(str(RESULTS.root), TILES, " ".join(WHERE))
+PLAN = Plan(str(RESULTS.root), TILES, " ".join(WHERE), [run.name for run in RUNS])
 _MARKER = f"{RESULTS.root}/{MEMORY}/.plan"
 
 if "--unlock" in sys.argv and workflow.is_main_process:
@@ -50,14 +50,21 @@ def _command_of(name):
     return workflow.get_rule(name).shellcmd if workflow.is_rule(name) else ""
 
 
+def job_name(wildcards):
+    """What the memory calls a job: its tile, its run, or nothing if it is the only one."""
+    if "seed" in wildcards.keys():
+        return ANY_RUN.name.format(**wildcards)
+    return wildcards.get("tile", "")
+
+
 def record(rule):
     """The record of a rule's job, as an output."""
-    return PLAN.record(rule, "{tile}")
+    return PLAN.record(rule, ANY_RUN.name if PLAN.rules[rule].per_run else "{tile}")
 
 
 def step(rule):
     """What follows `python -m` for a job: the step, what to record, its options."""
-    return lambda wildcards: shlex.join(PLAN.arguments(rule, wildcards.get("tile", "")))
+    return lambda wildcards: shlex.join(PLAN.arguments(rule, job_name(wildcards)))
 
 
 def due(rule):
@@ -67,7 +74,7 @@ def due(rule):
         if not workflow.is_main_process:
             return _MARKER  # a node runs what it was given
         is_real = workflow.executor_plugin is not None and not workflow.dryrun
-        tile = wildcards.get("tile", "")
+        tile = job_name(wildcards)
         try:
             if is_real:
                 _begin()

@@ -1,0 +1,59 @@
+"""PyTorch is optional: nothing needs it but training, which says how to get it."""
+
+import re
+import subprocess
+import sys
+
+from reben.runtime.code_version import PACKAGE, closure
+
+NEEDS = """
+import importlib, sys
+sys.modules["torch"] = None  # as if it were not installed
+for name in (f"reben.{name}" for name in sys.argv[1:]):
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        print(name, error.name, "make install-training" in str(error))
+    else:
+        print(name, "imported")
+"""
+
+
+def modules() -> list[str]:
+    """Every module of the package, without the package's name."""
+    return sorted(
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        for path in PACKAGE.glob("**/*.py")
+        if path.name != "__init__.py"
+    )
+
+
+def imported(*names: str) -> list[str]:
+    result = subprocess.run(
+        [sys.executable, "-c", NEEDS, *names], capture_output=True, text=True, check=True
+    )
+    return result.stdout.splitlines()
+
+
+def test_every_module_that_needs_pytorch_says_how_to_install_it() -> None:
+    names = [name for name in modules() if "training.pytorch" in closure(name)]
+    assert {"torch_dataset", "training.batches"} <= set(names)
+    assert imported(*names) == [f"reben.{name} torch True" for name in names]
+
+
+def test_pytorch_is_imported_in_one_place() -> None:
+    importing = [
+        name
+        for name in modules()
+        if re.search(
+            r"^\s*(import|from) torch\b",
+            (PACKAGE / f"{name.replace('.', '/')}.py").read_text(),
+            re.M,
+        )
+    ]
+    assert importing == ["training.pytorch"]
+
+
+def test_reading_a_dataset_and_naming_bands_need_no_pytorch() -> None:
+    names = ["dataset", "training.bands"]
+    assert imported(*names) == [f"reben.{name} imported" for name in names]

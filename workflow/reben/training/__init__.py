@@ -1,0 +1,1 @@
+"""Training: batches, and what the commands that train, evaluate and predict share."""
