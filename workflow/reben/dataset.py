@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from reben.domain.bands import BAND_SETS, S1_BANDS, S2_BANDS
 from reben.domain.names import entry_key
 from reben.domain.split_geometry import SPLITS
-from reben.results.dataset_folder import classes_of, read_metadata
+from reben.results.dataset_folder import classes_of, legend_of, read_metadata
 from reben.results.layout import OBSCURED_TABLE
 from reben.runtime.errors import ConfigError, StoreError
 from reben.storage.lmdb_store import shared_lmdb

@@ -9,12 +9,11 @@ def missed(absent):
     """Of the inputs that are not there, those that a job of the dataset would need now."""
     paths = {*absent.values()}
     needed = set()
-    for rule in PLAN.rules:
-        if absent and rule not in ("report", "audit"):
-            for tile in PLAN.names(rule):
-                here = PLAN.inputs(rule, tile) & paths
-                if here and PLAN.reason(rule, tile):
-                    needed |= here
+    for step in PLAN.rules.keys() - {"report", "audit"} if absent else ():
+        for tile in PLAN.names(step):
+            here = PLAN.inputs(step, tile) & paths
+            if here and PLAN.reason(step, tile):
+                needed |= here
     return {key: path for key, path in absent.items() if path in needed}
 
 
