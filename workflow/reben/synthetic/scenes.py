@@ -11,6 +11,7 @@ from pyproj import Transformer
 
 from reben.domain.scene_names import SceneName
 from reben.runtime.files import write_text
+from reben.synthetic.land import Land
 from reben.synthetic.noise import generator, grain
 from reben.synthetic.raster import write_raster
 from reben.synthetic.scene import Scene
@@ -46,7 +47,11 @@ class SceneSpec:
 
 
 def write_scenes(
-    root: Path, spec: ProductSpec, scenes: Sequence[SceneSpec], table: Path | None = None
+    root: Path,
+    spec: ProductSpec,
+    scenes: Sequence[SceneSpec],
+    table: Path | None = None,
+    land: Land | None = None,
 ) -> Path:
     """Write the rasters of scenes over a product, and add them to the table of scenes.
 
@@ -58,13 +63,14 @@ def write_scenes(
         spec: the Sentinel-2 product, whose land they show.
         scenes: the scenes.
         table: the table; by default ``{root}/scenes.tsv``.
+        land: the land, where it is not the generated one of the product's place.
 
     Returns:
         The table.
     """
     table = table or root / "scenes.tsv"
     root.mkdir(parents=True, exist_ok=True)
-    backscatter = Scene(spec).backscatter()
+    backscatter = Scene(spec, land).backscatter()
     lines = table.read_text("utf-8").splitlines() if table.exists() else ["scene\tvv\tvh\tscale"]
     for scene in scenes:
         size = -(-(spec.side_m + 2 * _BEYOND_M) // scene.resolution_m)

@@ -1,7 +1,7 @@
 """All inputs of ``make demo-world``: a product over São Tomé, labelled from ESA WorldCover.
 
-The island lies on the equator, where there is no CORINE. Its land cover map is real; the product is
-generated, and shows the land that the map has there.
+The island lies on the equator, where there is no CORINE. Its land cover map is real; the product
+and two passes of Sentinel-1 are generated, and show the land that the map has there.
 """
 
 import logging
@@ -18,6 +18,7 @@ from reben.runtime.files import write_text
 from reben.synthetic.demo import ENTROPY
 from reben.synthetic.land import LAYOUT_M, Land, land_of_layout
 from reben.synthetic.product import write_product
+from reben.synthetic.scenes import SceneSpec, write_scenes
 from reben.synthetic.spec import ProductSpec
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,16 @@ SPEC = ProductSpec(
     y_max=46_020,
     side_m=18_000,
     cloud_fraction=0.02,
+)
+#: An evening pass over all of it, and a pass of the next morning, nearer in time, over its east.
+SCENES = (
+    SceneSpec("S1A_IW_GRDH_1SDV_20210712T175450_20210712T175515_038745_04927C_5A3E"),
+    SceneSpec(
+        "S1B_IW_GRDH_1SDV_20210713T053409_20210713T053434_027776_0350AA_7C1D",
+        epsg=32631,
+        swath=(0.45, 2.0),
+        scale="db",
+    ),
 )
 LEGEND = Path("resources", "legends", "esa_worldcover.csv")
 #: What a class of WorldCover looks like, as a code of CORINE (`reben.synthetic.landcover`). The map
@@ -55,7 +66,11 @@ def write_world(out: Path, worldcover: Path) -> Path:
     Raises:
         RasterError: the file is no land cover map of São Tomé.
     """
-    safe = write_product(out / "products", SPEC, ENTROPY, land_of_map(SPEC, worldcover))
+    land = land_of_map(SPEC, worldcover)
+    safe = write_product(out / "products", SPEC, ENTROPY, land)
+    scenes = out / "sentinel1" / "scenes.tsv"
+    scenes.unlink(missing_ok=True)
+    write_scenes(scenes.parent, SPEC, SCENES, land=land)
     rows = ["product\tlevel\tsource\tpath", f"{SPEC.name}\tL2A\tlocal\t{safe.as_posix()}"]
     write_text(out / "products.tsv", "\n".join(rows) + "\n")
     config = {
@@ -66,6 +81,7 @@ def write_world(out: Path, worldcover: Path) -> Path:
             "legend": LEGEND.as_posix(),
             "release": "ESA WorldCover 2021 v200",
         },
+        "sentinel1": {"scenes": scenes.as_posix(), "backscatter": "gamma0"},
         "dataset": {"name": "Sao Tome", "licence": "CC-BY-4.0"},
     }
     path = out / "world.yaml"
