@@ -1,8 +1,8 @@
 """The pixels of chosen bands from many LMDB values, one row of an array for each patch.
 
-Values of one kind have the same layout, so the bands lie at the same place in each. One copy
-takes everything from the first to the last of them, which costs less than picking bands:
-what lies between is small (for the ten bands of 10 and 20 m, 800 bytes of 158,400).
+Values of one kind have the same layout, so the bands lie at the same place in each. A row is
+everything from the first to the last of them: one copy costs less than picking bands, and what lies
+between is small (for the ten bands of 10 and 20 m, 800 of 159,200 bytes).
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ class ValueWindow:
     """Where the chosen bands are in the values of one kind, and in a row.
 
     Attributes:
-        header: the header of the values; those with another one are copied band by band.
+        header: the header of the values; of those with another one, every band is looked up.
         start: first byte of the window in a value.
         stop: byte after its last one.
         dtype: type of all its pixels.
@@ -76,22 +76,21 @@ class ValueWindow:
         """Length of a row, in pixels."""
         return (self.stop - self.start) // self.dtype.itemsize
 
-    def copy(self, value: Buffer, row: NDArray[np.uint8]) -> None:
-        """Write the window of `value` into `row`, its bytes.
-
-        NumPy lets other threads run while it copies, and while the disk is read.
+    def of_value(self, value: Buffer) -> NDArray[np.uint8]:
+        """The bytes of a row; a view of `value` if it has the same layout.
 
         Raises:
             KeyError: the value lacks a band.
             ValueError: it is damaged, or a band has another shape or type.
         """
         if bytes(value[: len(self.header)]) == self.header:  # faster than comparing views
-            row[:] = np.frombuffer(value, np.uint8, len(row), self.start)
-            return
+            return np.frombuffer(value, np.uint8, self.stop - self.start, self.start)
         found = tensors(header_of(value))
+        row = np.zeros(self.row_pixels, self.dtype)
         for band, place in self.places.items():
             tensor = found[band]
             if tensor.shape != (place.size_px, place.size_px) or tensor.dtype != self.dtype:
                 raise ValueError(f"{band} has the shape {tensor.shape} and type {tensor.dtype}")
-            first, last = (i * self.dtype.itemsize for i in (place.start, place.stop))
-            row[first:last] = np.frombuffer(value, np.uint8, last - first, tensor.start)
+            pixels = np.frombuffer(value, tensor.dtype, place.size_px**2, tensor.start)
+            row[place.start : place.stop] = pixels
+        return row.view(np.uint8)
