@@ -63,9 +63,8 @@ def main() -> None:
         table.add_column(name, justify="left" if name == "step" else "right")
     for row in rows:
         speed = f"{row.ratio:.2f} x {row.floor}" if row.ratio else ""
-        table.add_row(
-            row.step, f"{row.seconds:.2f}", f"{row.per_second:,.0f}", speed, f"{row.peak_mb:,.0f}"
-        )
+        peak = "" if row.peak_mb is None else f"{row.peak_mb:,.0f}"
+        table.add_row(row.step, f"{row.seconds:.2f}", f"{row.per_second:,.0f}", speed, peak)
     Console(width=None if sys.stdout.isatty() else 130).print(table)
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -169,9 +170,9 @@ def _compared(
     count: int,
 ) -> list[Row]:
     case = (*data, modality, batch_size, workers)
-    contenders: dict[str, Callable[[], tuple[float, float]]] = {}
+    contenders: dict[str, Callable[[], tuple[float, float | None]]] = {}
     if python:
-        contenders["configilm"] = lambda: (time_configilm(python, *case), float("nan"))
+        contenders["configilm"] = lambda: (time_configilm(python, *case), None)
     contenders |= {
         "TorchBigEarthNet, float32": lambda: measured(single_patches, *case, "float32"),
         "TorchBigEarthNet, stored types": lambda: measured(single_patches, *case, None),
@@ -179,7 +180,7 @@ def _compared(
     }
     if not workers:
         contenders["read and copy only"] = lambda: measured(read_only, *data, modality)
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
+    times: dict[str, list[tuple[float, float | None]]] = {name: [] for name in contenders}
     for _ in range(TRIES):
         for name, measure in contenders.items():
             times[name].append(measure())
@@ -187,7 +188,7 @@ def _compared(
     title = f"{TITLES[modality]}, {workers or 'no'} workers"
     made: list[Row] = []
     for name, results in times.items():
-        seconds, peak_mb = min(results)
+        seconds, peak_mb = min(results, key=itemgetter(0))
         speed = count / seconds
         floor = made[0] if made and python else None
         ratio = speed / floor.per_second if floor else None

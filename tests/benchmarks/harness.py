@@ -21,7 +21,7 @@ class Row(NamedTuple):
         ratio: how many times faster than `floor`, measured in the same run; None for a
             row that is itself a floor.
         floor: name of the baseline.
-        peak_mb: peak memory of the process that ran it alone.
+        peak_mb: peak memory of the process that ran it alone; None if it is not known.
     """
 
     step: str
@@ -29,7 +29,7 @@ class Row(NamedTuple):
     per_second: float
     ratio: float | None
     floor: str
-    peak_mb: float
+    peak_mb: float | None
 
 
 def measured(
