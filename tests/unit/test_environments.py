@@ -5,6 +5,7 @@ That they solve is in test_pin_envs.py.
 
 import ast
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -89,6 +90,20 @@ def test_what_trains_changes_no_version_of_the_workflow() -> None:
         for name in ("requirements.lock", "requirements-training.lock")
     }
     assert lines["requirements.lock"] < lines["requirements-training.lock"]
+
+
+def test_another_build_of_pytorch_takes_the_place_of_all_that_is_for_cuda() -> None:
+    """`make install-training TORCH=...` installs the rest of the lock, with its hashes."""
+    show = "show: ; @$(WITHOUT_TORCH) requirements-training.lock"
+    rest = subprocess.check_output(
+        ["make", "--silent", f"--eval={show}", "show"], cwd=ROOT, text=True
+    )
+    left = set(re.findall(r"^([a-z0-9._-]+)==", rest, re.MULTILINE))
+    gone = locked().keys() - left
+    assert {"timm", "torchmetrics", "filelock"} <= left
+    assert {"torch", "torchvision", "triton", "nvidia-cublas", "cuda-toolkit"} <= gone
+    assert all(re.match(r"torch(vision)?$|triton$|nvidia-|cuda-", name) for name in gone)
+    assert rest.count("--hash") > len(left)
 
 
 def test_each_package_has_one_version_in_all_environments() -> None:
