@@ -28,10 +28,11 @@ from reben.training.weights import load_model
 from tests.datasets import SmallDataset, write_dataset
 
 CLASSES = bigearthnet_classes()[:6]
-COUNTS = {"train": 42, "validation": 20, "test": 24}
+COUNTS = {"train": 26, "validation": 12, "test": 18}
 RECIPE = "--model test_resnet --modality all --seed 5 --epochs 4 --batch-size 8 --warmup-steps 4"
-#: 42 patches in batches of 8: five whole ones and one of two.
-STEPS = 6
+RECIPE += " --learning-rate 0.01"
+#: 26 patches in batches of 8: three whole ones and one of two.
+STEPS = 4
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_a_model_learns_classes_that_show_in_the_bands(
     out = tmp_path / "metrics.json"
     score(whole, dataset, "--out", str(out))
     scores = json.loads(out.read_text())
-    assert (scores["patches"], scores["classes"], scores["classes_present"]) == (24, 19, 6)
+    assert (scores["patches"], scores["classes"], scores["classes_present"]) == (18, 19, 6)
     assert scores["macro"]["average_precision"] > share + 0.3
 
 
@@ -84,7 +85,7 @@ def test_the_folder_tells_what_the_model_is_and_how_it_came_about(
     assert config["class_names"] == list(bigearthnet_classes())
     facts = json.loads((whole / "run.json").read_text())
     assert config["dataset"] == facts["dataset"]
-    assert facts["dataset"]["patches"] == {"train": 42, "validation": 20}
+    assert facts["dataset"]["patches"] == {"train": 26, "validation": 12}
     assert facts["recipe"]["seed"] == 5
     assert facts["steps"] == 4 * STEPS
     assert facts["patches_per_s"] > 0
@@ -157,7 +158,7 @@ def test_a_training_that_is_asked_to_end_saves_where_it_is(
     dataset: SmallDataset, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "run"
-    at_step(monkeypatch, 8, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    at_step(monkeypatch, 6, lambda: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(StoppedError, match="SIGTERM in epoch 2 after step 3; run the same command"):
         run(dataset, out)
     assert weights(run(dataset, out)) == weights(whole)
@@ -173,7 +174,7 @@ def test_a_checkpoint_of_another_training_is_not_taken(
     out = tmp_path / "run"
     at_step(monkeypatch, STEPS, lambda: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(StoppedError):
-        run(dataset, out, "--learning-rate", "0.01")
+        run(dataset, out, "--learning-rate", "0.001")
     run(dataset, out)
     assert "of a training with other recipe" in caplog.text
     assert weights(out) == weights(whole)
@@ -236,7 +237,7 @@ def test_two_processes_train_one_model(dataset: SmallDataset, tmp_path: Path) ->
     assert done.stderr.count("best of 4 epochs") == 1, "one of them tells and writes"
     facts = json.loads((out / "run.json").read_text())
     assert facts["steps"] == 4 * STEPS
-    assert facts["validation"]["macro_average_precision"] > 0.6
+    assert facts["validation"]["macro_average_precision"] > 0.5
 
 
 # What is refused, or warned of.

@@ -18,6 +18,7 @@ from reben.domain.split_geometry import SPLITS
 from reben.pictures.palette import DROPPED_COLOURS
 from reben.results.finished import FinishedBuild, read_build
 from reben.results.layout import Layout
+from reben.results.model_layout import ModelLayout
 from reben.runtime import cli
 
 #: A line of a log that is no error (`reben.runtime.cli.run`).
@@ -36,6 +37,7 @@ _FILES = {
     _BELOW.card: "card, catalogue",
     _BELOW.report / "index.html": "pages to look at",
     _BELOW.archives: "packed for sharing",
+    ModelLayout("").page: "models, Table II",
     _BELOW.manifest: "digests, provenance",
 }
 

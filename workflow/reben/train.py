@@ -22,6 +22,7 @@ import polars as pl
 
 from reben.results.model_layout import HISTORY, MODEL_CONFIG, RUN_FACTS, WEIGHTS
 from reben.runtime import cli
+from reben.runtime.code_version import code_version
 from reben.runtime.files import sha256_file, write_json, write_text
 from reben.training.bands import MODALITIES, PUBLISHED_STATISTICS
 from reben.training.batches import BatchedBigEarthNet
@@ -82,11 +83,15 @@ def run_facts(
         "device": processes.device_name,
         "patches_per_s": round(progress.patches / seconds, 1),
         "share_of_waiting": round(progress.waited / seconds, 4),
-        "versions": {
-            "torch": torch.__version__,
-            "cuda": torch.version.cuda,
-            "timm": version("timm"),
-        },
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str | None]:
+    return {
+        "torch": str(torch.__version__),
+        "cuda": torch.version.cuda,
+        "timm": version("timm"),
     }
 
 
@@ -172,7 +177,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     out: Path = args.out
     checkpoint = Checkpoint(
         args.checkpoint or out.with_name(f".checkpoint-{out.name}"),
-        {"recipe": recipe.as_json(), "config": config.as_json(), "dataset": dataset},
+        {
+            "recipe": recipe.as_json(),
+            "config": config.as_json(),
+            "dataset": dataset,
+            "versions": _versions(),
+            "code": code_version("training.loop"),
+        },
         60 * args.checkpoint_minutes,
     )
     repeatable()

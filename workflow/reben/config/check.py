@@ -19,6 +19,7 @@ from reben.config.product_table import Product, read_products
 from reben.config.scene_table import read_scenes
 from reben.domain.bands import PATCH_SIDE_M, S1_BANDS
 from reben.domain.split_geometry import frame_widths
+from reben.results.layout import CLEAR_TABLE, LMDB
 from reben.runtime.errors import ConfigError
 from reben.storage.file_patterns import matching
 from reben.storage.geotiff_tags import read_tags
@@ -200,8 +201,10 @@ def named_inputs(config: dict[str, Any]) -> dict[str, str]:
         "snow_cloud.seasonal_snow": config["snow_cloud"]["seasonal_snow"],
         "snow_cloud.cloud_or_shadow": config["snow_cloud"]["cloud_or_shadow"],
         "sen2cor.gipp": config["sen2cor"]["gipp"],
-        "training.dataset": config["training"]["dataset"],
     }
+    if dataset := config["training"]["dataset"]:
+        paths["training.dataset"] = f"{dataset}/{CLEAR_TABLE}"
+        paths["training.dataset, its LMDB"] = f"{dataset}/{LMDB}"
     return {key: path for key, path in paths.items() if path}
 
 
