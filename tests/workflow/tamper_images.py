@@ -87,7 +87,7 @@ def reference_map(results: Path) -> str:
 
 
 def one_pixel_of_a_map_everywhere(results: Path) -> str:
-    """In GeoTIFF, shard and LMDB; only the polygons reveal it."""
+    """In GeoTIFF, shard and LMDB; only the land cover reveals it."""
     patch = metadata(results)["patch_id"][0]
     path, key = tiff(results, patch, "reference_map"), f"{patch}_reference_map"
     with rasterio.open(path) as dataset:
@@ -97,7 +97,7 @@ def one_pixel_of_a_map_everywhere(results: Path) -> str:
         dataset.write(pixels, 1)
     for store in (LMDB, f"encoded/reference_maps/{FIRST}.lmdb"):
         put(results / store, key, save({"Data": pixels}))
-    return f"reference_maps/{FIRST}/{patch}: {key}: 1 of 14400 pixels are not what the polygons"
+    return f"reference_maps/{FIRST}/{patch}: {key}: 1 of 14400 pixels are not what the land cover"
 
 
 def nodata_everywhere(results: Path) -> str:
