@@ -80,9 +80,12 @@ def test_the_drawing_has_every_rule_its_module_and_whether_it_runs_many_times() 
 
 
 def is_module(name: str) -> bool:
-    """Whether a dotted name is a module of the package."""
+    """Whether a dotted name is a module of the package, or something in one."""
     path = PACKAGE.joinpath(*name.split(".")[1:])
-    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+    if path.with_suffix(".py").is_file() or (path / "__init__.py").is_file():
+        return True
+    module = path.parent.with_suffix(".py")
+    return module.is_file() and re.search(rf"^(def|class) {path.name}\b", module.read_text(), re.M)
 
 
 @each_page

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from reben import overview, show
 from reben.land_cover.legend import Legend, corine_legend
-from reben.pictures.patch_images import paint_codes, rgb_of
+from reben.pictures.painting import paint_codes, rgb_of
 from reben.publish import __main__ as publish
 from reben.report import __main__ as report
 from reben.results.finished import FinishedBuild, read_build

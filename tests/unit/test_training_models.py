@@ -26,7 +26,7 @@ REJECTED = {
     "resnet101": {"img_size"},
     "vit_base_patch8_224": set(),
     "mixer_b16_224": set(),
-    "convmixer_768_32": {"img_size", "drop_path_rate"},
+    "convmixer_768_32": set(),  # takes them, and makes nothing of them
     "mobilevit_s": set(),
     "convnextv2_base": {"img_size"},
 }
@@ -84,6 +84,7 @@ def test_an_unknown_model_is_refused_with_what_was_meant() -> None:
 
 def test_only_some_models_are_told_the_size() -> None:
     assert not takes_size("test_resnet")
+    assert not takes_size("convmixer_768_32")
     assert takes_size("mobilevit_xxs")
 
 

@@ -93,13 +93,22 @@ def test_geotiffs_and_lmdb_agree(small_build):
             np.testing.assert_array_equal(dataset.read(1), pixels)
 
 
-@pytest.fixture
-def as_demo(small_build, tmp_path, monkeypatch):
-    """Where the build is found as that of `make demo`."""
+@pytest.fixture(scope="module")
+def with_train_split(small_project, tmp_path_factory):
+    """The results of a build whose outer patches are for training; they are for validation else."""
     torch = pytest.importorskip("torch", reason="PyTorch is missing: make install-training")
     torch.set_num_threads(1)  # more wait for each other on busy cores
+    build = small_project.copy(tmp_path_factory.mktemp("train") / "project")
+    build.config["split"] = {"p": 0.1, "q": 0.1}
+    build.snakemake()
+    return build.results
+
+
+@pytest.fixture
+def as_demo(with_train_split, tmp_path, monkeypatch):
+    """Where the build is found as that of `make demo`."""
     (tmp_path / "demo").mkdir()
-    (tmp_path / "demo" / "results").symlink_to(small_build)
+    (tmp_path / "demo" / "results").symlink_to(with_train_split)
     monkeypatch.chdir(tmp_path)
 
 

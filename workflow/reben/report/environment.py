@@ -27,6 +27,7 @@ def page_templates(name: str, version: str) -> Environment:
     pages.globals |= {
         "name": name,
         "version": version,
+        "credit": "",
         # Our own files, not external input.
         "style": Markup((_TEMPLATES / "style.css").read_text("utf-8")),  # noqa: S704
         "script": Markup((_TEMPLATES / "gallery.js").read_text("utf-8")),  # noqa: S704

@@ -4,6 +4,7 @@ Source: BigEarthNet v2 paper, section IV; configilm, which creates them in the s
 """
 
 import difflib
+import inspect
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -40,7 +41,9 @@ def create_model(
 
 def takes_size(name: str) -> bool:
     """Whether timm has to be told the size of the images for this model."""
-    return "img_size" in _create(name, {}, {"img_size": SIZE_PX})[1]
+    model, known = _create(name, {}, {"img_size": SIZE_PX})
+    # Some versions of ConvMixer take any keyword, and make nothing of it.
+    return "img_size" in known and "img_size" in inspect.signature(type(model)).parameters
 
 
 def _create(
