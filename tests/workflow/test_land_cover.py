@@ -128,6 +128,7 @@ def test_polygons_and_rasters_take_turns(
     small_project: Project, mapped: Project, tmp_path: Path
 ) -> None:
     build = mapped.copy(tmp_path / "project")
+    build.snakemake()
     build.config = {**small_project.config}
     jobs = build.jobs()
     assert jobs["clip_corine"] == set()
@@ -146,3 +147,5 @@ def verify(build: Project) -> list[str]:
         cwd=build.root, capture_output=True, text=True,
     )  # fmt: skip
     return [line for line in done.stdout.splitlines() if line.startswith("results/")]
+    build.config = {**mapped.config}
+    assert build.jobs("-n")["clip_land_cover"] == set()

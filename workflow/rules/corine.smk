@@ -15,7 +15,7 @@ made_from(
     },
     sources=lambda _: source("corine.path"),
     after=["check_quality"],
-    found=lost_clips,
+    found=lost_clips(".parquet"),
 )
 
 

@@ -15,7 +15,7 @@ made_from(
     },
     sources=lambda _: land_cover_maps(),
     after=["check_quality"],
-    found=lost_clips,
+    found=lost_clips(".tif"),
 )
 
 
