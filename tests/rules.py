@@ -59,7 +59,7 @@ def load_rules() -> dict[str, RuleFacts]:
                         rule.name,
                         rule.docstring or "",
                         plan.rules[rule.name].step,
-                        Path(str(rule.conda_env)).stem,
+                        str(rule.conda_env).rpartition("envs/")[2].removesuffix(".yaml"),
                         plan.rules[rule.name],
                         rule,
                     )

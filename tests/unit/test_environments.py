@@ -18,7 +18,7 @@ from reben.safe.jpeg2000_driver import CONDA_PACKAGE
 from tests.rules import load_rules
 
 ROOT = Path(__file__).parents[2]
-ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
+ENVIRONMENTS = sorted((ROOT / "envs").rglob("*.yaml"))
 #: Names on conda-forge where they differ from those on PyPI.
 CONDA_NAMES = {"lmdb": "python-lmdb", "matplotlib": "matplotlib-base", "torch": "pytorch"}
 #: Names on conda-forge of imported modules, where they differ.
@@ -143,7 +143,8 @@ def test_rules_that_open_images_have_the_driver() -> None:
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
 def test_environment_has_nothing_else(environment: Path) -> None:
-    steps = [step for _, step, name in rules() if name == environment.stem]
+    place = environment.relative_to(ROOT / "envs").with_suffix("").as_posix()
+    steps = [step for _, step, name in rules() if name == place]
     assert steps, "no rule uses it"
     needed = set().union(*map(third_party, steps)) | LIBRARIES
     if any(map(opens_any_image, steps)):

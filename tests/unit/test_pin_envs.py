@@ -16,9 +16,8 @@ from tests.unit.test_environments import LIBRARIES, ROOT, pins
 
 #: From pyproject.toml, up to the newest version for which the records have all packages.
 PYTHONS = ("3.11", "3.12", "3.13")
-#: There is no record of PyTorch, nor of most of what it needs.
-UNRECORDED = {"training"}
-ENVIRONMENTS = [environment for environment in ALL if environment.stem not in UNRECORDED]
+#: Without those in a folder of their own: there is no record of PyTorch, nor of what it needs.
+ENVIRONMENTS = [environment for environment in ALL if environment.parent == ROOT / "envs"]
 NAMES = [environment.stem for environment in ENVIRONMENTS]
 _ADDRESS = re.compile(
     r"https://conda\.anaconda\.org/conda-forge/(?:linux-64|noarch)/"

@@ -21,7 +21,7 @@ BUILT_HERE = given(not OTHER_DATASET, list(TRAINED_ON.values()))
 made_from(
     "band_statistics",
     step="band_statistics",
-    environment="training",
+    environment="unsolved/training",
     per_tile=False,
     options={"modality": SEEN.pop() if len(SEEN) == 1 else "all"},
     sources=lambda _: (
@@ -34,7 +34,7 @@ made_from(
 made_from(
     "train_model",
     step="train",
-    environment="training",
+    environment="unsolved/training",
     per_run=True,
     options={
         key: value
@@ -46,7 +46,7 @@ made_from(
 made_from(
     "evaluate_model",
     step="evaluate",
-    environment="training",
+    environment="unsolved/training",
     per_run=True,
     after=["train_model"],
 )
@@ -77,7 +77,7 @@ rule band_statistics:
     log:
         RESULTS.log("band_statistics"),
     conda:
-        "../../envs/training.yaml"
+        "../../envs/unsolved/training.yaml"
     threads: 4
     resources:
         mem_mb=growing(4000),
@@ -110,7 +110,7 @@ rule train_model:
         modality="s1|s2|all",
         seed="[0-9]+",
     conda:
-        "../../envs/training.yaml"
+        "../../envs/unsolved/training.yaml"
     threads: 8
     resources:
         mem_mb=growing(32000),  # no GPU was at hand to measure it with
@@ -146,7 +146,7 @@ rule evaluate_model:
         modality="s1|s2|all",
         seed="[0-9]+",
     conda:
-        "../../envs/training.yaml"
+        "../../envs/unsolved/training.yaml"
     threads: 8
     resources:
         mem_mb=growing(16000),

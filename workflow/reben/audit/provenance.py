@@ -109,8 +109,11 @@ def code() -> dict[str, dict[str, str]]:
     return {
         "steps": {step: code_version(step) for step in steps()},
         "environments": {
-            path.stem: environment_version(path.stem)
-            for path in sorted(ENVIRONMENTS.glob("*.yaml"))
+            name: environment_version(name)
+            for name in sorted(
+                path.relative_to(ENVIRONMENTS).with_suffix("").as_posix()
+                for path in ENVIRONMENTS.rglob("*.yaml")
+            )
         },
     }
 
