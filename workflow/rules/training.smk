@@ -23,7 +23,7 @@ made_from(
     step="band_statistics",
     environment="unsolved/training",
     per_tile=False,
-    options={"modality": SEEN.pop() if len(SEEN) == 1 else "all"},
+    options={"modality": min(SEEN) if len(SEEN) == 1 else "all"},
     sources=lambda _: (
         {f"training.dataset {k}": Source(Path(path)) for k, path in TRAINED_ON.items()}
         if OTHER_DATASET
@@ -92,6 +92,8 @@ rule band_statistics:
 
 rule train_model:
     """Train a model with a seed, from its checkpoint if there is one."""
+
+    # Without a GPU one thread computes: the last digits depend on how many there are.
     input:
         made=due("train_model"),
         settled=SETTLED,
@@ -159,7 +161,8 @@ rule evaluate_model:
         batch_size=TRAINING["batch_size"],
     shell:
         "python -m {params.step} {params.dataset} --model {params.model:q}"
-        " --batch-size {params.batch_size} --workers {threads} --threads 1 --out {output.metrics:q} 2> {log:q}"
+        " --batch-size {params.batch_size} --workers {threads} --threads 1"
+        " --out {output.metrics:q} 2> {log:q}"
 
 
 rule summarise_models:
