@@ -7,7 +7,7 @@ from reben.publish.card import plain
 from reben.results.model_layout import AVERAGES, METRICS
 from reben.results.trained import TrainedModel
 from reben.training.metrics import MONITORED
-from reben.training.models import SIZE_PX, takes_size
+from reben.training.models import SIZE_PX, needs_size
 from reben.training.weights import PREFIX, ModelConfig
 
 _CARD = Path(__file__).with_name("card.md")
@@ -72,7 +72,7 @@ def write_model_card(
         classes="\n".join(classes),
         channels=len(config.bands),
         bands="\n".join(bands),
-        size=f", img_size={SIZE_PX}" if takes_size(config.model) else "",
+        size=f", img_size={SIZE_PX}" if needs_size(config.model) else "",
         prefix=PREFIX,
         recipe="\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in recipe.items()),
         licence=plain(licence),

@@ -4,7 +4,6 @@ Source: BigEarthNet v2 paper, section IV; configilm, which creates them in the s
 """
 
 import difflib
-import inspect
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -39,11 +38,13 @@ def create_model(
     return _create(name, {"num_classes": classes, "in_chans": channels}, options)[0]
 
 
-def takes_size(name: str) -> bool:
-    """Whether timm has to be told the size of the images for this model."""
-    model, known = _create(name, {}, {"img_size": SIZE_PX})
-    # Some versions of ConvMixer take any keyword, and make nothing of it.
-    return "img_size" in known and "img_size" in inspect.signature(type(model)).parameters
+def needs_size(name: str) -> bool:
+    """Whether the weights of a model depend on the size of its images: timm must be told it."""
+    shapes = [
+        {key: value.shape for key, value in _create(name, {}, size)[0].state_dict().items()}
+        for size in ({"img_size": SIZE_PX}, {})
+    ]
+    return shapes[0] != shapes[1]
 
 
 def _create(
