@@ -171,6 +171,18 @@ def test_a_step_that_fails_leaves_no_record_and_not_the_old_one(tmp_path: Path) 
     assert Record.read(record) is None
 
 
+def test_a_job_takes_the_record_of_the_one_whose_outputs_it_replaces(plan: Plan) -> None:
+    """Otherwise that one would be done, with outputs that are no longer its own."""
+    plan.rules["fetch"] = replace(plan.rules["cut"], options={}, instead_of=["cut"])
+    plan.rules["cut"] = replace(plan.rules["cut"], instead_of=["fetch"])
+    finish(plan, "fetch")
+    assert reasons(plan)["fetch"] == [None, None]
+    assert reasons(plan)["cut"] == ["not made yet", "not made yet"]
+    finish(plan, "cut")
+    assert reasons(plan)["cut"] == [None, None]
+    assert reasons(plan)["fetch"] == ["not made yet", "not made yet"]
+
+
 def test_without_record_a_step_has_its_arguments_as_they_are() -> None:
     with recording.recorded(["--out", "--record-less"]) as rest:
         assert rest == ["--out", "--record-less"]

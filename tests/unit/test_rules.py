@@ -1,5 +1,6 @@
 """The rules, as Snakemake reads them."""
 
+import itertools
 import re
 
 import pytest
@@ -21,6 +22,23 @@ def test_every_rule_has_what_the_house_asks_for(rule: RuleFacts) -> None:
 def test_every_rule_asks_its_record_whether_it_is_due(rule: RuleFacts) -> None:
     assert "made" in rule.rule.input.keys()  # noqa: SIM118 - a Namedlist, not a dict
     assert rule.rule.output.record.endswith(".json")
+
+
+def test_rules_that_make_the_same_outputs_know_of_each_other() -> None:
+    """Otherwise the record of one says that it is done when the other has replaced its outputs."""
+
+    def outputs(rule: RuleFacts) -> set[str]:
+        # Without the constraints, which say which of the two a tile takes.
+        return {re.sub(r"\{tile,.*\}", "{tile}", str(path)) for path in rule.rule.output}
+
+    rivals = [
+        (one.name, other.name)
+        for one, other in itertools.permutations(RULES.values(), 2)
+        if outputs(one) & outputs(other)
+    ]
+    assert {"pair_sentinel1", "run_sen2cor", "clip_corine"} <= {one for one, _ in rivals}
+    declared = [(name, other) for name, r in RULES.items() for other in r.made.instead_of]
+    assert sorted(rivals) == sorted(declared)
 
 
 def test_every_rule_behind_the_clip_asks_the_checkpoint() -> None:

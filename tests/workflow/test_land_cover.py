@@ -1,6 +1,7 @@
 """Land cover as raster maps: the same dataset as from polygons, and nothing redone without need."""
 
 import hashlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +131,7 @@ def test_polygons_and_rasters_take_turns(
     build = mapped.copy(tmp_path / "project")
     build.snakemake()
     build.config = {**small_project.config}
+    shutil.rmtree(build.root / ".snakemake")  # which would notice it, too
     jobs = build.jobs()
     assert jobs["clip_corine"] == set()
     assert {rule: jobs[rule] for rule in AFTER} == {rule: {FIRST, SECOND} for rule in AFTER}
@@ -148,4 +150,5 @@ def verify(build: Project) -> list[str]:
     )  # fmt: skip
     return [line for line in done.stdout.splitlines() if line.startswith("results/")]
     build.config = {**mapped.config}
+    shutil.rmtree(build.root / ".snakemake")
     assert build.jobs("-n")["clip_land_cover"] == set()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -15,6 +16,7 @@ import rasterio
 import safetensors.numpy
 import zstandard
 
+from reben.compare import compare
 from reben.domain.tables import METADATA, SENTINEL1, read_table
 from reben.runtime.files import sha256_file
 from reben.synthetic import SceneSpec, write_scenes
@@ -153,3 +155,13 @@ def test_a_scene_that_is_added_redoes_only_the_tile_that_it_meets(build, tmp_pat
     failed = copy.failing()  # the index is to be made again, and stops before the first job
     assert "these inputs do not exist" in failed
     assert f"{EVENING} VV: inputs/scenes/{EVENING}_VV.tif" in failed
+
+
+def test_a_folder_of_patches_and_scenes_take_turns(build, tmp_path):
+    other = build.copy(tmp_path / "project")
+    other.config["sentinel1"] = {"root": "inputs/BigEarthNet-S1"}
+    assert other.jobs()["pair_sentinel1"] == set(TILES)
+    other.config["sentinel1"] = build.config["sentinel1"]
+    shutil.rmtree(other.root / ".snakemake")  # which would notice it, too
+    assert other.jobs()["cut_sentinel1"] == set(TILES)
+    assert compare(build.results, other.results)["equal"]

@@ -35,7 +35,10 @@ FETCHED = {
 }
 
 
-for name, level in (("acquire", "L1C"), ("acquire_l2a", "L2A")):
+for name, level, others in (
+    ("acquire", "L1C", []),
+    ("acquire_l2a", "L2A", ["run_sen2cor"]),
+):
     made_from(
         name,
         step="acquire",
@@ -43,6 +46,7 @@ for name, level in (("acquire", "L1C"), ("acquire_l2a", "L2A")):
         coded=False,
         settings=fetched_product,
         sources=partial(local_product, level),
+        instead_of=others,
     )
 
 

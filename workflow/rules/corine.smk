@@ -15,7 +15,8 @@ made_from(
     },
     sources=lambda _: source("corine.path"),
     after=["check_quality"],
-    found=lost_clips(".parquet"),
+    instead_of=["clip_land_cover"],
+    found=lost_clips,
 )
 
 

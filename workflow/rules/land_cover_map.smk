@@ -15,7 +15,8 @@ made_from(
     },
     sources=lambda _: land_cover_maps(),
     after=["check_quality"],
-    found=lost_clips(".tif"),
+    instead_of=["clip_corine"],
+    found=lost_clips,
 )
 
 
@@ -44,5 +45,5 @@ checkpoint clip_land_cover:
         legend=config["land_cover"]["legend"],
         quality=every(RESULTS.verdict),
     shell:
-        "python -m {params.step} --files {params.files:q} --legend {params.legend:q} --quality {params.quality:q}"
-        " --threads {threads} --manifest {output.manifest:q} 2> {log:q}"
+        "python -m {params.step} --files {params.files:q} --legend {params.legend:q}"
+        " --quality {params.quality:q} --threads {threads} --manifest {output.manifest:q} 2> {log:q}"

@@ -22,10 +22,8 @@ encoded(
     options={
         "kind": "s1",
         **SIDE,
-        **(
-            {"min_valid_fraction": config["sentinel1"]["min_valid_fraction"]}
-            if SCENES
-            else {}
+        "min_valid_fraction": (
+            config["sentinel1"]["min_valid_fraction"] if SCENES else None
         ),
     },
     sources=lambda tile: source("sentinel1.root", "images", RESULTS.sentinel1(tile)),

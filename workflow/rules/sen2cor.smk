@@ -29,6 +29,7 @@ made_from(
     options=SEN2COR,
     sources=lambda tile: source("sen2cor.gipp"),
     after=["acquire"],
+    instead_of=["acquire_l2a"],
 )
 
 

@@ -28,6 +28,7 @@ made_from(
     options=MAX_GAP_H,
     sources=lambda tile: source("sentinel1.root", "headers", RESULTS.sentinel1(tile)),
     after=["index_sentinel1", "make_patches", *given(ALIGNED, ["align_patches"])],
+    instead_of=["cut_sentinel1"],
 )
 made_from(
     "index_scenes",
@@ -58,6 +59,7 @@ made_from(
     settings=lambda tile: {"scenes": scenes_of(tile)},
     sources=scene_rasters,
     after=["make_patches", *given(ALIGNED, ["align_patches"])],
+    instead_of=["pair_sentinel1"],
 )
 
 

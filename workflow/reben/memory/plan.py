@@ -49,6 +49,8 @@ class Made:
         sources: inputs from outside, by their key in the config (or ``product``).
         needs: paths that its jobs must find besides, where there are too many for `sources`.
         after: rules before it.
+        instead_of: rules that make the same outputs from something else, of which a config wants
+            one: their records go when this one runs, or they would still say that they are done.
         found: of what the step found out, what it should be by now; given the tile and that.
         coded: whether another version of the code makes it again, or another command.
         command: returns the shell command of the rule, as written.
@@ -63,6 +65,7 @@ class Made:
     sources: Callable[[str], Mapping[str, Source]] = _nothing
     needs: Callable[[], Iterable[str]] = tuple
     after: Sequence[str] = ()
+    instead_of: Sequence[str] = ()
     found: Callable[[str, Values], Values] = _nothing
     coded: bool = True
     command: Callable[[], str] = str
@@ -178,6 +181,9 @@ class Plan:
             same = made.jobs == self.rules[before].jobs
             words.append("--record-after")
             words += [self.record(before, tile)] if same else self.records(before)
+        for other in made.instead_of:
+            path = record_path(self.results, other, tile if made.jobs else None)
+            words += ["--record-instead-of", path]
         for name, source in made.sources(tile).items():
             words += ["--record-source", name, source.kind, os.fspath(source.path), source.detail]
         return words + option_words(made.options)

@@ -40,13 +40,16 @@ def recorded(argv: Sequence[str]) -> Iterator[list[str]]:
     parser.add_argument("--record")
     parser.add_argument("--record-settings", type=json.loads, default={})
     parser.add_argument("--record-after", nargs="+", action="append", default=[])
+    parser.add_argument("--record-instead-of", action="append", default=[])
     parser.add_argument("--record-source", nargs=4, action="append", default=[])
     args, others = parser.parse_known_args(argv)
     if args.record is None:
         yield list(argv)
         return
     record = Path(args.record)
-    record.unlink(missing_ok=True)  # from here on the outputs are not those that it tells of
+    # From here on the outputs are not those that these records tell of.
+    for path in (record, *map(Path, args.record_instead_of)):
+        path.unlink(missing_ok=True)
     _found.clear()
     after = {Path(paths[0]).parent.name: _digest_of(paths) for paths in args.record_after}
     sources = {n: Source(Path(path), kind, detail) for n, kind, path, detail in args.record_source}

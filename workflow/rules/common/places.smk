@@ -89,19 +89,12 @@ def verdict_now(tile, found):
     return {"verdict": failed(found["indicators"], REQUIRED)}
 
 
-def lost_clips(suffix):
-    """What says which clips of the manifest are gone, or of the other kind of land cover."""
-
-    def lost(tile, found):
-        names = {t: clip_name(t) for t in TILES}
-        gone = [
-            t
-            for t, name in names.items()
-            if name and not (name.endswith(suffix) and RESULTS.clip(name).exists())
-        ]
-        return {"lost": gone} if gone else {}
-
-    return lost
+def lost_clips(tile, found):
+    """Of the clips that the manifest names, those that somebody has deleted."""
+    lost = [
+        t for t in TILES if (name := clip_name(t)) and not RESULTS.clip(name).exists()
+    ]
+    return {"lost": lost} if lost else {}
 
 
 @lru_cache
