@@ -60,7 +60,7 @@ def test_metadata_is_golden(reference: Path, folder: str) -> None:
             "y_max": golden["corner"][1],
             "side_m": golden["side_m"],
         },
-        # Of these products only metadata is at hand: there is no image to hold to a checksum.
+        # The reference has only the metadata of these products: no image, no checksum.
         "image_checksums": "unchecked",
         **{key: golden[key] for key in _AS_THEY_ARE},
     }

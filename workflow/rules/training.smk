@@ -115,7 +115,7 @@ rule train_model:
         "../../envs/unsolved/training.yaml"
     threads: 8
     resources:
-        mem_mb=growing(32000),  # no GPU was at hand to measure it with
+        mem_mb=growing(32000),  # a guess: never measured with a GPU
         runtime=growing(1440),
         gpu=1,
     params:

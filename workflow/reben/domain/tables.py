@@ -169,7 +169,7 @@ def read_known_columns(path: AnyPath, schema: pa.Schema, needed: Collection[str]
 
 @contextmanager
 def _opened(path: AnyPath, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
-    """A Parquet file with a possible number of rows; what fails in the block is told plainly."""
+    """An open Parquet file, if its number of rows is possible; errors become a `TableError`."""
     try:
         with pq.ParquetFile(path) as file:
             rows, limit = file.metadata.num_rows, _MAX_ROWS + _MAX_RATIO * Path(path).stat().st_size

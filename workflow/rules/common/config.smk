@@ -6,13 +6,8 @@ from importlib.metadata import version
 from snakemake.utils import validate
 
 from reben.config import land_cover
-from reben.config.check import (
-    all_inputs,
-    check_keys,
-    check_settings,
-    find_shipped,
-    trained_modalities,
-)
+from reben.config.check import all_inputs, check_keys, check_settings, find_shipped
+from reben.config.check import trained_modalities
 from reben.domain.names import TILE_PATTERN
 from reben.memory.ownership import check_place
 from reben.memory.plan import frozen
