@@ -1,27 +1,22 @@
 """Land cover maps of raster files: legends, what is refused and said, clips, inputs, config."""
 
-import csv
-import re
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 import rasterio
-import yaml
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
 from reben import land_cover_map, reference_maps
-from reben.config.check import absent_inputs, check_keys, check_settings, find_shipped
-from reben.config.land_cover import map_year
 from reben.domain.grid import TileSquare
-from reben.land_cover.legend import Legend, corine_legend, read_legend
-from reben.land_cover.nomenclature import NO_CODE, read_nomenclature
+from reben.land_cover.legend import Legend, read_legend
+from reben.land_cover.nomenclature import NO_CODE
 from reben.land_cover.raster_clip import RasterClip
 from reben.land_cover.raster_mosaic import RasterMosaic
 from reben.memory.sources import Source
-from reben.runtime.errors import ConfigError, RasterError
+from reben.runtime.errors import RasterError
 from reben.runtime.files import read_json
 from reben.storage.patch_files import PatchWriter
 from tests.builds import a_verdict
@@ -66,87 +61,6 @@ def legend(**codes: int) -> Legend:
 
 
 TWO = legend(v10=10, v20=20)
-
-
-# Legends.
-
-
-@pytest.mark.parametrize("path", sorted(RESOURCES.glob("legends/*.csv")), ids=lambda p: p.stem)
-def test_a_shipped_legend_has_the_nomenclature_of_its_own_classes(path: Path) -> None:
-    shipped = read_legend(path)
-    classes = read_nomenclature(RESOURCES / "nomenclature" / path.name)
-    assert classes == {code: name for code, (name, _) in shipped.classes.items()}
-    assert len({colour for _, colour in shipped.classes.values()}) == len(shipped.classes)
-    assert shipped.map_name != path.stem
-    assert shipped.credit
-
-
-def test_the_values_of_the_maps() -> None:
-    values = {
-        path.stem: {v for v, code in read_legend(path).codes.items() if code != NO_CODE}
-        for path in RESOURCES.glob("legends/*.csv")
-    }
-    assert values == {
-        "esa_worldcover": {*range(10, 101, 10), 95},
-        "clcplus_backbone": {*range(1, 12), 253},
-        "esri_annual": {1, 2, 4, 5, 7, 8, 9, 11},
-        "dynamic_world": set(range(9)),
-        "corine": set(range(1, 45)),
-    }
-    assert read_legend(RESOURCES / "legends/dynamic_world.csv").name(100) == "Water"
-    corine = corine_legend()
-    assert (corine.codes[1], corine.codes[44]) == (111, 523)
-    assert read_nomenclature(RESOURCES / "nomenclature/bigearthnet_19.csv").keys() <= (
-        corine.classes.keys()
-    )
-
-
-def test_worldcover_is_named_and_coloured_as_its_files_are(reference: Path) -> None:
-    (path,) = (reference / "land_cover/esa_worldcover").glob("*.tif")
-    ours = read_legend(RESOURCES / "legends/esa_worldcover.csv")
-    with rasterio.open(path) as dataset:
-        names = dict(re.findall(r"^(\d+) +(.+)$", dataset.tags()["legend"], re.MULTILINE))
-        colours = dataset.colormap(1)
-    assert {str(code): name for code, (name, _) in ours.classes.items()} == names
-    for code, (_, colour) in ours.classes.items():
-        assert colour == "#{:02x}{:02x}{:02x}".format(*colours[code][:3])
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("value;code\n", "expected the columns value,code,name,colour, found value;code"),
-        (f"{HEADER}x,10,A,#000000\n", "line 2: the value 'x' is not a whole number"),
-        (f"# a\n{HEADER}1,0,A,#000000\n", "line 3: the code '0' .* 0 is nodata in a reference"),
-        (f"{HEADER}1,999,A,#000000\n", "line 2: the code '999' .* leave the code empty"),
-        (
-            f"{HEADER}1,40000,A,#000000\n",
-            "line 2: the code '40000' is not .* 1 to 32767",
-        ),
-        (f"{HEADER}1,1,,#000000\n", "line 2: the name '' is empty"),
-        (f"{HEADER}1,1,=A(),#000000\n", "line 2: the name '=A.*' .*formula"),
-        (f"{HEADER}1,1,A,red\n", "line 2: the colour 'red' is not of the form #rrggbb"),
-        (f"{HEADER}1,1,A,#000000\n1,2,B,#000001\n", "line 3: the value 1 is repeated"),
-        (f"{HEADER}1,1,A,#000000\n2,1,B,#000000\n", "line 3: the code 1 is B .*, but A .* before"),
-        (f"{HEADER}1,1,A,B,#000000\n", "line 2: has too many cells"),
-        (f"{HEADER}1,,A,\n", "expected values with codes, found none"),
-    ],
-)
-def test_a_bad_legend_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "l.csv").write_text(text)
-    with pytest.raises(ConfigError, match=rf"l\.csv.*{message}"):
-        read_legend(tmp_path / "l.csv")
-
-
-def test_a_legend_tells_what_the_map_is_called_and_how_to_credit_it(tmp_path: Path) -> None:
-    path = tmp_path / "own.csv"
-    path.write_text(f"# name: My map\n# credit: me, CC0\n# x\n{HEADER}7,1,A,#ABCDEF\n8,,,\n")
-    own = read_legend(path)
-    assert (own.map_name, own.credit) == ("My map", "me, CC0")
-    assert own.codes == {7: 1, 8: NO_CODE}
-    assert Legend.from_dict(own.to_dict()).classes == own.classes == {1: ("A", "#abcdef")}
-    path.write_text(f"{HEADER}7,1,A,#abcdef\n")
-    assert read_legend(path).map_name == "own"
 
 
 # What a map may be.
@@ -429,110 +343,3 @@ def test_reference_maps_hold_any_code(tmp_path: Path) -> None:
     assert first.select("code", "pixels").rows() == [(1, 7200), (1000, 3600), (32_767, 3600)]
     with rasterio.open(next(tmp_path.glob("*_00_00/*.tif"))) as dataset:
         assert (dataset.read(1) == codes[:120, :120]).all()
-
-
-# The config.
-
-DEFAULTS = yaml.safe_load(Path("config/config.yaml").read_text())
-PRODUCTS = "resources/bigearthnet_products.tsv"
-WORLDCOVER = "resources/legends/esa_worldcover.csv"
-
-
-def configured(**land_cover: object) -> dict[str, object]:
-    """The defaults with a land cover map."""
-    config = yaml.safe_load(yaml.safe_dump({**DEFAULTS, "products": PRODUCTS}))
-    config["land_cover"] |= land_cover
-    return config  # type: ignore[no-any-return]
-
-
-def check(config: dict[str, object]) -> None:
-    check_keys(config, "workflow/schemas/config.schema.json")
-    find_shipped(config, Path())
-    check_settings(config)
-
-
-def test_the_own_classes_of_a_map_take_the_place_of_the_default() -> None:
-    config = configured(files="a.tif", legend=WORLDCOVER)
-    check(config)
-    assert config["labels"]["nomenclature"] == "resources/nomenclature/esa_worldcover.csv"  # type: ignore[index]
-    config = configured(files="a.tif", legend="resources/legends/corine.csv")
-    check(config)
-    assert config["labels"]["nomenclature"] == DEFAULTS["labels"]["nomenclature"]  # type: ignore[index]
-
-
-def test_a_nomenclature_of_another_map_is_refused(tmp_path: Path) -> None:
-    own = tmp_path / "own.csv"
-    own.write_text(f"{HEADER}1,1,A,#000000\n")
-    said = rf"bigearthnet_19\.csv, line 2: '111' is not a code of the legend {own}; labels\.nomen"
-    with pytest.raises(ConfigError, match=said):
-        check(configured(files="a.tif", legend=str(own)))
-    config = configured()
-    config["labels"]["nomenclature"] = "resources/nomenclature/esa_worldcover.csv"  # type: ignore[index]
-    with pytest.raises(ConfigError, match="'10' is not a code of CORINE Land Cover"):
-        check(config)
-
-
-@pytest.mark.parametrize(
-    ("land_cover", "message"),
-    [
-        ({"files": "a.tif"}, r"land_cover\.legend is not set; expected a CSV .* such as resources"),
-        ({"legend": WORLDCOVER}, r"land_cover\.legend is set without land_cover\.files; name"),
-        ({"nodata": 0}, r"land_cover\.nodata is set without land_cover\.files; name"),
-        (
-            {"files": ["a.tif", "docs"], "legend": WORLDCOVER},
-            r"land_cover\.files\[1\] is the folder 'docs'; .* as with docs/\*\.tif",
-        ),
-        (
-            {"files": "a{b}.tif", "legend": WORLDCOVER},
-            r"land_cover\.files is 'a{b}\.tif'; expected a path without",
-        ),
-        ({"file": "a.tif"}, r"land_cover\.file: an unknown key; did you mean `files`"),
-        ({"nodata": "null"}, r"land_cover\.nodata: 'null' does not match"),
-    ],
-)
-def test_what_does_not_go_together_is_said(land_cover: dict[str, object], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        check(configured(**land_cover))
-
-
-def test_two_kinds_of_land_cover_are_refused() -> None:
-    config = configured(files="a.tif", legend=WORLDCOVER)
-    config["corine"]["path"] = "clc.gpkg"  # type: ignore[index]
-    said = r"corine\.path is 'clc\.gpkg' and land_cover\.files is 'a\.tif'; expected one of the two"
-    with pytest.raises(ConfigError, match=said):
-        check(config)
-
-
-def test_absent_maps_are_named_with_their_key(tmp_path: Path) -> None:
-    there = tmp_path / "there_2021.tif"
-    there.touch()
-    patterns = [str(tmp_path / "there*.tif"), str(tmp_path / "gone*.tif")]
-    config = configured(files=patterns, legend=WORLDCOVER)
-    assert absent_inputs(config, {}) == {"land_cover.files[1]": patterns[1]}
-    assert "corine.path" not in absent_inputs(configured(files=str(there)), {})
-
-
-@pytest.mark.parametrize(
-    ("release", "names", "year"),
-    [
-        ("ESA WorldCover 2021 v200", [], 2021),
-        ("v200", ["ESA_WorldCover_10m_2020_v100_N00E006_Map.tif"], 2020),
-        (None, ["a_2020.tif", "b_2020.tif"], 2020),
-        (None, ["a_2020.tif", "b_2021.tif"], None),
-        (None, ["31U_20230101-20240101.tif"], None),
-        ("change 2018 to 2021", [], None),
-        (None, ["a.tif"], None),
-    ],
-)
-def test_the_year_of_a_map(
-    tmp_path: Path, release: str | None, names: list[str], year: int | None
-) -> None:
-    for name in names:
-        (tmp_path / name).touch()
-    assert map_year(configured(files=str(tmp_path / "*.tif"), release=release)) == year
-
-
-def test_shipped_tables_have_no_other_columns() -> None:
-    for path in RESOURCES.glob("nomenclature/*.csv"):
-        with path.open(newline="") as file:
-            assert next(csv.reader(file)) == ["code", "class"], path

@@ -1,128 +1,22 @@
-"""What a build remembers: inputs by content, records of jobs, what is due, locks, ownership."""
+"""What a build remembers: records of jobs, and what is due."""
 
 import json
 import os
-import re
 import shutil
-import sqlite3
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
-import polars as pl
 import pytest
 
-from reben.memory import lock as locks
 from reben.memory import recording
-from reben.memory.ownership import check_place, take_possession
 from reben.memory.plan import Made, Plan
 from reben.memory.record import Record, record_path
 from reben.memory.sources import Source
 from reben.runtime import cli
-from reben.runtime.errors import ConfigError, InputChangedError, OwnershipError
+from reben.runtime.errors import InputChangedError
 from reben.runtime.files import sha256_file
 
 OLD = (1_000_000_000, 1_000_000_000)
-
-
-def look(source: Source) -> tuple[str, str]:
-    """The stamp and the digest of an input."""
-    files = source.files()
-    return source.stamp(files), source.digest(files)
-
-
-# Inputs from outside.
-
-
-def test_the_digest_of_a_file_is_its_sha256(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_text("code,class\n")
-    assert look(Source(path))[1] == sha256_file(path)
-
-
-@pytest.mark.parametrize("keep_time", [False, True])
-def test_another_content_of_the_same_size_and_time_is_seen(tmp_path: Path, keep_time: bool) -> None:
-    path = tmp_path / "a.csv"
-    path.write_text("one")
-    os.utime(path, OLD)
-    before = look(Source(path))
-    path.write_text("two")
-    if keep_time:
-        os.utime(path, OLD)
-    after = look(Source(path))
-    assert before[0] != after[0]
-    assert before[1] != after[1]
-
-
-def test_a_copy_has_another_stamp_and_the_same_digest(tmp_path: Path) -> None:
-    product = tmp_path / "a.SAFE"
-    (product / "GRANULE/x").mkdir(parents=True)
-    (product / "MTD.xml").write_text("<a/>")
-    (product / "GRANULE/x/B02.jp2").write_bytes(b"pixels")
-    before = look(Source(product))
-    copy = tmp_path / "b.SAFE"
-    shutil.copytree(product, copy)
-    after = look(Source(copy))
-    assert before[0] != after[0]
-    assert before[1] == after[1]
-    (copy / "GRANULE/x/B02.jp2").write_bytes(b"Pixels")
-    assert look(Source(copy))[1] != before[1]
-    xml = Source(copy, "pattern", "*.xml")
-    assert xml.files() == ["MTD.xml"]
-
-
-def test_a_file_counts_with_what_belongs_to_it(tmp_path: Path) -> None:
-    shape = tmp_path / "clc[1].shp"
-    for suffix in (".shp", ".dbf", ".shx", ".txt"):
-        shape.with_suffix(suffix).write_text(suffix)
-    assert Source(shape).files() == ["clc[1].dbf", "clc[1].shp", "clc[1].shx"]
-    package = tmp_path / "clc.gpkg"
-    with sqlite3.connect(package, isolation_level=None) as base:
-        base.execute("pragma journal_mode=wal")
-        base.execute("create table t (code)")
-        base.execute("pragma wal_checkpoint(truncate)")
-        before = look(Source(package))
-        base.execute("insert into t values ('311')")
-        assert Source(package).files() == ["clc.gpkg", "clc.gpkg-wal"]
-        assert look(Source(package))[1] != before[1]
-        written = look(Source(package))
-        Path(f"{package}-wal").chmod(0o600)  # as SQLite does to it when root reads the file
-        assert look(Source(package)) == written
-    base.close()
-
-
-def test_listed_images_count_and_others_beside_them_do_not(tmp_path: Path) -> None:
-    table = tmp_path / "pairs.parquet"
-    images = Source(tmp_path, "images", str(table))
-    headers = replace(images, kind="headers")
-    assert images.files() == [], "nothing is listed yet"
-    pl.DataFrame({"folder": ["scene/patch"]}).write_parquet(table)
-    folder = tmp_path / "scene/patch"
-    folder.mkdir(parents=True)
-    for band in ("VV", "VH"):
-        (folder / f"patch_{band}.tif").write_bytes(bytes(2000))
-    (tmp_path / "scene/other").mkdir()
-    assert images.files() == ["scene/patch/patch_VH.tif", "scene/patch/patch_VV.tif"]
-    before, head = look(images), look(headers)
-    (folder / "patch_VV.tif").write_bytes(bytes(1999) + b"x")
-    assert look(images)[1] != before[1]
-    assert look(headers)[0] != head[0]
-    assert look(headers)[1] == head[1], "only the pixels differ"
-    (folder / "patch_VV.tif").unlink()
-    assert look(headers)[1] != head[1]
-
-
-def test_of_folders_only_the_names_count(tmp_path: Path) -> None:
-    (tmp_path / "scene/patch").mkdir(parents=True)
-    folders = Source(tmp_path, "folders")
-    assert folders.files() == ["scene", "scene/patch"]
-    before = look(folders)
-    (tmp_path / "scene/patch/a.tif").touch()
-    os.utime(tmp_path / "scene", OLD)
-    assert look(folders) == before
-    (tmp_path / "scene/later").mkdir()
-    assert look(folders)[1] != before[1]
 
 
 # Recording.
@@ -334,87 +228,6 @@ def test_records_of_the_same_content_are_the_same_wherever_inputs_lie(tmp_path: 
     assert record_path("r", "cut", "T1") == "r/.reben/cut/.T1.json"
 
 
-# Locks.
-
-HOLD = (
-    "import sys, time; from reben.memory.lock import lock; lock(sys.argv[1]);"
-    " print('locked', flush=True); sys.stdin.read()"
-)
-
-
-def test_one_build_at_a_time_and_the_message_says_who(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", HOLD, str(tmp_path)]
-    env = {**os.environ, "PYTHONPATH": "workflow"}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": env, "text": True}
-    with subprocess.Popen(command, **pipes) as first:
-        assert first.stdout and first.stdout.readline() == "locked\n"
-        refused = subprocess.run(command, capture_output=True, env=env, text=True, input="")
-        assert refused.returncode != 0
-        assert f"process {first.pid} on " in refused.stderr
-        assert "has ended" not in refused.stderr
-        first.communicate("")
-    assert not list(tmp_path.rglob(".lock*")), "released by its end"
-    with subprocess.Popen(command, **pipes) as second:
-        assert second.stdout and second.stdout.readline() == "locked\n"
-        second.kill()
-    refused = subprocess.run(command, capture_output=True, env=env, text=True, input="")
-    assert "That process has ended" in refused.stderr
-    assert "--unlock" in refused.stderr
-    locks.unlock(tmp_path)
-    assert subprocess.run(command, env=env, input="", text=True).returncode == 0
-
-
-# Ownership.
-
-
-@pytest.mark.parametrize("results", ["/", ".", "..", "~", "here", "clone"])
-def test_results_must_have_a_folder_of_their_own(
-    results: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    home = tmp_path / "clone/inside"
-    home.mkdir(parents=True)
-    (tmp_path / "here").symlink_to(tmp_path)
-    place = str(Path(results).expanduser())
-    with pytest.raises(ConfigError, match=f"results is '{re.escape(place)}'; expected a folder"):
-        check_place(place, {}, home)
-
-
-@pytest.mark.parametrize("place", ["data/corine/clc.gpkg", "data/x.tsv", "link/clc.gpkg"])
-def test_an_input_in_the_results_is_refused(
-    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "data/corine").mkdir(parents=True)
-    (tmp_path / "link").symlink_to("data/corine")
-    with pytest.raises(ConfigError, match=r"corine\.path is .* expected inputs apart"):
-        check_place("data", {"corine.path": place}, tmp_path / "clone")
-
-
-def test_results_in_an_input_folder_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"sentinel1\.root is"):
-        check_place(f"{tmp_path}/results", {"sentinel1.root": str(tmp_path)}, Path("clone"))
-
-
-def test_a_folder_that_no_build_made_is_refused_and_ours_is_not(tmp_path: Path) -> None:
-    (tmp_path / "archives").mkdir()
-    (tmp_path / "notes.txt").touch()
-    with pytest.raises(OwnershipError, match="archives was not made by this workflow") as caught:
-        take_possession(str(tmp_path), ["tables", "archives"])
-    assert not (tmp_path / ".reben").exists(), "nothing was written"
-    (tmp_path / "archives").rename(tmp_path / "mine")
-    take_possession(str(tmp_path), ["tables", "archives"])
-    (tmp_path / "archives").mkdir()
-    take_possession(str(tmp_path), ["tables", "archives", "report"])
-    assert (tmp_path / ".reben/.folders").read_text().split() == ["tables", "archives", "report"]
-    # The way that the message shows takes a build of an earlier version over.
-    old = tmp_path / "old"
-    (old / "tables").mkdir(parents=True)
-    command = str(caught.value).split("\n")[1].replace(str(tmp_path), str(old))
-    subprocess.run(["bash", "-c", command], check=True)
-    take_possession(str(old), ["tables", "archives"])
-
-
 def test_records_are_plain_json(plan: Plan) -> None:
     text = Path(plan.record("label", "T1")).read_text()
     assert list(json.loads(text)) == ["after", "found", "settings", "sources"]
@@ -452,24 +265,3 @@ def test_another_deployment_makes_again_what_has_an_environment(tmp_path: Path) 
     assert conda.pop("deployment").startswith("conda ")
     assert here == conda
     assert "deployment" not in Made(step="acquire", environment=None).wanted("T1", "conda")
-
-
-def test_links_count_and_what_tools_leave_does_not(tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere/B02.jp2").touch()
-    product = tmp_path / "a.SAFE"
-    product.mkdir()
-    (product / "IMG_DATA").symlink_to(tmp_path / "elsewhere")
-    for name in ("B02.jp2.aux.xml", ".snakemake_timestamp"):
-        (product / name).touch()
-    assert Source(product).files() == ["IMG_DATA/B02.jp2"]
-
-
-def test_the_header_of_an_envi_image_belongs_to_it(tmp_path: Path) -> None:
-    image = tmp_path / "Sigma0_VV.img"
-    image.write_bytes(b"pixels")
-    alone = Source(image)
-    before = alone.digest(alone.files())
-    image.with_suffix(".hdr").write_text("ENVI\n")
-    assert alone.files() == ["Sigma0_VV.hdr", "Sigma0_VV.img"]
-    assert alone.digest(alone.files()) != before
