@@ -12,8 +12,9 @@ from rich.console import Console
 
 from reben import overview, summary
 from reben.domain.names import tile_of
+from reben.pictures.painting import paint_codes, rgb_of
 from reben.pictures.palette import DROPPED_COLOURS, SPLIT_COLOURS
-from reben.pictures.patch_images import choose_patches, paint_codes, rgb_of, true_colour
+from reben.pictures.patch_images import choose_patches, true_colour
 from reben.results.finished import read_build
 from reben.runtime.errors import TableError
 from tests.builds import NOMENCLATURE, TILES, write_build

@@ -19,18 +19,9 @@ from reben.domain.names import PatchName, ProductName
 from reben.domain.reasons import REJECTED_PRODUCT, SNOW_CLOUD_OR_SHADOW, TOO_FEW_LABELLED
 from reben.domain.verdict import Verdict
 from reben.land_cover.nomenclature import read_nomenclature
+from reben.pictures.painting import GAMMA, WHITE, Picture, corine_classes, rgb_of
 from reben.pictures.palette import DROPPED_COLOURS, SPLIT_COLOURS, STATE_COLOURS
-from reben.pictures.patch_images import (
-    GAMMA,
-    WHITE,
-    Picture,
-    choose_patches,
-    codes_shown,
-    corine_classes,
-    reference_map,
-    rgb_of,
-    true_colour,
-)
+from reben.pictures.patch_images import choose_patches, codes_shown, reference_map, true_colour
 from reben.results.finished import FinishedBuild, read_build
 from reben.runtime import cli
 from reben.runtime.files import atomic_file

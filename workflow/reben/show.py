@@ -12,7 +12,6 @@ import matplotlib as mpl
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -20,10 +19,11 @@ from rich.table import Table
 
 from reben.domain.names import tile_of
 from reben.domain.tables import SENTINEL1, read_table
+from reben.pictures.painting import corine_classes
+from reben.pictures.patch_figure import BACKSCATTER, REFERENCE_MAP, TRUE_COLOUR, side_by_side
 from reben.pictures.patch_images import (
     backscatter,
     codes_shown,
-    corine_classes,
     has_images,
     read_layer,
     reference_map,
@@ -87,28 +87,14 @@ def draw(build: FinishedBuild, row: dict[str, Any], sentinel1: Path | None) -> F
     """
     patch = row["patch_id"]
     folder = build.layout.reference_map(patch)
-    views = {"Sentinel-2, true colour": true_colour(build.layout.patch(patch))}
+    views = {TRUE_COLOUR: true_colour(build.layout.patch(patch))}
     if sentinel1 is not None:
         pairs = read_table(build.layout.sentinel1(row["tile"]), SENTINEL1)
         for name in pairs.filter(pl.col("patch_id") == patch)["folder"]:
-            views["Sentinel-1, VV VH VV−VH"] = backscatter(sentinel1 / name)  # noqa: RUF001
-    views["Reference map"] = reference_map(folder)
-    figure = Figure(figsize=(4 * len(views), 5.6), dpi=110, layout="constrained")
+            views[BACKSCATTER] = backscatter(sentinel1 / name)
+    views[REFERENCE_MAP] = reference_map(folder)
     fate = row["dropped_for"] or row["split"]
-    figure.suptitle(f"{patch}\n{fate}", fontsize=10)
-    for axes, (title, picture) in zip(
-        np.atleast_1d(figure.subplots(1, len(views))), views.items(), strict=True
-    ):
-        axes.imshow(picture, interpolation="nearest")
-        axes.set_title(title, fontsize=9)
-        axes.set_axis_off()
-    known = {code: corine_classes()[code] for code in codes_shown(folder)}
-    handles = [
-        Patch(facecolor=colour, edgecolor="#999999", linewidth=0.5, label=f"{code} {name}")
-        for code, (name, colour) in known.items()
-    ]
-    figure.legend(handles=handles, loc="outside lower left", ncols=2, fontsize=8, frameon=False)
-    return figure
+    return side_by_side(f"{patch}\n{fate}", views, codes_shown(folder))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,10 +1,6 @@
-"""Patches as pictures: true colour, Sentinel-1, and reference maps in CORINE's colours.
+"""GeoTIFFs of a patch as pictures, and the choice of patches to show."""
 
-Everything returns RGB arrays, uint8, (rows, columns, 3).
-"""
-
-import csv
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,47 +10,26 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
-from reben.land_cover.nomenclature import NO_POLYGON
+from reben.pictures.painting import Picture, paint_backscatter, paint_codes, paint_reflectance
 from reben.runtime.errors import RasterError
 from reben.storage.patch_container import patch_reader
 from reben.storage.patch_files import PatchReader
 from reben.storage.patch_tar import TAR
 from reben.storage.raster_files import check_blocks
 
-#: CORINE's level-3 classes with their official colours (code, name, colour).
-CORINE_CLASSES = Path(__file__).parents[3] / "resources" / "nomenclature" / "corine.csv"
-
-#: Stretch of true colour: reflectance x 10,000 shown as white, and the gamma. Land is
-#: mostly below 0.3; without the gamma, forest and water would be black.
-WHITE = 3000
-GAMMA = 1.8
-#: Stretch of Sentinel-1, decibels: from black to white.
-VV_DB = (-20.0, 0.0)
-VH_DB = (-27.0, -5.0)
-
 #: More than the largest patch has, which is a tile.
 _MAX_PIXELS = 11_000**2
 _MAX_BYTES = 4 * _MAX_PIXELS + (16 << 20)
-#: Codes from here on are no land cover: unclassified land or water, no polygon.
-_NO_LAND_COVER = 990
-
-Picture = NDArray[np.uint8]
 
 
 def true_colour(folder: Path) -> Picture:
     """Bands B04, B03, B02 of the patch in `folder`."""
-    rgb = np.dstack([read_layer(folder, band) for band in ("B04", "B03", "B02")])
-    return _to_bytes((rgb / WHITE).clip(0, 1) ** (1 / GAMMA))
+    return paint_reflectance([read_layer(folder, band) for band in ("B04", "B03", "B02")])
 
 
 def backscatter(folder: Path) -> Picture:
-    """VV in red, VH in green, their difference in blue, of the Sentinel-1 patch in `folder`."""
-    vv, vh = (np.nan_to_num(read_layer(folder, band), nan=-50.0) for band in ("VV", "VH"))
-    stretched = [
-        ((band - low) / (high - low)).clip(0, 1)
-        for band, (low, high) in ((vv, VV_DB), (vh, VH_DB), (vv - vh, (0.0, 15.0)))
-    ]
-    return _to_bytes(np.dstack(stretched))
+    """The Sentinel-1 patch in `folder`; see `paint_backscatter`."""
+    return paint_backscatter([read_layer(folder, band) for band in ("VV", "VH")])
 
 
 def reference_map(folder: Path) -> Picture:
@@ -62,33 +37,9 @@ def reference_map(folder: Path) -> Picture:
     return paint_codes(read_layer(folder, "reference_map"))
 
 
-def paint_codes(codes: NDArray[np.uint16]) -> Picture:
-    """CORINE codes in the official colours; everything else is striped."""
-    table = np.full((1000, 3), 255, np.uint8)
-    for code, (_, colour) in corine_classes().items():
-        table[code] = rgb_of(colour)
-    picture: Picture = table[codes]
-    y, x = np.indices(codes.shape)
-    picture[(codes >= _NO_LAND_COVER) & ((x + y) // 4 % 2 == 0)] = 255
-    return picture
-
-
 def codes_shown(folder: Path) -> list[int]:
     """The codes in a reference map, sorted."""
     return [int(code) for code in np.unique(read_layer(folder, "reference_map"))]
-
-
-@cache
-def corine_classes() -> dict[int, tuple[str, str]]:
-    """Name and official colour (``#rrggbb``) of each code; 999 is named "No polygon"."""
-    with CORINE_CLASSES.open(encoding="utf-8", newline="") as file:
-        rows = {int(row["code"]): (row["name"], row["colour"]) for row in csv.DictReader(file)}
-    return rows | {NO_POLYGON: ("No polygon", "#bebebe")}
-
-
-def rgb_of(colour: str) -> tuple[int, int, int]:
-    """Red, green and blue of ``#rrggbb``."""
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
 def read_layer(folder: Path, layer: str) -> NDArray[Any]:
@@ -146,7 +97,3 @@ def choose_patches(candidates: pl.DataFrame, count: int) -> list[str]:
         if not any(names - seen for _, names in rows.values()):
             seen.clear()
     return chosen
-
-
-def _to_bytes(shares: NDArray[np.floating]) -> Picture:
-    return (shares * 255).round().astype(np.uint8)

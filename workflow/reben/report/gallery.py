@@ -13,16 +13,14 @@ from PIL import Image
 from reben.domain.names import PatchName, ProductName
 from reben.domain.reasons import TOO_FEW_LABELLED
 from reben.domain.tables import SENTINEL1, read_tables
+from reben.pictures.painting import Picture, corine_classes, rgb_of
 from reben.pictures.palette import DROPPED_COLOURS, OBSCURED_COLOUR, SPLIT_COLOURS, STATE_COLOURS
 from reben.pictures.patch_images import (
-    Picture,
     backscatter,
     choose_patches,
     codes_shown,
-    corine_classes,
     has_images,
     reference_map,
-    rgb_of,
     true_colour,
 )
 from reben.results.finished import FinishedBuild

@@ -1,0 +1,74 @@
+"""Arrays of a patch as pictures: true colour, Sentinel-1, and CORINE's colours.
+
+Everything returns RGB arrays, uint8, (rows, columns, 3).
+"""
+
+import csv
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reben.land_cover.nomenclature import NO_POLYGON
+
+#: CORINE's level-3 classes with their official colours (code, name, colour).
+CORINE_CLASSES = Path(__file__).parents[3] / "resources" / "nomenclature" / "corine.csv"
+
+#: Stretch of true colour: reflectance x 10,000 shown as white, and the gamma. Land is
+#: mostly below 0.3; without the gamma, forest and water would be black.
+WHITE = 3000
+GAMMA = 1.8
+#: Stretch of Sentinel-1, decibels: from black to white.
+VV_DB = (-20.0, 0.0)
+VH_DB = (-27.0, -5.0)
+
+#: Codes from here on are no land cover: unclassified land or water, no polygon.
+_NO_LAND_COVER = 990
+
+Picture = NDArray[np.uint8]
+
+
+def paint_reflectance(rgb: Sequence[NDArray[Any]]) -> Picture:
+    """Red, green and blue reflectance as a picture."""
+    return _to_bytes((np.dstack(rgb) / WHITE).clip(0, 1) ** (1 / GAMMA))
+
+
+def paint_backscatter(vv_vh: Sequence[NDArray[Any]]) -> Picture:
+    """VV in red, VH in green, their difference in blue; backscatter in dB."""
+    vv, vh = (np.nan_to_num(band, nan=-50.0) for band in vv_vh)
+    stretched = [
+        ((band - low) / (high - low)).clip(0, 1)
+        for band, (low, high) in ((vv, VV_DB), (vh, VH_DB), (vv - vh, (0.0, 15.0)))
+    ]
+    return _to_bytes(np.dstack(stretched))
+
+
+def paint_codes(codes: NDArray[np.uint16]) -> Picture:
+    """CORINE codes in the official colours; everything else is striped."""
+    table = np.full((1000, 3), 255, np.uint8)
+    for code, (_, colour) in corine_classes().items():
+        table[code] = rgb_of(colour)
+    picture: Picture = table[codes.clip(max=NO_POLYGON)]
+    y, x = np.indices(codes.shape)
+    picture[(codes >= _NO_LAND_COVER) & ((x + y) // 4 % 2 == 0)] = 255
+    return picture
+
+
+@cache
+def corine_classes() -> dict[int, tuple[str, str]]:
+    """Name and official colour (``#rrggbb``) of each code; 999 is named "No polygon"."""
+    with CORINE_CLASSES.open(encoding="utf-8", newline="") as file:
+        rows = {int(row["code"]): (row["name"], row["colour"]) for row in csv.DictReader(file)}
+    return rows | {NO_POLYGON: ("No polygon", "#bebebe")}
+
+
+def rgb_of(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue of ``#rrggbb``."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def _to_bytes(shares: NDArray[np.floating]) -> Picture:
+    return (shares * 255).round().astype(np.uint8)

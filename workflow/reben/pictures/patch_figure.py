@@ -1,0 +1,60 @@
+"""The pictures of a patch side by side, with the classes of its reference map."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from reben.pictures.painting import (
+    Picture,
+    corine_classes,
+    paint_backscatter,
+    paint_codes,
+    paint_reflectance,
+)
+
+#: Titles of the pictures.
+TRUE_COLOUR = "Sentinel-2, true colour"
+BACKSCATTER = "Sentinel-1, VV VH VV−VH"  # noqa: RUF001
+REFERENCE_MAP = "Reference map"
+
+
+def draw_patch(title: str, layers: Mapping[str, NDArray[Any]]) -> Figure:
+    """Draw arrays of a patch.
+
+    Args:
+        title: above all pictures.
+        layers: those that are known of ``s2``, (red, green, blue) reflectance; ``s1``, (VV, VH)
+            in dB; and ``reference_map``, (1, rows, columns) CORINE codes.
+    """
+    views, codes = {}, []
+    if "s2" in layers:
+        views[TRUE_COLOUR] = paint_reflectance([*layers["s2"]])
+    if "s1" in layers:
+        views[BACKSCATTER] = paint_backscatter([*layers["s1"]])
+    if "reference_map" in layers:
+        views[REFERENCE_MAP] = paint_codes(layers["reference_map"][0])
+        codes = np.unique(layers["reference_map"]).tolist()
+    return side_by_side(title, views, codes)
+
+
+def side_by_side(title: str, views: Mapping[str, Picture], codes: Collection[int]) -> Figure:
+    """Draw pictures under their titles, and the legend of `codes`, which they show."""
+    figure = Figure(figsize=(4 * len(views), 5.6), dpi=110, layout="constrained")
+    figure.suptitle(title, fontsize=10, parse_math=False)
+    for axes, (name, picture) in zip(
+        np.atleast_1d(figure.subplots(1, len(views))), views.items(), strict=True
+    ):
+        axes.imshow(picture, interpolation="nearest")
+        axes.set_title(name, fontsize=9)
+        axes.set_axis_off()
+    known = {code: corine_classes()[code] for code in codes if code in corine_classes()}
+    handles = [
+        Patch(facecolor=colour, edgecolor="#999999", linewidth=0.5, label=f"{code} {name}")
+        for code, (name, colour) in known.items()
+    ]
+    figure.legend(handles=handles, loc="outside lower left", ncols=2, fontsize=8, frameon=False)
+    return figure
