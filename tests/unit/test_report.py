@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from reben.report import __main__ as report
 from reben.report import counts, distances
-from reben.report.pages import share
+from reben.report.environment import share
 from reben.results.finished import read_build
 from reben.results.layout import OBSCURED_TABLE
 from reben.runtime.files import write_json

@@ -2,24 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import shapely
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from reben.domain.names import ProductName
 from reben.domain.reasons import SNOW_CLOUD_OR_SHADOW
 from reben.domain.split_geometry import SPLITS
 from reben.domain.verdict import Verdict
 from reben.pictures.palette import DROPPED_COLOURS, STATE_COLOURS
-from reben.report import charts, counts, distances, provenance
+from reben.report import charts, counts, distances, provenance, world_map
+from reben.report.environment import page_templates
 from reben.report.gallery import Gallery, fates_of, map_of_patches, swatch_of_obscured
 from reben.results.finished import FinishedBuild
 
-_TEMPLATES = Path(__file__).parent / "templates"
 #: Cards on the first page and on a tile's page: from the dataset, and partly labelled.
 _INDEX_CARDS = (18, 6)
 _TILE_CARDS = (9, 3)
@@ -66,25 +63,12 @@ class Writer:
         self._gallery = gallery
         self._outlines = outlines
         self._manifest = manifest
-        self._pages = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._pages.filters["count"] = lambda number: f"{number:,}"
-        self._pages.filters["share"] = share
+        self._pages = page_templates(name, version)
         self._pages.globals |= {
-            "name": name,
-            "version": version,
             "splits": SPLITS,
             "colours": STATE_COLOURS,
             "obscured": SNOW_CLOUD_OR_SHADOW,
             "obscured_colour": swatch_of_obscured(),
-            # Our own files, not external input.
-            "style": Markup((_TEMPLATES / "style.css").read_text("utf-8")),  # noqa: S704
-            "script": Markup((_TEMPLATES / "gallery.js").read_text("utf-8")),  # noqa: S704
         }
 
     def index(self) -> str:
@@ -108,7 +92,7 @@ class Writer:
             largest=max((row["total"] for row in build.class_counts), default=0),
             countries=counts.country_counts(build.metadata),
             heatmap=charts.heatmap(pairs) if pairs.classes else "",
-            map=charts.tile_map(build, self._outlines),
+            map=world_map.tile_map(build, self._outlines),
             tiles=[self._link(v, p) for v, p in build.by_tile()],
             ways=ways,
             next_door=distances.NEXT_DOOR * build.patch_side_m / 1000,
@@ -168,12 +152,3 @@ class Writer:
 def _fates(row: dict[str, Any], metadata: pl.DataFrame) -> set[str]:
     """What became of the patches of a tile: its splits, and reasons to drop."""
     return {*metadata["split"].unique(), *(name for name in DROPPED_COLOURS if row[name])}
-
-
-def share(number: float) -> str:
-    """A share in percent; values just above 0 or below 100 are not rounded to them."""
-    if 0 < number < 0.0005:
-        return "< 0.1%"
-    if 0.9995 <= number < 1:
-        return "> 99.9%"
-    return f"{number:.1%}"
