@@ -19,6 +19,7 @@ from reben.domain.grid import TileSquare
 from reben.domain.name_columns import tile_of_patch
 from reben.domain.names import PatchName, ProductName
 from reben.domain.tables import (
+    CODE_COUNTS,
     COUNTRIES,
     LABELS,
     METADATA,
@@ -31,7 +32,7 @@ from reben.domain.tables import (
 )
 from reben.domain.verdict import Verdict
 from reben.funnel import funnel_table, quality_table
-from reben.land_cover.nomenclature import read_nomenclature
+from reben.land_cover.nomenclature import NO_POLYGON, read_nomenclature
 from reben.metadata import build_metadata, count_classes, divide
 from reben.results.layout import OBSCURED_TABLE
 from reben.runtime.files import write_text
@@ -119,6 +120,7 @@ def write_build(
     write_text(dataset / "quality.csv", quality_table(verdicts).write_csv())
     funnel = funnel_table(verdicts, selection, obscured, patch_side_m)
     write_text(dataset / "funnel.csv", funnel.write_csv())
+    _write_code_counts(tables / "code_counts", tiles, labels, (patch_side_m // 10) ** 2)
     if pictures:
         folders = {} if pairs is None else dict(pairs.select("patch_id", "folder").rows())
         for row in every.filter("valid").iter_rows(named=True):
@@ -198,6 +200,31 @@ def _labels(valid: pl.DataFrame, rng: np.random.Generator, dropped: float) -> pl
         )
         .with_columns(kept=pl.col("labelled_fraction") >= 0.75)
     )
+
+
+def _write_code_counts(
+    folder: Path, tiles: Sequence[str], labels: pl.DataFrame, pixels: int
+) -> None:
+    """Every class of a patch has the same number of pixels; some are unlabelled."""
+    code_of = {name: code for code, name in reversed(read_nomenclature(NOMENCLATURE).items())}
+    unlabelled = ((1 - labels["labelled_fraction"]) * pixels).cast(pl.Int32)
+    each = (pixels - unlabelled) // labels["labels"].list.len()
+    rows = labels.select("patch_id", "labels", pixels=each).explode("labels")
+    frame = (
+        pl.concat(
+            [
+                rows.select("patch_id", "pixels", code=pl.col("labels").replace_strict(code_of)),
+                labels.select("patch_id", pixels=unlabelled, code=pl.lit(NO_POLYGON)),
+            ],
+            how="diagonal_relaxed",
+        )
+        .filter(pl.col("pixels") > 0)
+        .sort("patch_id", "code")
+    )
+    of_tile = frame.with_columns(tile=tile_of_patch()).partition_by("tile", as_dict=True)
+    for tile in tiles:
+        here = of_tile.get((tile,), frame.clear())
+        write_table(folder / f"{tile}.parquet", here, CODE_COUNTS)
 
 
 def _pairs(valid: pl.DataFrame) -> pl.DataFrame:

@@ -111,6 +111,11 @@ class ProductName:
         )
 
     @property
+    def day(self) -> str:
+        """The day of sensing, ``2017-06-13``."""
+        return f"{self.sensing[:4]}-{self.sensing[4:6]}-{self.sensing[6:8]}"
+
+    @property
     def observation(self) -> str:
         """What was sensed: mission, sensing time, orbit and tile, whatever was made of it since."""
         return "_".join((self.mission, self.sensing, self.orbit, f"T{self.mgrs}"))

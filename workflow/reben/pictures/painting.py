@@ -43,8 +43,10 @@ SCENE_CLASSES = {
     11: ("Snow or ice", "#ff96ff"),
 }
 
-#: Codes from here on are no land cover: unclassified land or water, no polygon.
-_NO_LAND_COVER = 990
+#: Codes from here on are no land cover: unclassified land or water, no polygon. They are striped.
+NO_LAND_COVER = 990
+STRIPE = "#ffffff"
+UNKNOWN_COLOUR = "#bebebe"
 
 Picture = NDArray[np.uint8]
 
@@ -99,7 +101,7 @@ def paint_codes(codes: NDArray[np.uint16]) -> Picture:
         table[code] = rgb_of(colour)
     picture: Picture = table[codes.clip(max=NO_POLYGON)]
     y, x = np.indices(codes.shape)
-    picture[(codes >= _NO_LAND_COVER) & ((x + y) // 4 % 2 == 0)] = 255
+    picture[(codes >= NO_LAND_COVER) & ((x + y) // 4 % 2 == 0)] = 255
     return picture
 
 
@@ -108,7 +110,7 @@ def corine_classes() -> dict[int, tuple[str, str]]:
     """Name and official colour (``#rrggbb``) of each code; 999 is named "No polygon"."""
     with CORINE_CLASSES.open(encoding="utf-8", newline="") as file:
         rows = {int(row["code"]): (row["name"], row["colour"]) for row in csv.DictReader(file)}
-    return rows | {NO_POLYGON: ("No polygon", "#bebebe")}
+    return rows | {NO_POLYGON: ("No polygon", UNKNOWN_COLOUR)}
 
 
 def rgb_of(colour: str) -> tuple[int, int, int]:
