@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from pyproj import Transformer
 
 from reben.domain.name_columns import tile_of_patch
@@ -303,15 +303,15 @@ def test_the_map_zooms_and_leads_to_tiles_by_mouse_and_keyboard(page: Page, page
     whole = svg.evaluate(width)
     assert page.locator(".graticule text").count() > 2
     assert page.locator(".country:visible").count() > 0
-    tile = page.locator("path.tile").first
-    box = tile.bounding_box()
+    svg.evaluate("s => s.scrollIntoView({block: 'center'})")
+    box = page.locator("path.tile").first.bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.keyboard.down("Control")
     for _ in range(8):
         page.mouse.wheel(0, -300)
     page.keyboard.up("Control")
-    page.wait_for_function("document.querySelector('.map svg').classList.contains('near')")
+    expect(svg).to_have_class(re.compile("near"))
     assert page.locator(".map image:visible").first.get_attribute("href").startswith("data:")  # type: ignore[union-attr]
     near = svg.evaluate("s => s.getAttribute('viewBox')")
     page.mouse.down()
@@ -526,7 +526,7 @@ def test_print_keeps_the_wide_layout_and_hides_what_needs_a_mouse(page: Page, pa
     assert page.locator("#class-counts tr").first.evaluate("e => getComputedStyle(e).display") == (
         "table-row"
     )
-    assert not page.locator(".on-screen").is_visible()
+    assert page.locator(".on-screen:visible").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= 700
 
 

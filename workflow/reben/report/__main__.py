@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if args.countries
         else default_outlines()
     )
-    datasheet = write_datasheet(facts, build.class_counts, build.patch_side_m, args.files)
+    datasheet = write_datasheet(build, facts, args.files)
     gallery = Gallery(build, classes, args.sentinel1)
     has_sentinel1 = args.sentinel1 is not None or facts.with_sentinel1 > 0
     writer = Writer(build, facts, classes, has_sentinel1=has_sentinel1)

@@ -1,4 +1,4 @@
-"""What to know before using a dataset: one sentence, its files, how to load and cite it, its limits.
+"""What to know before using a dataset: a sentence, files, how to load and cite it, its limits.
 
 In: facts about a finished build. Out: words for the first page. Splits and limits are those of the
 card (`reben.publish.card`), so that both say the same.
@@ -8,16 +8,18 @@ import html
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from reben.domain.bands import S2_BANDS
 from reben.publish.card import write_card
 from reben.results.facts import ATTRIBUTION, METHOD, Facts
+from reben.results.finished import FinishedBuild
 from reben.results.layout import CLEAR_TABLE, LMDB, OBSCURED_TABLE
 from reben.runtime.errors import ConfigError
 
-#: Files that every build has, and what they hold; below the results folder.
-_ALWAYS = {
+#: Files that a build has, and what they hold; below the results folder.
+_OF_BUILD = {
     f"dataset/{CLEAR_TABLE}": "metadata: labels, split, country, Sentinel-1 name",
     f"dataset/{OBSCURED_TABLE}": "the same of patches with snow, cloud or shadow",
     f"dataset/{LMDB}": "images by patch name",
@@ -73,15 +75,12 @@ class Datasheet:
     sections: list[tuple[str, list[str]]]
 
 
-def write_datasheet(
-    facts: Facts, class_counts: Sequence[dict[str, Any]], patch_side_m: int, files: Collection[str]
-) -> Datasheet:
+def write_datasheet(build: FinishedBuild, facts: Facts, files: Collection[str]) -> Datasheet:
     """The datasheet of a dataset.
 
     Args:
-        facts: facts about it.
-        class_counts: rows of ``class_counts.csv``.
-        patch_side_m: side of a patch, metres.
+        build: a finished build.
+        facts: facts about its dataset.
         files: those that were made on request, below the results folder.
 
     Raises:
@@ -91,10 +90,13 @@ def write_datasheet(
         raise ConfigError(
             f"--files: expected some of {', '.join(_ON_REQUEST)}, found {', '.join(unknown)}"
         )
-    card = write_card(facts, list(class_counts))
-    linked = _ALWAYS | {path: words for path, words in _ON_REQUEST.items() if path in files}
+    card = write_card(facts, build.class_counts)
+    linked = {
+        path: words for path, words in _OF_BUILD.items() if Path(build.layout.root, path).exists()
+    }
+    linked |= {path: words for path, words in _ON_REQUEST.items() if path in files}
     return Datasheet(
-        sentence=describe(facts, class_counts, patch_side_m),
+        sentence=describe(facts, build.class_counts, build.patch_side_m),
         files=[(path.rpartition("/")[2], f"../{path}", words) for path, words in linked.items()],
         loader=_LOADER,
         citations=[*([facts.citation] if facts.citation else []), METHOD],

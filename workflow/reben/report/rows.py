@@ -33,7 +33,7 @@ _SNOW, _CLOUD = 1, 2
 
 def pack(value: Any) -> str:
     """A value as text that `unpack` of ``common.js`` reads."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
@@ -47,8 +47,9 @@ def dataset_rows(build: FinishedBuild, classes: list[str]) -> dict[str, Any]:
     Returns:
         ``classes``, ``splits``, their ``colours``, ``countries``; ``tiles``: name, day, patches
         along a side, rows of each; ``sets``: classes of the patches that have the same, as places
-        in ``classes``; ``facets``: split, country (-1: none) and sky of those that have the same. Of each row, by
-        patch_id: ``place``, col * side + row less that of the row before; ``set``; ``facet``.
+        in ``classes``; ``facets``: split, country (-1: none) and sky of those that have the same.
+        Of each row, by patch_id: ``place``, col * side + row less that of the row before;
+        ``set``; ``facet``.
     """
     kept = build.patches.filter(pl.col("dropped_for").is_null())
     # Both are sorted by patch_id.
@@ -114,7 +115,8 @@ def tile_rows(
         ``lon_lat``: degrees of `_NODES` by `_NODES` places, row by row; ``fates``: name and
         colour; ``countries``; ``codes``: name, colours, class or null. Of each patch: ``place``
         (col * side + row), ``fate``, ``dim`` (with snow, cloud or shadow), ``country`` (-1: none),
-        ``s1`` (name or null) and ``shares``: codes and their pixels, most first.
+        ``s1`` (name or null), ``scene`` (percent that are cloud, shadow and snow by the scene
+        classification, or nulls) and ``shares``: codes and their pixels, most first.
     """
     fates = list(STATE_COLOURS)
     countries = patches["country"].drop_nulls().unique().sort().to_list()
@@ -129,6 +131,10 @@ def tile_rows(
         dim=pl.col("obscured").fill_null(False).cast(pl.Int8),
         country=number_of(pl.col("country"), countries).fill_null(-1),
         s1="s1_name",
+        scene=pl.concat_list(
+            (pl.col(f"{kind}_fraction") * 100).round(1).fill_nan(None)
+            for kind in ("cloud", "shadow", "snow")
+        ),
         shares=pl.col("shares").fill_null([]),
     )
     return {

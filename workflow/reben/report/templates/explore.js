@@ -5,26 +5,30 @@
   const AT_ONCE = 48;
   const data = await unpack("rows");
   const rows = data.set.length;
+  const setOf = new Uint32Array(data.set);
+  const facetOf = new Uint32Array(data.facet);
 
-  // The tile and the place in it of each row.
-  const tileOf = new Uint16Array(rows);
-  const place = new Int32Array(rows);
-  let end = 0;
+  // The first row of each tile, then the tile and the place in it of each row.
+  const starts = [0];
+  const tileOf = new Uint32Array(rows);
+  const place = new Int32Array(data.place);
   data.tiles.forEach(([, , , count], tile) => {
-    tileOf.fill(tile, end, end + count);
-    for (let at = 0, row = end; row < end + count; row++) place[row] = at += data.place[row];
-    end += count;
+    const start = starts[tile];
+    tileOf.fill(tile, start, start + count);
+    for (let row = start + 1; row < start + count; row++) place[row] += place[row - 1];
+    starts.push(start + count);
   });
-  const column = (row) => Math.floor(place[row] / data.tiles[tileOf[row]][2]);
-  const line = (row) => place[row] % data.tiles[tileOf[row]][2];
+  const sides = data.tiles.map(([, , side]) => side);
+  const column = (row) => Math.floor(place[row] / sides[tileOf[row]]);
+  const line = (row) => place[row] % sides[tileOf[row]];
   const id = (row) => `${data.tiles[tileOf[row]][0]}_${digits(column(row))}_${digits(line(row))}`;
 
-  // Sheets of thumbnails: of each row that has one, its sheet and the number there.
+  // Of each row that has a thumbnail, its sheet and the number there.
   const thumbs = new Map();
   for (const sheet of JSON.parse(document.getElementById("sheets").textContent))
     sheet.rows.forEach((row, at) => thumbs.set(row, { sheet, at }));
 
-  // What a text asks of each tile: true, false, or a test of column and row.
+  // What a text asks of each tile: true, false, or a test of a place and the side of the tile.
   const search = (text) => {
     const names = data.tiles.map(([name]) => name);
     const whole = names.map((name) => name.includes(text));
@@ -32,17 +36,18 @@
     const ofTile = (name, part) =>
       name.includes(part) || (/\d\d[A-Z]{3}$/.test(part) && name.endsWith(`T${part.slice(-5)}`));
     let parts = text.match(/^(.*?)[_ ]?(\d{1,4})_(\d{1,4})$/);
-    if (parts)
-      return names.map(
-        (name) => ofTile(name, parts[1]) && ((col, row) => col === +parts[2] && row === +parts[3]),
-      );
-    parts = text.match(/^(.+)_(\d{0,4})_?$/);
+    if (parts) {
+      const [col, row] = [Number(parts[2]), Number(parts[3])];
+      const test = (at, side) => at === col * side + row && row < side;
+      return names.map((name) => ofTile(name, parts[1]) && test);
+    }
+    parts = text.match(/^(.+?)_(\d{0,4})_?$/);
     if (!parts) return whole;
-    return names.map(
-      (name) => ofTile(name, parts[1]) && ((col) => digits(col).startsWith(parts[2])),
-    );
+    const test = (at, side) => digits(Math.floor(at / side)).startsWith(parts[2]);
+    return names.map((name) => ofTile(name, parts[1]) && test);
   };
 
+  const isFound = new Uint8Array(rows);
   const find = (values) => {
     const classes = values.getAll("class").map((name) => data.classes.indexOf(name));
     const split = values.get("split") ? data.splits.indexOf(values.get("split")) : null;
@@ -59,24 +64,31 @@
         (!sky || Boolean(skies[sky]?.(bits))),
     );
     const inText = text ? search(text) : data.tiles.map(() => true);
-    const tileOk = data.tiles.map(([, day], tile) => (!month || day.startsWith(month)) && inText[tile]);
-    const found = [];
-    for (let row = 0; row < rows; row++) {
-      const ok = setOk[data.set[row]] && facetOk[data.facet[row]] && tileOk[tileOf[row]];
-      if (ok === true || (ok && ok(column(row), line(row)))) found.push(row);
-    }
-    return found;
+    isFound.fill(0);
+    data.tiles.forEach(([, day], tile) => {
+      const test = (!month || day.startsWith(month)) && inText[tile];
+      if (!test) return;
+      for (let row = starts[tile]; row < starts[tile + 1]; row++)
+        if (setOk[setOf[row]] && facetOk[facetOf[row]])
+          isFound[row] = test === true || test(place[row], sides[tile]) ? 1 : 0;
+    });
   };
+
+  /* The rows that were found, those with a picture first. */
+  function* inOrder() {
+    for (const row of thumbs.keys()) if (isFound[row]) yield row;
+    for (let row = 0; row < rows; row++) if (isFound[row] && !thumbs.has(row)) yield row;
+  }
 
   const list = document.querySelector(".results");
   const more = document.querySelector("[data-more]");
   const status = document.querySelector(".found");
-  let found = [];
-  let ordered = [];
+  let found = 0;
+  let following = inOrder();
 
   const item = (row) => {
     const [tile, day] = data.tiles[tileOf[row]];
-    const [split] = data.facets[data.facet[row]];
+    const [split] = data.facets[facetOf[row]];
     const link = element("a", { href: `${tile}.html#patch=${id(row)}`, title: id(row) });
     const thumb = thumbs.get(row);
     if (thumb) {
@@ -88,7 +100,7 @@
       link.append(picture);
     }
     const head = element("b", {}, `${tile.slice(-5)} ${digits(column(row))}_${digits(line(row))}`);
-    const labels = data.sets[data.set[row]].map((one) => data.classes[one]).join(", ");
+    const labels = data.sets[setOf[row]].map((one) => data.classes[one]).join(", ");
     const about = element("span", { className: "about" }, head, " ", swatch(data.colours[split]));
     about.append(` ${data.splits[split]} `, element("small", {}, day));
     about.append(element("span", { className: "of-patch" }, labels));
@@ -96,9 +108,9 @@
     return element("li", {}, link);
   };
   const show = () => {
-    const next = ordered.slice(list.children.length, list.children.length + AT_ONCE);
-    list.append(...next.map(item));
-    more.hidden = list.children.length >= ordered.length;
+    const left = Math.min(AT_ONCE, found - list.children.length);
+    list.append(...Array.from({ length: left }, () => item(following.next().value)));
+    more.hidden = list.children.length >= found;
   };
 
   const values = () => {
@@ -107,14 +119,16 @@
   };
   const apply = () => {
     const asked = values();
-    found = find(asked);
-    // Those with a picture first.
-    ordered = [...found.filter((row) => thumbs.has(row)), ...found.filter((row) => !thumbs.has(row))];
+    find(asked);
+    const ofFacet = new Uint32Array(data.facets.length);
+    for (let row = 0; row < rows; row++) ofFacet[facetOf[row]] += isFound[row];
     const bySplit = data.splits.map(() => 0);
-    for (const row of found) bySplit[data.facets[data.facet[row]][0]] += 1;
+    data.facets.forEach(([split], facet) => (bySplit[split] += ofFacet[facet]));
+    found = bySplit.reduce((sum, one) => sum + one, 0);
+    following = inOrder();
     const count = (number) => number.toLocaleString("en");
     const parts = data.splits.map((name, at) => `${count(bySplit[at])} ${name}`).join(", ");
-    status.textContent = `${count(found.length)} of ${count(rows)} patches: ${parts}`;
+    status.textContent = `${count(found)} of ${count(rows)} patches: ${parts}`;
     const classes = asked.getAll("class");
     form.querySelector("[data-chosen]").textContent = classes.join(" + ") || "any";
     list.replaceChildren();
@@ -125,7 +139,7 @@
   /* Fill in the form from the address: filters, or a patch, whose page is that of its tile. */
   const follow = () => {
     const asked = wanted();
-    if (!asked) return;
+    if (!asked) return false;
     const patch = asked.get("patch");
     if (patch) asked.set("text", patch);
     form.reset();
@@ -133,9 +147,11 @@
       if (field.type === "checkbox") field.checked = asked.getAll(field.name).includes(field.value);
       else if (asked.has(field.name)) field.value = asked.get(field.name);
     apply();
-    if (patch && found.length === 1)
-      location.replace(`${data.tiles[tileOf[found[0]]][0]}.html#patch=${id(found[0])}`);
+    const row = isFound.indexOf(1);
+    if (patch && found === 1)
+      location.replace(`${data.tiles[tileOf[row]][0]}.html#patch=${id(row)}`);
     else document.getElementById("explore").scrollIntoView();
+    return true;
   };
 
   form.addEventListener("input", () => remember(apply().toString()));
@@ -143,7 +159,8 @@
   form.addEventListener("reset", () => setTimeout(() => remember(apply().toString())));
   more.addEventListener("click", show);
   document.querySelector("[data-save]").addEventListener("click", () => {
-    const names = found.map((row) => `${id(row)}\n`);
+    const names = [];
+    for (let row = 0; row < rows; row++) if (isFound[row]) names.push(`${id(row)}\n`);
     const link = element("a", { download: "patches.txt" });
     link.href = URL.createObjectURL(new Blob(names, { type: "text/plain" }));
     link.click();
@@ -151,6 +168,5 @@
   });
   window.addEventListener("hashchange", follow);
   form.parentElement.hidden = false;
-  apply();
-  follow();
+  if (!follow()) apply();
 })();

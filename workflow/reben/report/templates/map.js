@@ -120,7 +120,10 @@
     } else move(-x, -y);
   });
   for (const name of ["pointerup", "pointercancel"])
-    window.addEventListener(name, (event) => pointers.delete(event.pointerId));
+    window.addEventListener(name, (event) => {
+      pointers.delete(event.pointerId);
+      setTimeout(() => (moved = 0)); // after the click that follows
+    });
   svg.addEventListener("dragstart", (event) => event.preventDefault());
   // A tile is a link, but not where it was only taken hold of.
   svg.addEventListener("click", (event) => moved > 5 && event.preventDefault(), true);

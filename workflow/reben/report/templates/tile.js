@@ -51,7 +51,7 @@
     if (!view || !colours) return;
     const image = view.querySelector("img");
     const canvas = element("canvas", { width: image.naturalWidth, height: image.naturalHeight });
-    const context = canvas.getContext("2d");
+    const context = canvas.getContext("2d", { willReadFrequently: true });
     context.drawImage(image, 0, 0);
     const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
     const kept = new Set(colours.map((colour) => parseInt(colour.slice(1), 16)));
@@ -119,13 +119,18 @@
       },
       "OpenStreetMap",
     );
+    const kinds = ["cloud", "shadow", "snow"];
+    const scene = data.scene[row].every((one) => one !== null)
+      ? kinds.map((kind, at) => `${data.scene[row][at]}% ${kind}`).join(", ")
+      : "";
     const country = data.countries[data.country[row]];
     dialog.querySelector(".facts-of-patch").replaceChildren(
       fact("sensed", data.day),
       fact("centre", `${where} (latitude, longitude) `, link),
       fact("in its zone", `${x} E ${y} N, EPSG:${data.epsg}`),
       ...(country ? [fact("country", country)] : []),
-      ...(data.dim[row] ? [fact("sky or ground", "has snow, cloud or shadow")] : []),
+      ...(scene ? [fact("scene", scene)] : []),
+      ...(data.dim[row] ? [fact("counts as", "with snow, cloud or shadow")] : []),
     );
     dialog
       .querySelector(".names")
