@@ -124,7 +124,7 @@ def write_build(
     if pictures:
         folders = {} if pairs is None else dict(pairs.select("patch_id", "folder").rows())
         for row in every.filter("valid").iter_rows(named=True):
-            _write_patch(results, row, patch_side_m, rng)
+            write_patch(results, row, patch_side_m, rng)
             if sentinel1 and row["patch_id"] in folders:
                 _write_sentinel1(sentinel1 / folders[row["patch_id"]], row, patch_side_m, rng)
     return results
@@ -238,9 +238,10 @@ def _pairs(valid: pl.DataFrame) -> pl.DataFrame:
     return frame.select("patch_id", "s1_name", folder=pl.format("{}/{}", "scene", "s1_name"))
 
 
-def _write_patch(
+def write_patch(
     results: Path, row: dict[str, Any], patch_side_m: int, rng: np.random.Generator
 ) -> None:
+    """Write the GeoTIFFs of a patch, noise, and its reference map."""
     folder = results / "patches" / row["tile"] / row["patch_id"]
     for band, resolution_m in RESOLUTION_M.items():
         size = patch_side_m // resolution_m

@@ -1,4 +1,4 @@
-"""Arrays of a patch as pictures: composites, NDVI, Sentinel-1, scene classes, CORINE's colours.
+"""Arrays of a patch as pictures: composites, NDVI, Sentinel-1, CORINE's colours.
 
 Everything returns RGB arrays, uint8, (rows, columns, 3).
 """
@@ -27,21 +27,6 @@ VH_DB = (-27.0, -5.0)
 #: Colours of NDVI: water, bare ground, sparse and dense vegetation.
 _NDVI = (-0.3, 0.0, 0.2, 0.45, 0.7, 0.9)
 _NDVI_COLOURS = ("#33587a", "#cfc4b0", "#eedf9d", "#b9cf74", "#5fa84c", "#12592b")
-#: The classes of sen2cor's scene classification with its colours (Sen2Cor 2.11 documentation).
-SCENE_CLASSES = {
-    0: ("No data", "#000000"),
-    1: ("Saturated or defective", "#ff0000"),
-    2: ("Dark features", "#2f2f2f"),
-    3: ("Cloud shadow", "#643200"),
-    4: ("Vegetation", "#00a000"),
-    5: ("Not vegetated", "#ffe65a"),
-    6: ("Water", "#0000ff"),
-    7: ("Unclassified", "#808080"),
-    8: ("Cloud, medium probability", "#c0c0c0"),
-    9: ("Cloud, high probability", "#ffffff"),
-    10: ("Thin cirrus", "#64c8ff"),
-    11: ("Snow or ice", "#ff96ff"),
-}
 
 #: Codes from here on are no land cover: unclassified land or water, no polygon. They are striped.
 NO_LAND_COVER = 990
@@ -73,15 +58,6 @@ def paint_ndvi(red: NDArray[Any], near_infrared: NDArray[Any]) -> Picture:
     stops = np.array([rgb_of(colour) for colour in _NDVI_COLOURS])
     channels = [np.interp(index, _NDVI, channel) / 255 for channel in stops.T]
     return _to_bytes(np.dstack(channels))
-
-
-def paint_scene_classes(classes: NDArray[np.uint8]) -> Picture:
-    """A scene classification in the colours of `SCENE_CLASSES`; unknown classes are black."""
-    table = np.zeros((256, 3), np.uint8)
-    for value, (_, colour) in SCENE_CLASSES.items():
-        table[value] = rgb_of(colour)
-    picture: Picture = table[classes]
-    return picture
 
 
 def paint_backscatter(vv_vh: Sequence[NDArray[Any]]) -> Picture:

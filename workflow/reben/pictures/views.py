@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from reben.pictures.painting import (
@@ -16,13 +15,11 @@ from reben.pictures.painting import (
     Picture,
     paint_ndvi,
     paint_reflectance,
-    paint_scene_classes,
 )
 from reben.pictures.patch_images import backscatter, read_layer, reference_map
 
 TRUE_COLOUR = "True colour"
 REFERENCE_MAP = "Reference map"
-SCENE_CLASSIFICATION = "Scene classification"
 SENTINEL1 = "Sentinel-1"
 #: Composites of Sentinel-2: title, bands in red, green and blue, reflectance x 10,000 of each
 #: that is shown at full brightness, and the gamma. Plants reflect infrared twice as much as light.
@@ -49,19 +46,13 @@ class View:
     is_map: bool = False
 
 
-def patch_views(
-    images: Path,
-    maps: Path,
-    sentinel1: Path | None = None,
-    scene_classes: NDArray[np.uint8] | None = None,
-) -> list[View]:
+def patch_views(images: Path, maps: Path, sentinel1: Path | None = None) -> list[View]:
     """The pictures of a patch.
 
     Args:
         images: folder of its bands.
         maps: folder of its reference map.
         sentinel1: folder of its Sentinel-1 patch, if it has one.
-        scene_classes: its scene classification, 20 m, if it has one.
 
     Raises:
         RasterError: a file is missing or unreadable.
@@ -76,8 +67,6 @@ def patch_views(
     views.append(View("NDVI", paint_ndvi(bands["B04"], bands["B08"])))
     if sentinel1 is not None:
         views.append(View(SENTINEL1, backscatter(sentinel1)))
-    if scene_classes is not None:
-        views.append(View(SCENE_CLASSIFICATION, paint_scene_classes(scene_classes), is_map=True))
     views.append(View(REFERENCE_MAP, reference_map(maps), is_map=True))
     return views
 

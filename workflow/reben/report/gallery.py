@@ -117,23 +117,8 @@ class Gallery:
         self._folders = dict(found.select("patch_id", "folder").rows()) if sentinel1 else {}
 
     def cards(self, patches: pl.DataFrame, kept: int, dropped: int) -> list[Card]:
-        """Cards of some patches whose images exist.
-
-        Args:
-            patches: rows of `FinishedBuild.patches`.
-            kept: how many from the dataset, without snow or cloud if possible.
-            dropped: how many partly labelled ones, those closest to the limit first.
-        """
-        in_dataset = patches.filter(pl.col("dropped_for").is_null())
-        clear = in_dataset.filter(~pl.col("obscured"))
-        source = clear if len(clear) else in_dataset
-        partly = patches.filter(
-            pl.col("dropped_for") == TOO_FEW_LABELLED, pl.col("labelled_fraction") > 0
-        ).sort("labelled_fraction", "patch_id", descending=[True, False])
-        # Spread over the tile: of thousands of patches, every so many will do.
-        some = source.gather_every(max(1, len(source) // max(400, kept)))
-        chosen = choose_patches(some.select("patch_id", "tile", "labels"), kept)
-        chosen += partly.head(dropped)["patch_id"].to_list()
+        """Cards of some patches whose images exist; the arguments are those of `choose`."""
+        chosen = choose(patches, kept, dropped)
         rows = {
             row["patch_id"]: row
             for row in patches.filter(pl.col("patch_id").is_in(chosen)).iter_rows(named=True)
@@ -181,6 +166,26 @@ class Gallery:
             unlabelled=sorted(unlabelled.items()),
             thumbnail=thumbnail(pictures[0].picture),
         )
+
+
+def choose(patches: pl.DataFrame, kept: int, dropped: int) -> list[str]:
+    """Patches of a tile that are worth a picture.
+
+    Args:
+        patches: rows of `FinishedBuild.patches`.
+        kept: how many from the dataset, without snow or cloud if possible.
+        dropped: how many partly labelled ones, those closest to the limit first.
+    """
+    in_dataset = patches.filter(pl.col("dropped_for").is_null())
+    clear = in_dataset.filter(~pl.col("obscured"))
+    source = clear if len(clear) else in_dataset
+    partly = patches.filter(
+        pl.col("dropped_for") == TOO_FEW_LABELLED, pl.col("labelled_fraction") > 0
+    ).sort("labelled_fraction", "patch_id", descending=[True, False])
+    # Spread over the tile: of thousands of patches, every so many will do.
+    some = source.gather_every(max(1, len(source) // max(400, kept)))
+    chosen = choose_patches(some.select("patch_id", "tile", "labels"), kept)
+    return chosen + partly.head(dropped)["patch_id"].to_list()
 
 
 def thumbnail(picture: Picture) -> Picture:

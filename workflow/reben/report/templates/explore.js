@@ -2,7 +2,7 @@
 (async () => {
   const form = document.querySelector(".filters");
   if (!form) return;
-  const AT_ONCE = 48;
+  const AT_ONCE = 24;
   const data = await unpack("rows");
   const rows = data.set.length;
   const setOf = new Uint32Array(data.set);
