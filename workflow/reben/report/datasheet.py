@@ -20,7 +20,7 @@ from reben.runtime.errors import ConfigError
 
 #: Files that a build has, and what they hold; below the results folder.
 _OF_BUILD = {
-    f"dataset/{CLEAR_TABLE}": "metadata: labels, split, country, Sentinel-1 name",
+    f"dataset/{CLEAR_TABLE}": "labels, split and country of every patch",
     f"dataset/{OBSCURED_TABLE}": "the same of patches with snow, cloud or shadow",
     f"dataset/{LMDB}": "images by patch name",
     "dataset/class_counts.csv": "patches by class and split",
