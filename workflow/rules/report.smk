@@ -43,6 +43,7 @@ made_from(
     settings=lambda _: {
         "templates": data_version("report/templates"),
         "text": data_version("publish/card.md"),
+        "outlines": data_version("outlines", HOME / "resources"),
     },
     sources=lambda _: {**source("labels.nomenclature"), **source("countries.path")},
     after=[*TABLE_RULES, "make_reference_maps", *PAIR_SENTINEL1, "audit"],
