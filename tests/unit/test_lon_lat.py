@@ -17,8 +17,8 @@ from reben.domain.lon_lat import beside, bounds, shortest_span, split_polygon, w
 from reben.publish import __main__ as catalogue
 from reben.publish.footprints import footprints
 from reben.publish.stac import extent
-from reben.report.charts import _beside_each_other, _square
 from reben.report.distances import Places
+from reben.report.world_map import _beside_each_other, _square
 from tests.builds import NOMENCLATURE, write_build
 
 

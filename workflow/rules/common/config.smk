@@ -49,9 +49,10 @@ KINDS = [
 ]
 CORRECTED = any(product.level == "L1C" for product in PRODUCTS.values())
 
-# Without the place of the results: moving them does not change them.
+# Without the place of the results, which may be moved, and the report, which changes no dataset.
 CONFIG_JSON = json.dumps(
-    {key: value for key, value in config.items() if key != "results"}, sort_keys=True
+    {key: value for key, value in config.items() if key not in ("results", "report")},
+    sort_keys=True,
 )
 SNAKEMAKE_VERSION = version("snakemake")
 
