@@ -37,6 +37,7 @@ from reben.results.layout import OBSCURED_TABLE
 from reben.runtime.files import write_text
 from reben.selection import select_patches
 from reben.split import assign_split
+from reben.storage.lmdb_store import write_lmdb
 from reben.synthetic.raster import write_raster
 
 NOMENCLATURE = Path(__file__).parents[1] / "resources" / "nomenclature" / "bigearthnet_19.csv"
@@ -119,6 +120,9 @@ def write_build(
     write_text(dataset / "quality.csv", quality_table(verdicts).write_csv())
     funnel = funnel_table(verdicts, selection, obscured, patch_side_m)
     write_text(dataset / "funnel.csv", funnel.write_csv())
+    with write_lmdb(dataset / "BigEarthNet.lmdb") as store:
+        for patch in metadata["patch_id"]:
+            store.put(patch, b"not an image")
     if pictures:
         folders = {} if pairs is None else dict(pairs.select("patch_id", "folder").rows())
         for row in every.filter("valid").iter_rows(named=True):

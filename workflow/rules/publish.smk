@@ -1,12 +1,24 @@
 """The dataset for publication: archives in the published layout, and catalogue entries.
 
-In: a finished build. Out: ``archives/``; ``dataset/collection.json``, ``items.parquet``,
-``croissant.json``, ``README.md``, ``metadata_footprints.parquet``. Separate targets,
-`snakemake ... archive catalogue`: a build is complete without them.
+In: a finished build. Out: ``archives/``; catalogue entries (``collection.json``,
+``items.parquet``, ``croissant.json``, ``README.md``, ``footprints.parquet``) in ``archives/`` and
+``dataset/``. Separate targets, `snakemake ... archive catalogue`: a build is complete without them.
 """
 
+#: Kinds of images that are packed.
+PACKED = ["s2", *given(SENTINEL1, ["s1"]), "reference_maps"]
+
+#: Files that describe a published folder.
+CATALOGUE = {
+    "collection": RESULTS.collection,
+    "stac_items": RESULTS.items,
+    "croissant": RESULTS.croissant,
+    "card": RESULTS.card,
+    "footprints": RESULTS.footprints,
+}
+
 made_from(
-    "archive",
+    "pack_archives",
     step="publish.archives",
     environment="publish",
     per_tile=False,
@@ -16,22 +28,26 @@ made_from(
         *given(SENTINEL1, ["pair_sentinel1", "encode_sentinel1"]),
     ],
 )
-made_from(
-    "catalogue",
+described = partial(
+    made_from,
     step="publish",
     environment="publish",
     per_tile=False,
-    options=config["dataset"],
-    settings=lambda _: {"text": data_version("publish/card.md")},
+    settings=lambda _: {"text": data_version("publish/templates")},
     sources=lambda _: source("labels.nomenclature"),
-    after=TABLE_RULES,
 )
+described(
+    "catalogue",
+    options=config["dataset"] | {"lmdb": KINDS},
+    after=[*TABLE_RULES, "build_lmdb"],
+)
+described("archive", options=config["dataset"], after=[*TABLE_RULES, "pack_archives"])
 
 
-rule archive:
+rule pack_archives:
     """Pack the GeoTIFFs of the dataset, without a second copy on disk."""
     input:
-        made=due("archive"),
+        made=due("pack_archives"),
         settled=after_clip,
         metadata=[RESULTS.metadata, RESULTS.obscured],
         patches=of_tiles(RESULTS.patches),
@@ -39,10 +55,12 @@ rule archive:
         pairs=given(SENTINEL1, of_tiles(RESULTS.sentinel1)),
         shards=given(SENTINEL1, [RESULTS.shard("s1", tile) for tile in TILES]),
     output:
-        folder=directory(RESULTS.archives),
-        record=record("archive"),
+        # Not the folder: Snakemake would put a file of its own into it.
+        archives=[RESULTS.archive(kind) for kind in PACKED],
+        checksums=RESULTS.archive_checksums,
+        record=record("pack_archives"),
     log:
-        RESULTS.log("archive"),
+        RESULTS.log("pack_archives"),
     conda:
         "../../envs/publish.yaml"
     threads: 8
@@ -50,7 +68,7 @@ rule archive:
         mem_mb=growing(2000),
         runtime=growing(720),  # 7 million files in all of v2
     params:
-        step=step("archive"),
+        step=step("pack_archives"),
         results=results_root,
         sentinel1=options(
             s1=config["sentinel1"]["root"],
@@ -59,21 +77,18 @@ rule archive:
     shell:
         "python -m {params.step} --metadata {input.metadata:q}"
         " --s2 {params.results:q}/patches --reference-maps {params.results:q}/reference_maps"
-        " {params.sentinel1} --threads {threads} --out {output.folder:q} 2> {log:q}"
+        " {params.sentinel1} --threads {threads} --out {params.results:q}/archives 2> {log:q}"
 
 
 rule catalogue:
-    """Describe the dataset: STAC, Croissant, GeoParquet and a card."""
+    """Describe the dataset folder: STAC, Croissant, GeoParquet and a card."""
     input:
         made=due("catalogue"),
         settled=after_clip,
         tables=BUILD_TABLES,
+        images=RESULTS.lmdb_data,
     output:
-        collection=RESULTS.collection,
-        stac_items=RESULTS.items,
-        croissant=RESULTS.croissant,
-        card=RESULTS.card,
-        footprints=RESULTS.footprints,
+        **CATALOGUE,
         record=record("catalogue"),
     log:
         RESULTS.log("catalogue"),
@@ -82,11 +97,31 @@ rule catalogue:
     threads: 1
     resources:
         mem_mb=growing(6000),  # see tests/benchmarks
-        runtime=60,
+        runtime=growing(60),  # digests the LMDB
     params:
         step=step("catalogue"),
         results=results_root,
         nomenclature=config["labels"]["nomenclature"],
+        folder=lambda wildcards, output: os.path.dirname(output.card),
     shell:
         "python -m {params.step} --results {params.results:q}"
-        " --nomenclature {params.nomenclature:q} --out {params.results:q}/dataset 2> {log:q}"
+        " --nomenclature {params.nomenclature:q} --out {params.folder:q} 2> {log:q}"
+
+
+use rule catalogue as archive with:
+    """Pack the dataset, and describe the archives in the same way."""
+    input:
+        made=due("archive"),
+        settled=after_clip,
+        tables=BUILD_TABLES,
+        images=rules.pack_archives.output.archives,
+    output:
+        **{name: RESULTS.archives / Path(path).name for name, path in CATALOGUE.items()},
+        record=record("archive"),
+    log:
+        RESULTS.log("archive"),
+    params:
+        step=step("archive"),
+        results=results_root,
+        nomenclature=config["labels"]["nomenclature"],
+        folder=lambda wildcards, output: os.path.dirname(output.card),

@@ -1,8 +1,8 @@
-"""Step catalogue: describe the dataset for catalogues, tools and people.
+"""Steps catalogue and archive: describe a published folder for catalogues, tools and people.
 
-In: a finished build. Out, in the dataset folder: ``collection.json`` and ``items.parquet``
-(STAC), ``croissant.json``, ``README.md`` (the card) and ``metadata_footprints.parquet``
-(GeoParquet). All state the same licence, version and counts.
+In: a finished build, and its LMDB or its archives. Out, beside these: ``collection.json`` and
+``items.parquet`` (STAC), ``croissant.json``, ``README.md`` (the card) and
+``footprints.parquet`` (GeoParquet). All state the same licence, version and counts.
 """
 
 import logging
@@ -12,9 +12,11 @@ from pathlib import Path
 
 import polars as pl
 
+from reben.domain.names import ENTRY_KINDS
 from reben.land_cover.nomenclature import read_nomenclature
 from reben.publish import card, croissant, stac
 from reben.publish.footprints import footprints, write_geoparquet
+from reben.publish.forms import archives_form, lmdb_form
 from reben.results.facts import gather_facts
 from reben.results.finished import read_build
 from reben.runtime import cli
@@ -34,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--licence", required=True, help="SPDX name of its licence")
     parser.add_argument("--citation", help="how to cite it")
     parser.add_argument("--published", type=date.fromisoformat, help="day, YYYY-MM-DD")
+    parser.add_argument(
+        "--lmdb", nargs="+", choices=ENTRY_KINDS, help="describe the LMDB, which has these kinds"
+    )
     parser.add_argument("--out", required=True, type=Path, help="folder of the files")
     args = parser.parse_args(argv)
 
@@ -54,17 +59,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         citation=args.citation,
         published=args.published,
     )
+    form = lmdb_form(layout, args.lmdb) if args.lmdb else archives_form(layout)
     classes = list(dict.fromkeys(read_nomenclature(args.nomenclature).values()))
     # Both are sorted by patch_id, so footprints belong to the same rows of both.
     patches = build.patches.filter(pl.col("dropped_for").is_null())
     polygons = footprints(patches)
-    described = stac.collection(facts, polygons, classes)
+    described = stac.collection(facts, form, polygons, classes)
     write_json(args.out / layout.collection.name, described)
-    stac.write_items(
-        args.out / layout.items.name, stac.items(patches, polygons, facts.identifier), described
-    )
-    write_json(args.out / layout.croissant.name, croissant.describe(facts))
-    write_text(args.out / layout.card.name, card.write_card(facts, build.class_counts))
+    items = stac.items(patches, form, polygons, facts.identifier)
+    stac.write_items(args.out / layout.items.name, items, described)
+    write_json(args.out / layout.croissant.name, croissant.describe(facts, form))
+    write_text(args.out / layout.card.name, card.write_card(facts, form, build.class_counts))
     write_geoparquet(args.out / layout.footprints.name, build.metadata, polygons)
     log.info("%d patches described in %s", facts.patches, args.out)
 

@@ -1,17 +1,33 @@
-"""The dataset card: what to know before using the dataset, in Markdown."""
+"""The dataset card: what to know before using the dataset, in Markdown.
+
+It begins with the YAML that dataset hubs read: name, licence, size, and which tables to load.
+"""
 
 import html
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 from reben.domain.split_geometry import SPLITS
+from reben.publish.forms import Form
 from reben.results.facts import ATTRIBUTION, METHOD, Facts
 
-#: The template of the card.
-_CARD = Path(__file__).with_name("card.md")
-
-
+_TEMPLATES = Path(__file__).with_name("templates")
+#: Sizes as hubs name them: fewer patches than this.
+_SIZES = {
+    1_000: "n<1K",
+    10_000: "1K<n<10K",
+    100_000: "10K<n<100K",
+    1_000_000: "100K<n<1M",
+    10_000_000: "1M<n<10M",
+}
+#: Licences that hubs know by their SPDX name in lower case; they want to hear more of others.
+_KNOWN_LICENCES = {
+    *("apache-2.0", "mit", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0"),
+    *("cc-by-nc-sa-4.0", "cc-by-nd-4.0", "cc-by-nc-nd-4.0", "etalab-2.0", "lgpl-3.0"),
+    *("cdla-permissive-1.0", "cdla-permissive-2.0", "cdla-sharing-1.0"),
+}
 #: What Markdown or HTML would take for more than text.
 _MARKS = re.compile(r"([\\`*_\[\]|#~])")
 #: The begin of an HTML tag; not of an address in angle brackets.
@@ -23,11 +39,12 @@ def plain(text: str) -> str:
     return _MARKS.sub(r"\\\1", html.escape(text, quote=False))
 
 
-def write_card(facts: Facts, class_counts: list[dict[str, Any]]) -> str:
+def write_card(facts: Facts, form: Form, class_counts: list[dict[str, Any]]) -> str:
     """The card as Markdown.
 
     Args:
         facts: facts about the dataset.
+        form: where its images are.
         class_counts: rows of ``class_counts.csv``.
     """
     figures = {"all": facts.patches} | facts.by_split | {"with Sentinel-1": facts.with_sentinel1}
@@ -38,7 +55,12 @@ def write_card(facts: Facts, class_counts: list[dict[str, Any]]) -> str:
         for row in class_counts
     ]
     citations = [_TAG.sub("&lt;", facts.citation)] if facts.citation else []
-    return _CARD.read_text(encoding="utf-8").format(
+    clear, obscured = facts.clear, facts.patches - facts.clear
+    return _template("card").format(
+        title=json.dumps(facts.name, ensure_ascii=False),  # a text of YAML, too
+        licence_lines=_licence_lines(facts),
+        size=next((size for limit, size in _SIZES.items() if facts.patches < limit), "n>10M"),
+        images=_template(form.name).format(clear=clear, obscured=obscured).strip(),
         name=facts.name,
         version=facts.version,
         summary=facts.summary,
@@ -48,11 +70,21 @@ def write_card(facts: Facts, class_counts: list[dict[str, Any]]) -> str:
         countries=f" Countries: {', '.join(map(plain, facts.countries))}."
         if facts.countries
         else "",
-        clear=facts.clear,
-        obscured=facts.patches - facts.clear,
         classes="\n".join(rows),
         licence=facts.licence,
         licence_url=facts.licence_url,
         attribution=ATTRIBUTION,
         citation="\n\n".join([*citations, f"The method: {METHOD}."]),
     )
+
+
+def _template(name: str) -> str:
+    return (_TEMPLATES / f"{name}.md").read_text(encoding="utf-8")
+
+
+def _licence_lines(facts: Facts) -> str:
+    """The licence as hubs want it, YAML."""
+    name = facts.licence.lower()
+    if name in _KNOWN_LICENCES:
+        return f"license: {name}"
+    return f"license: other\nlicense_name: {json.dumps(name)}\nlicense_link: {facts.licence_url}"
