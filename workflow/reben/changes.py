@@ -1,4 +1,4 @@
-"""Show what an update changes, before or after building: ``python -m reben.changes OLD NEW``.
+"""Show what an update changes, before or after building.
 
 In: two results folders; or a results folder and a CORINE release; or, with ``--results``,
 two releases for a build. Out: which tiles and patches change, which labels appear and vanish by
@@ -250,7 +250,7 @@ def summary(patches: pl.DataFrame, old: State, new: State) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Report what changes."""
-    parser = cli.parser(__doc__)
+    parser = cli.parser(__doc__, example="results/mine U2018_CLC2018_V2020_20u2.gpkg")
     parser.add_argument("old", type=Path, help="results folder or CORINE file")
     parser.add_argument("new", type=Path, help="results folder or CORINE file")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Show one patch: `python -m reben.show PATCH_ID --results DIR [--out PATCH.png]`.
+"""Show one patch: what is known about it, and a picture.
 
 In: a finished build. Out: a table on the terminal and, with ``--out``, a PNG of the patch
 in true colour, its Sentinel-1 patch if it has one, and its reference map.
@@ -113,7 +113,11 @@ def draw(build: FinishedBuild, row: dict[str, Any], sentinel1: Path | None) -> F
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Show a patch."""
-    parser = cli.parser(__doc__)
+    parser = cli.parser(
+        __doc__,
+        example="S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_00_07 --results results/mine "
+        "--out patch.png",
+    )
     parser.add_argument("patch", help="patch_id")
     parser.add_argument("--results", required=True, help="results folder of a finished build")
     parser.add_argument("--sentinel1", type=Path, help="folder of the Sentinel-1 patches")
