@@ -38,6 +38,7 @@ from reben.results.layout import OBSCURED_TABLE
 from reben.runtime.files import write_text
 from reben.selection import select_patches
 from reben.split import assign_split
+from reben.storage.lmdb_store import write_lmdb
 from reben.synthetic.raster import write_raster
 
 NOMENCLATURE = Path(__file__).parents[1] / "resources" / "nomenclature" / "bigearthnet_19.csv"
@@ -121,6 +122,9 @@ def write_build(
     funnel = funnel_table(verdicts, selection, obscured, patch_side_m)
     write_text(dataset / "funnel.csv", funnel.write_csv())
     _write_code_counts(tables / "code_counts", tiles, labels, (patch_side_m // 10) ** 2)
+    with write_lmdb(dataset / "BigEarthNet.lmdb") as store:
+        for patch in metadata["patch_id"]:
+            store.put(patch, b"not an image")
     if pictures:
         folders = {} if pairs is None else dict(pairs.select("patch_id", "folder").rows())
         for row in every.filter("valid").iter_rows(named=True):

@@ -94,7 +94,8 @@ def test_the_catalogue_of_tiles_at_the_antimeridian(tmp_path):
         frame = frame.with_columns(*shift, epsg=pl.lit(32760, pl.Int32))
         frame.write_parquet(path)
     words = ["--results", str(results), "--nomenclature", str(NOMENCLATURE), "--name", "x"]
-    catalogue.main([*words, "--version", "1", "--licence", "MIT", "--out", str(tmp_path / "d")])
+    words += ["--version", "1", "--licence", "MIT", "--lmdb", "s2"]
+    catalogue.main([*words, "--out", str(tmp_path / "d")])
     (box,) = json.loads((tmp_path / "d/collection.json").read_text())["extent"]["spatial"]["bbox"]
     assert box[0] > 179 > -179 > box[2]
     items = geopandas.read_parquet(tmp_path / "d/items.parquet")
@@ -105,7 +106,7 @@ def test_the_catalogue_of_tiles_at_the_antimeridian(tmp_path):
         assert (box["xmin"] > box["xmax"]) == crosses
         for part in shapely.get_parts(shape):
             assert part.bounds[2] - part.bounds[0] < 0.1
-    written = geopandas.read_parquet(tmp_path / "d/metadata_footprints.parquet")
+    written = geopandas.read_parquet(tmp_path / "d/footprints.parquet")
     assert (written.geometry.area < 1e-3).all()
 
 

@@ -1,4 +1,4 @@
-"""Show one patch: `python -m reben.show T33UUP_00_07 --results DIR [--out PATCH.png]`.
+"""Show one patch: what is known about it, and a picture.
 
 In: a finished build. Out: a table on the terminal and, with ``--out``, a PNG with the pictures
 that the report has of a patch.
@@ -111,7 +111,7 @@ def draw(build: FinishedBuild, row: dict[str, Any], sentinel1: Path | None) -> F
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Show a patch."""
-    parser = cli.parser(__doc__)
+    parser = cli.parser(__doc__, example="T33UUP_00_07 --results results/mine --out patch.png")
     parser.add_argument("patch", help="patch_id, or short: T33UUP_00_07")
     parser.add_argument("--results", required=True, help="results folder of a finished build")
     parser.add_argument("--sentinel1", type=Path, help="folder of the Sentinel-1 patches")

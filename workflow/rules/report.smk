@@ -43,7 +43,7 @@ made_from(
     },
     settings=lambda _: {
         "templates": data_version("report/templates"),
-        "text": data_version("publish/card.md"),
+        "text": data_version("publish/templates"),
         "outlines": data_version("outlines", HOME / "resources"),
     },
     sources=lambda _: {

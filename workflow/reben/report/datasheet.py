@@ -13,9 +13,10 @@ from typing import Any
 
 from reben.domain.bands import S2_BANDS
 from reben.publish.card import write_card
+from reben.publish.forms import HOLDS
 from reben.results.facts import METHOD, Facts
 from reben.results.finished import FinishedBuild
-from reben.results.layout import CLEAR_TABLE, LMDB, OBSCURED_TABLE
+from reben.results.layout import ARCHIVES, CLEAR_TABLE, LMDB, OBSCURED_TABLE
 from reben.runtime.errors import ConfigError
 
 #: Files that a build has, and what they hold; below the results folder.
@@ -34,7 +35,7 @@ _ON_REQUEST = {
     "dataset/collection.json": "STAC collection",
     "dataset/items.parquet": "STAC items",
     "dataset/overview.png": "the dataset in one picture",
-    "archives": "GeoTIFFs in the published layout",
+    **{f"archives/{ARCHIVES[kind]}.tar.zst": holds for kind, holds in HOLDS.items()},
 }
 #: Sections of the card that the page has, too.
 _SECTIONS = ("The splits", "Limits")
@@ -90,7 +91,7 @@ def write_datasheet(build: FinishedBuild, facts: Facts, files: Collection[str]) 
         raise ConfigError(
             f"--files: expected some of {', '.join(_ON_REQUEST)}, found {', '.join(unknown)}"
         )
-    card = write_card(facts, build.class_counts)
+    card = write_card(facts, "lmdb", build.class_counts)
     linked = {
         path: words for path, words in _OF_BUILD.items() if Path(build.layout.root, path).exists()
     }

@@ -36,11 +36,14 @@ def source(key, kind="all", detail=""):
     return {} if path is None else {key: Source(Path(path), kind, str(detail))}
 
 
+# Kinds of images that are packed.
+PACKED = ["s2", *given(SENTINEL1, ["s1"]), "reference_maps"]
+
 # What other targets make for the report to link, and those of them that this run makes.
 SHARED = {
     "catalogue": [RESULTS.card, RESULTS.croissant, RESULTS.collection, RESULTS.items],
     "draw_overview": [RESULTS.overview],
-    "archive": [RESULTS.archives],
+    "archive": [RESULTS.archive(kind) for kind in PACKED],
 }
 ASKED_FOR = SHARED.keys() & set(sys.argv) if workflow.is_main_process else set()
 

@@ -89,7 +89,7 @@
     const missing = dialog.querySelector(".no-pictures");
     missing.hidden = !!card;
     missing.querySelector("code").textContent =
-      `python -m reben.show ${id} --results RESULTS --out patch.png`;
+      `reben show ${id} --results RESULTS --out patch.png`;
 
     const legend = dialog.querySelector(".shares");
     const entries = shares(row).map(([title, { colours, share, labelled }]) => {
