@@ -24,6 +24,8 @@ install: .venv/run  ## the environment of the workflow, in .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@$(BIN)/python -c 'import pathlib, site; \
 	  pathlib.Path(site.getsitepackages()[0], "reben.pth").write_text("$(CURDIR)/workflow\n")'
+	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m reben "$$@"\n' > $(BIN)/reben
+	@chmod +x $(BIN)/reben
 	@touch $@
 
 .venv/dev: requirements-dev.lock .venv/run
@@ -99,7 +101,7 @@ products: .venv/run  ## look up the product names in NAMES at CDSE and write the
 
 # Exact versions with hashes; without an index URL, so that any mirror works.
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 \
-  --generate-hashes --no-emit-index-url --no-header --quiet
+  --extra workflow --generate-hashes --no-emit-index-url --no-header --quiet
 lock:  ## resolve pyproject.toml again (needs uv)
 	$(LOCK) --extra dev -o requirements-dev.lock
 	$(LOCK) -c requirements-dev.lock -o requirements.lock

@@ -19,6 +19,7 @@ from reben.domain.grid import TileSquare
 from reben.domain.name_columns import tile_of_patch
 from reben.domain.names import PatchName, ProductName
 from reben.domain.tables import (
+    CODE_COUNTS,
     COUNTRIES,
     LABELS,
     METADATA,
@@ -31,12 +32,13 @@ from reben.domain.tables import (
 )
 from reben.domain.verdict import Verdict
 from reben.funnel import funnel_table, quality_table
-from reben.land_cover.nomenclature import read_nomenclature
+from reben.land_cover.nomenclature import NO_CODE, read_nomenclature
 from reben.metadata import build_metadata, count_classes, divide
 from reben.results.layout import OBSCURED_TABLE
 from reben.runtime.files import write_text
 from reben.selection import select_patches
 from reben.split import assign_split
+from reben.storage.lmdb_store import write_lmdb
 from reben.synthetic.raster import write_raster
 
 NOMENCLATURE = Path(__file__).parents[1] / "resources" / "nomenclature" / "bigearthnet_19.csv"
@@ -119,10 +121,14 @@ def write_build(
     write_text(dataset / "quality.csv", quality_table(verdicts).write_csv())
     funnel = funnel_table(verdicts, selection, obscured, patch_side_m)
     write_text(dataset / "funnel.csv", funnel.write_csv())
+    _write_code_counts(tables / "code_counts", tiles, labels, (patch_side_m // 10) ** 2)
+    with write_lmdb(dataset / "BigEarthNet.lmdb") as store:
+        for patch in metadata["patch_id"]:
+            store.put(patch, b"not an image")
     if pictures:
         folders = {} if pairs is None else dict(pairs.select("patch_id", "folder").rows())
         for row in every.filter("valid").iter_rows(named=True):
-            _write_patch(results, row, patch_side_m, rng)
+            write_patch(results, row, patch_side_m, rng)
             if sentinel1 and row["patch_id"] in folders:
                 _write_sentinel1(sentinel1 / folders[row["patch_id"]], row, patch_side_m, rng)
     return results
@@ -200,6 +206,31 @@ def _labels(valid: pl.DataFrame, rng: np.random.Generator, dropped: float) -> pl
     )
 
 
+def _write_code_counts(
+    folder: Path, tiles: Sequence[str], labels: pl.DataFrame, pixels: int
+) -> None:
+    """Every class of a patch has the same number of pixels; some are unlabelled."""
+    code_of = {name: code for code, name in reversed(read_nomenclature(NOMENCLATURE).items())}
+    unlabelled = ((1 - labels["labelled_fraction"]) * pixels).cast(pl.Int32)
+    each = (pixels - unlabelled) // labels["labels"].list.len()
+    rows = labels.select("patch_id", "labels", pixels=each).explode("labels")
+    frame = (
+        pl.concat(
+            [
+                rows.select("patch_id", "pixels", code=pl.col("labels").replace_strict(code_of)),
+                labels.select("patch_id", pixels=unlabelled, code=pl.lit(NO_CODE)),
+            ],
+            how="diagonal_relaxed",
+        )
+        .filter(pl.col("pixels") > 0)
+        .sort("patch_id", "code")
+    )
+    of_tile = frame.with_columns(tile=tile_of_patch()).partition_by("tile", as_dict=True)
+    for tile in tiles:
+        here = of_tile.get((tile,), frame.clear())
+        write_table(folder / f"{tile}.parquet", here, CODE_COUNTS)
+
+
 def _pairs(valid: pl.DataFrame) -> pl.DataFrame:
     names = []
     for patch in valid["patch_id"]:
@@ -211,9 +242,10 @@ def _pairs(valid: pl.DataFrame) -> pl.DataFrame:
     return frame.select("patch_id", "s1_name", folder=pl.format("{}/{}", "scene", "s1_name"))
 
 
-def _write_patch(
+def write_patch(
     results: Path, row: dict[str, Any], patch_side_m: int, rng: np.random.Generator
 ) -> None:
+    """Write the GeoTIFFs of a patch, noise, and its reference map."""
     folder = results / "patches" / row["tile"] / row["patch_id"]
     for band, resolution_m in RESOLUTION_M.items():
         size = patch_side_m // resolution_m

@@ -1,26 +1,33 @@
 """Archives: the dataset's patches and no others, the same bytes every time."""
 
 import hashlib
+import json
 import os
 import shutil
 import tarfile
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
+import rasterio
 import zstandard
+from stac_geoparquet import arrow
 
 from reben import encode
+from reben.domain.bands import S1_BANDS, S2_BANDS
 from reben.domain.names import PatchName, tile_of
 from reben.pictures.patch_images import true_colour
+from reben.publish import __main__ as publish
 from reben.publish import archives
 from reben.results.finished import read_build
 from reben.runtime.errors import RasterError
 from reben.storage.lmdb_store import read_lmdb
 from reben.storage.patch_container import patch_writer
 from reben.storage.patch_files import PatchReader
-from tests.builds import TILES, write_build
+from tests.builds import NOMENCLATURE, TILES, write_build
 
+TABLES = ["metadata.parquet", "metadata_for_patches_with_snow_cloud_or_shadow.parquet"]
 NAMES = ["BigEarthNet-S1.tar.zst", "BigEarthNet-S2.tar.zst", "Reference_Maps.tar.zst"]
 
 
@@ -70,7 +77,7 @@ def test_the_bytes_depend_on_nothing_but_the_patches(
         os.utime(file, (1, 1))
         file.chmod(0o600)
     again = archive(results, tmp_path / "again", threads=3)
-    for name in (*NAMES, "SHA256SUMS"):
+    for name in (*NAMES, *TABLES, "SHA256SUMS"):
         assert (made / name).read_bytes() == (again / name).read_bytes(), name
 
 
@@ -90,7 +97,7 @@ def test_threads_do_not_show_in_many_blocks(tmp_path: Path) -> None:
 
 def test_checksums_are_those_of_the_files(made: Path) -> None:
     lines = (made / "SHA256SUMS").read_text().splitlines()
-    assert [line.split("  ")[1] for line in lines] == NAMES
+    assert [line.split("  ")[1] for line in lines] == [*NAMES, *TABLES]
     for line in lines:
         digest, name = line.split("  ")
         assert hashlib.sha256((made / name).read_bytes()).hexdigest() == digest
@@ -122,6 +129,39 @@ def test_they_hold_the_patches_of_the_metadata_and_unpack_for_the_encoder(
     original = results / "patches" / tile_of(patch) / patch / f"{patch}_B02.tif"
     copy = tmp_path / "BigEarthNet-S2" / tile_of(patch) / patch / f"{patch}_B02.tif"
     assert copy.read_bytes() == original.read_bytes()
+
+
+def test_the_entries_of_the_archives_lead_to_what_they_hold(
+    results: Path, made: Path, tmp_path: Path
+) -> None:
+    """Once unpacked beside the tables, every image of every item is where its item says."""
+    copy = Path(shutil.copytree(results, tmp_path / "results"))
+    folder = Path(shutil.copytree(made, copy / "archives"))
+    publish.main(
+        ["--results", str(copy), "--nomenclature", str(NOMENCLATURE), "--name", "Packed"]
+        + ["--version", "1.0.0", "--licence", "MIT", "--out", str(folder)]
+    )
+    described = json.loads((folder / "croissant.json").read_text())["distribution"]
+    assert {file["contentUrl"] for file in described} == {*NAMES, *TABLES}
+    for file in described:
+        assert (
+            file["sha256"] == hashlib.sha256((folder / file["contentUrl"]).read_bytes()).hexdigest()
+        )
+    collection = json.loads((folder / "collection.json").read_text())["assets"]
+    assert {collection[kind]["href"] for kind in ("s2", "s1", "reference_maps")} == set(NAMES)
+    assert collection["s2"]["type"] == "application/zstd"
+    for name in NAMES:
+        unpack(folder / name, folder)
+    items = list(arrow.stac_table_to_items(pq.read_table(folder / "items.parquet")))
+    assert {item["id"] for item in items} == set(read_build(copy).metadata["patch_id"])
+    for item in items[::7]:
+        assert set(item["assets"]) == {*S2_BANDS, *S1_BANDS, "reference_map"}
+        for asset in item["assets"].values():
+            assert asset["type"] == "image/tiff; application=geotiff"
+            with rasterio.open(folder / asset["href"]) as image:
+                assert image.shape == tuple(asset["proj:shape"])
+                assert image.transform[:6] == tuple(asset["proj:transform"])
+                assert image.res == (asset["gsd"], asset["gsd"])
 
 
 def test_patches_kept_in_tars_give_the_same_archives(

@@ -13,6 +13,7 @@ import pyproj
 import pystac
 import pytest
 import shapely
+import yaml
 from pystac.extensions.eo import EOExtension
 from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.version import VersionExtension
@@ -21,16 +22,18 @@ from stac_geoparquet import arrow
 from reben.publish import __main__ as publish
 from reben.results.finished import FinishedBuild, read_build
 from reben.runtime.errors import TableError
+from reben.runtime.files import sha256_file
 from tests.builds import CLASSES, NOMENCLATURE, TILES, write_build
 
 VERSION, LICENCE = "2.0.0", "CDLA-Permissive-1.0"
 
 
-def describe(results: Path, out: Path) -> Path:
+def describe(results: Path, out: Path, licence: str = LICENCE) -> Path:
     publish.main(
         ["--results", str(results), "--nomenclature", str(NOMENCLATURE), "--name", "Test set"]
-        + ["--version", VERSION, "--licence", LICENCE]
+        + ["--version", VERSION, "--licence", licence]
         + ["--published", "2024-07-01", "--out", str(out)]
+        + ["--lmdb", "s2", "s1", "reference_maps"]
     )
     return out
 
@@ -108,7 +111,7 @@ def test_items_say_what_the_tables_say(results: Path, build: FinishedBuild) -> N
 
 
 def test_footprints_are_where_the_patches_are(results: Path, build: FinishedBuild) -> None:
-    frame = geopandas.read_parquet(results / "dataset" / "metadata_footprints.parquet")
+    frame = geopandas.read_parquet(results / "dataset" / "footprints.parquet")
     assert frame.crs == "EPSG:4326"
     assert frame["patch_id"].tolist() == build.metadata["patch_id"].to_list()
     assert list(frame["labels"][0]) == build.metadata["labels"][0].to_list()
@@ -118,10 +121,60 @@ def test_footprints_are_where_the_patches_are(results: Path, build: FinishedBuil
         expected = rows.select("x_min", "y_min", "x_max", "y_max").to_numpy()
         assert abs(there.bounds.to_numpy() - expected).max() < 0.01
     assert shapely.is_ccw(frame.geometry.exterior).all()
-    schema = pq.read_schema(results / "dataset" / "metadata_footprints.parquet")
+    schema = pq.read_schema(results / "dataset" / "footprints.parquet")
     geo = json.loads(schema.metadata[b"geo"])
     assert geo["version"] == "1.1.0"
     assert pyproj.CRS.from_json_dict(geo["columns"]["geometry"]["crs"]).to_epsg() == 4326
+
+
+def test_the_catalogue_leads_to_the_images(results: Path, build: FinishedBuild) -> None:
+    dataset = results / "dataset"
+    lmdb = read(results, "collection.json")["assets"]["lmdb"]
+    assert lmdb["type"] == "application/octet-stream"
+    assert (dataset / lmdb["href"]).is_file()
+    (item,) = arrow.stac_table_to_items(pq.read_table(dataset / "items.parquet").slice(0, 1))
+    patch, s1_name = build.metadata.select("patch_id", "s1_name").row(0)
+    asset = item["assets"]["lmdb"]
+    assert (asset["href"], asset["type"]) == (lmdb["href"], lmdb["type"])
+    assert list(asset["reben:keys"]) == [patch, s1_name, f"{patch}_reference_map"]
+    files = read(results, "croissant.json")["distribution"]
+    assert "BigEarthNet.lmdb/data.mdb" in {file["contentUrl"] for file in files}
+    for file in files:
+        assert file["sha256"] == sha256_file(dataset / file["contentUrl"])
+
+
+def test_a_glob_of_the_metadata_has_every_patch_once(results: Path, build: FinishedBuild) -> None:
+    found = pl.read_parquet(results / "dataset" / "metadata*.parquet")
+    assert sorted(found["patch_id"]) == build.metadata["patch_id"].to_list()
+
+
+def front_matter(results: Path) -> dict[str, Any]:
+    text = (results / "dataset" / "README.md").read_text(encoding="utf-8")
+    value: dict[str, Any] = yaml.safe_load(text.split("---\n")[1])
+    return value
+
+
+def test_dataset_hubs_read_the_beginning_of_the_card(results: Path) -> None:
+    head = front_matter(results)
+    assert head["pretty_name"] == "Test set"
+    assert head["license"] == "cdla-permissive-1.0"
+    assert head["size_categories"] == ["n<1K"]
+    assert [config["config_name"] for config in head["configs"]] == [
+        "clear",
+        "snow_cloud_or_shadow",
+    ]
+    for config in head["configs"]:
+        (file,) = config["data_files"]
+        assert (results / "dataset" / file["path"]).is_file()
+
+
+def test_a_licence_that_hubs_do_not_know_is_named_with_its_text(
+    results: Path, tmp_path: Path
+) -> None:
+    describe(results, tmp_path / "dataset", "CDLA-Other-9.0")
+    head = front_matter(tmp_path)
+    assert (head["license"], head["license_name"]) == ("other", "cdla-other-9.0")
+    assert head["license_link"] == "https://spdx.org/licenses/CDLA-Other-9.0.html"
 
 
 def test_croissant_loads_and_iterates(results: Path, build: FinishedBuild) -> None:
@@ -176,5 +229,5 @@ def test_poorer_datasets_are_described_too(tmp_path: Path) -> None:
     describe(results, results / "dataset")
     pystac.validation.validate_dict(core(read(results, "collection.json")))
     mlcroissant.Dataset(results / "dataset" / "croissant.json")
-    frame = geopandas.read_parquet(results / "dataset" / "metadata_footprints.parquet")
+    frame = geopandas.read_parquet(results / "dataset" / "footprints.parquet")
     assert len(frame) == len(read_build(results).metadata)

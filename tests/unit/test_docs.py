@@ -11,6 +11,7 @@ from types import ModuleType
 
 import pytest
 
+from reben.__main__ import COMMANDS
 from tests.rules import TARGETS, load_rules
 
 PROJECT = Path(__file__).parents[2]
@@ -113,12 +114,18 @@ def help_of(module: str) -> str:
 @each_page
 def test_commands_of_a_page_exist(page: Path) -> None:
     targets = set(re.findall(r"^([\w./-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
-    inline = re.findall(r"`((?:make|snakemake|python -m) [^`]+)`", page.read_text())
+    inline = re.findall(r"`((?:make|snakemake|python -m|reben) [^`]+)`", page.read_text())
     for command in [*commands(page), *inline]:
         words = command.split()
         if words[0] == "make":
             asked = [word for word in words[1:] if "=" not in word and word != "&&"]
             assert set(asked[:1]) <= targets, command
+        elif words[0] == "reben" and words[1] in COMMANDS:
+            options = re.findall(r"(?<= )--[\w-]+", command)
+            for option in options if words[1] != "build" else []:  # those are Snakemake's
+                assert option in help_of(f"reben.{words[1]}"), command
+        elif words[0] == "reben":
+            assert words[1:] == ["--help"], command
         elif words[0] == "snakemake":
             check_snakemake(words[1:], command)
         elif words[1:2] == ["-m"] and re.match(r"reben\.\w", words[2]):

@@ -17,8 +17,8 @@ from reben.domain.lon_lat import beside, bounds, shortest_span, split_polygon, w
 from reben.publish import __main__ as catalogue
 from reben.publish.footprints import footprints
 from reben.publish.stac import extent
-from reben.report.charts import _beside_each_other, _square
 from reben.report.distances import Places
+from reben.report.world_map import _beside_each_other, _square
 from tests.builds import NOMENCLATURE, write_build
 
 
@@ -94,7 +94,8 @@ def test_the_catalogue_of_tiles_at_the_antimeridian(tmp_path):
         frame = frame.with_columns(*shift, epsg=pl.lit(32760, pl.Int32))
         frame.write_parquet(path)
     words = ["--results", str(results), "--nomenclature", str(NOMENCLATURE), "--name", "x"]
-    catalogue.main([*words, "--version", "1", "--licence", "MIT", "--out", str(tmp_path / "d")])
+    words += ["--version", "1", "--licence", "MIT", "--lmdb", "s2"]
+    catalogue.main([*words, "--out", str(tmp_path / "d")])
     (box,) = json.loads((tmp_path / "d/collection.json").read_text())["extent"]["spatial"]["bbox"]
     assert box[0] > 179 > -179 > box[2]
     items = geopandas.read_parquet(tmp_path / "d/items.parquet")
@@ -105,7 +106,7 @@ def test_the_catalogue_of_tiles_at_the_antimeridian(tmp_path):
         assert (box["xmin"] > box["xmax"]) == crosses
         for part in shapely.get_parts(shape):
             assert part.bounds[2] - part.bounds[0] < 0.1
-    written = geopandas.read_parquet(tmp_path / "d/metadata_footprints.parquet")
+    written = geopandas.read_parquet(tmp_path / "d/footprints.parquet")
     assert (written.geometry.area < 1e-3).all()
 
 

@@ -92,9 +92,33 @@ def test_summary_counts_patches_of_which_nothing_tells_snow_or_cloud(tmp_path: P
 
 def test_last_words_of_a_log(tmp_path: Path) -> None:
     log = tmp_path / "step.log"
-    assert summary.last_words(log) == f"{log}\n  (empty)"
+    assert summary.last_words([log]) == f"{log}\n  (empty)"
     log.write_bytes(b"INFO one\nerror: \xff two\n\n")
-    assert summary.last_words(log) == f"{log}\n  error: \ufffd two"
+    assert summary.last_words([log]) == f"{log}\n  error: \ufffd two"
+
+
+def test_jobs_that_say_the_same_are_one_line(tmp_path: Path) -> None:
+    logs = [tmp_path / f"{number}.log" for number in range(4)]
+    for log in logs[1:]:
+        log.write_text(f"INFO {log.name}\nerror: no account\n")
+    logs[0].write_text("error: the disk is full\n")
+    assert summary.last_words(logs).split("\n") == [
+        str(logs[0]), "  error: the disk is full",
+        f"3 jobs, such as {logs[1]}", "  error: no account",
+    ]  # fmt: skip
+
+
+def test_a_dataset_without_a_patch_says_why_by_product(results: Path, tmp_path: Path) -> None:
+    assert summary.nothing_kept(read_build(results)) is None
+    empty = read_build(
+        write_build(tmp_path / "results", TILES, rejected=TILES[2:], unlabelled_fraction=1)
+    )
+    lines = str(summary.nothing_kept(empty)).split("\n")
+    assert lines[0].startswith("NO PATCH IS IN THE DATASET, of 3 products with ")
+    said = {line.split(":")[0].strip(): line for line in lines[1:-1]}
+    assert said.keys() == set(TILES)
+    assert "too few labelled pixels" in said[TILES[0]]
+    assert "rejected product" in said[TILES[2]]
 
 
 def test_an_unfinished_build_is_named(tmp_path: Path) -> None:

@@ -31,6 +31,11 @@ def test_git_state_knows_commit_and_dirt(tmp_path: Path) -> None:
     git("add", "a")
     git("commit", "-qm", "a")
     assert provenance.git_state(tmp_path) == {"commit": git("rev-parse", "HEAD"), "clean": True}
+    (tmp_path / "mine.yaml").write_text("results: mine")
+    assert provenance.git_state(tmp_path)["clean"] is True, "a config is no change of the code"
+    (tmp_path / "installed").mkdir()
+    (tmp_path / "installed/reben.py").touch()
+    assert provenance.git_state(tmp_path / "installed") == {"commit": None, "clean": None}
     (tmp_path / "a").write_text("b")
     assert provenance.git_state(tmp_path)["clean"] is False
 

@@ -29,15 +29,39 @@ def test_labels_and_shares_are_shown(results: Path, capsys: pytest.CaptureFixtur
     assert all(label.split(",")[0] in text for label in row["labels"])
 
 
-def test_the_picture_holds_all_views(results: Path, tmp_path: Path) -> None:
-    patch = read_build(results).metadata["patch_id"][0]
-    sizes = []
-    for more in ([], ["--sentinel1", str(results.parent / "s1")]):
-        out = tmp_path / "patch.png"
-        show.main([patch, "--results", str(results), "--out", str(out), *more])
-        with Image.open(out) as image:
-            sizes.append(image.width)
-    assert sizes == [880, 1320]
+def test_the_picture_holds_the_views_of_the_report(results: Path) -> None:
+    build = read_build(results)
+    row = show.find_patch(build, build.metadata["patch_id"][0])
+    figure = show.draw(build, row, results.parent / "s1")
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert titles == [
+        *("True colour", "False colour", "Short-wave infrared", "NDVI"),
+        *("Sentinel-1", "Reference map"),
+    ]
+    assert "Sentinel-1" not in [a.get_title() for a in show.draw(build, row, None).axes]
+
+
+def test_the_picture_is_written(results: Path, tmp_path: Path) -> None:
+    patch, out = read_build(results).metadata["patch_id"][0], tmp_path / "patch.png"
+    show.main([patch, "--results", str(results), "--out", str(out)])
+    with Image.open(out) as image:
+        assert image.width == 4 * 440
+
+
+@pytest.mark.parametrize(
+    "name", ["T33UUP_01_02", "33UUP_1_2", "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_1_2"]
+)
+def test_a_short_name_is_enough(results: Path, name: str) -> None:
+    assert show.find_patch(read_build(results), name)["patch_id"] == f"{TILES[0]}_01_02"
+
+
+def test_a_short_name_of_several_patches_is_refused(tmp_path: Path) -> None:
+    later = TILES[0].replace("20170613", "20170706")
+    build = read_build(write_build(tmp_path / "results", [TILES[0], later], rejected=(), count=4))
+    with pytest.raises(TableError, match=rf"2 tiles; name one of {TILES[0]}_01_02, {later}_01_02"):
+        show.find_patch(build, "T33UUP_01_02")
+    with pytest.raises(TableError, match="found none; its tiles are"):
+        show.find_patch(build, "T33UUQ_01_02")
 
 
 def test_a_patch_that_is_not_there_is_named(results: Path) -> None:
@@ -50,6 +74,6 @@ def test_a_patch_that_is_not_there_is_named(results: Path) -> None:
 def test_a_patch_without_images_says_which_file(results: Path, tmp_path: Path) -> None:
     dropped = read_build(results).patches.filter(~pl.col("valid"))["patch_id"][0]
     with pytest.raises(
-        RasterError, match=rf"B04 is missing; expected the file .*{dropped}_B04\.tif"
+        RasterError, match=rf"B02 is missing; expected the file .*{dropped}_B02\.tif"
     ):
         show.main([dropped, "--results", str(results), "--out", str(tmp_path / "x.png")])

@@ -22,6 +22,6 @@ NEWS = "2024-05-01T10:00:00Z INFO    33UUP: 81 patches, 80 valid"
 )
 def test_news_is_not_the_cause(tmp_path: Path, log: str, expected: str) -> None:
     (tmp_path / "job.log").write_text(log)
-    first, second = last_words(tmp_path / "job.log").split("\n")
+    first, second = last_words([tmp_path / "job.log"]).split("\n")
     assert first == str(tmp_path / "job.log")
     assert expected in second

@@ -72,7 +72,7 @@ def test_the_card_shows_names_as_they_are(tmp_path: Path) -> None:
         published=None,
     )  # fmt: skip
     rows = [{**row, "class": HTML} for row in build.class_counts]
-    card = write_card(facts, rows)
+    card = write_card(facts, "lmdb", rows)
     assert "<script>" not in card
     assert '&lt;script&gt;alert("x")&lt;/script&gt; \\| \\*a\\* \\[b\\](javascript:c)' in card
     assert "<https://doi.org/1>" in card

@@ -14,19 +14,23 @@ def test_report_archives_and_catalogue_are_made_once_and_may_move(
 ) -> None:
     build = audited.copy(tmp_path / "project")
     targets = ("report", "archive", "catalogue", "audit")
-    assert build.jobs(*targets) == {name: set() for name in targets[:-1]}, "the audit is there"
+    made = {*targets[:-1], "pack_archives"}
+    assert build.jobs(*targets) == {name: set() for name in made}, "the audit is there"
     page = (build.results / "report/index.html").read_text(encoding="utf-8")
     assert 'id="provenance"' in page
     assert "inputs/corine.gpkg" in page
-    archives = {path.name for path in (build.results / "archives").glob("[!.]*")}
-    assert archives == {
-        "BigEarthNet-S1.tar.zst", "BigEarthNet-S2.tar.zst", "Reference_Maps.tar.zst", "SHA256SUMS"
-    }  # fmt: skip
+    tables = {"metadata.parquet", "metadata_for_patches_with_snow_cloud_or_shadow.parquet"}
+    packed = {"BigEarthNet-S1.tar.zst", "BigEarthNet-S2.tar.zst", "Reference_Maps.tar.zst"}
+    entries = {"README.md", "collection.json", "items.parquet", "croissant.json"}
+    entries.add("footprints.parquet")
+    assert names(build.results / "archives") == packed | tables | entries | {"SHA256SUMS"}
+    assert names(build.results / "dataset/BigEarthNet.lmdb") == {"data.mdb"}
+    assert names(build.results / "dataset") >= tables | entries
     assert build.jobs(*targets) == {}
-    for file in ("report/templates/style.css", "publish/card.md"):
+    for file in ("report/templates/style.css", "publish/templates/card.md"):
         path = build.root / "workflow/reben" / file
         path.write_text(path.read_text() + "\n")
-    assert build.jobs(*targets) == {"report": set(), "catalogue": set()}
+    assert build.jobs(*targets) == {"report": set(), "catalogue": set(), "archive": set()}
     build.results.rename(build.root / "moved")
     build.config["results"] = "moved"
     assert build.jobs(*targets) == {}
@@ -73,3 +77,8 @@ def _read(terminal: int) -> bytes:
         return os.read(terminal, 4096)
     except OSError:  # the other side is closed and everything is read
         return b""
+
+
+def names(folder: Path) -> set[str]:
+    """Of all files in a folder, hidden ones too."""
+    return {path.name for path in folder.iterdir()}

@@ -1,4 +1,4 @@
-"""Show what an update changes, before or after building: ``python -m reben.changes OLD NEW``.
+"""Show what an update changes, before or after building.
 
 In: two results folders; or a results folder and a release of its land cover, which is CORINE or,
 with ``--legend``, a raster map; or, with ``--results``, two releases for a build. Out: which tiles
@@ -262,7 +262,7 @@ def summary(patches: pl.DataFrame, old: State, new: State) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Report what changes."""
-    parser = cli.parser(__doc__)
+    parser = cli.parser(__doc__, example="results/mine U2018_CLC2018_V2020_20u2.gpkg")
     parser.add_argument("old", type=Path, help="results folder or release of land cover")
     parser.add_argument("new", type=Path, help="results folder or release of land cover")
     parser.add_argument(

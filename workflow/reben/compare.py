@@ -1,4 +1,4 @@
-"""Compare two builds, or a build with published tables: ``python -m reben.compare A B``.
+"""Compare two builds, or a build with published tables.
 
 In: two folders, results of a build or a folder with ``metadata.parquet`` and, if there is
 one, ``metadata_for_patches_with_snow_cloud_or_shadow.parquet``. Out: equal, or which rows,
@@ -202,7 +202,11 @@ def _how(what: dict[str, Any]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Compare two datasets."""
-    parser = cli.parser(__doc__)
+    parser = cli.parser(
+        __doc__,
+        example="results/mine published --restrict",
+        failure="an error or a difference",
+    )
     parser.add_argument("a", type=Path)
     parser.add_argument("b", type=Path)
     parser.add_argument("--restrict", action="store_true", help="compare only the patches of A")

@@ -178,7 +178,10 @@ def _values(sources: Sequence[Source]) -> list[tuple[str, bytearray]]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Encode a tile's shard, or folders of GeoTIFFs."""
-    parser = cli.parser(__doc__)
+    parser = cli.parser(
+        __doc__,
+        example="--s2 BigEarthNet-S2 --reference-maps Reference_Maps --out BigEarthNet.lmdb",
+    )
     tile = parser.add_argument_group("shard of a tile")
     tile.add_argument("--kind", choices=ENTRY_KINDS, help="kind of the entries")
     tile.add_argument("--root", help="folder of the patches")

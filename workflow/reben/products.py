@@ -228,8 +228,63 @@ def search_areas(bbox: Sequence[float] | None, wkt: str | None) -> list[str]:
     return [str(part.wkt) for part in shapely.get_parts(area)]
 
 
+def search(
+    areas: Sequence[str],
+    start: date,
+    end: date,
+    level: str,
+    max_cloud_cover: float,
+    within: shapely.Geometry | None = None,
+) -> list[Entry]:
+    """The newest processing of every observation of an area in a period; sorted.
+
+    Args:
+        areas: polygons as WKT, degrees.
+        start: first day.
+        end: last day.
+        level: ``L1C`` or ``L2A``.
+        max_cloud_cover: percent.
+        within: leave out products whose footprint lies beside this, degrees.
+
+    Raises:
+        DownloadError: there are none, or the catalogue does not answer.
+    """
+    service = Service.from_environment()
+    with service.client() as client:
+        catalogue = Catalogue(client, service)
+        entries = {
+            entry.id: entry
+            for area in areas
+            for entry in catalogue.search(area, start, end, level, max_cloud_cover)
+            if within is None
+            or (shown := _polygon(entry.footprint)) is None
+            or shown.intersects(within)
+        }
+    return offered(newest_of_each(entries.values()))
+
+
+def offered(found: list[Entry]) -> list[Entry]:
+    """What was found, said in the log.
+
+    Raises:
+        DownloadError: nothing was.
+    """
+    if not found:
+        raise DownloadError(
+            "the search found no product; widen the area or dates, or raise --max-cloud-cover"
+        )
+    if offline := [entry.name for entry in found if not entry.online]:
+        log.warning("not online, must be ordered first: %s", ", ".join(offline))
+    log.info("%d products, %d MB", len(found), sum(entry.size for entry in found) // 10**6)
+    return found
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = cli.parser(__doc__)
+    parser = cli.parser(
+        __doc__,
+        example="--bbox 12.9 47.7 14.4 48.8 --start 2017-06-01 --end 2017-06-30 "
+        "--max-cloud-cover 5 --out products.tsv",
+    )
     parser.add_argument(
         "names",
         nargs="*",
@@ -262,30 +317,16 @@ def main(argv: Sequence[str] | None = None) -> None:
             "expected either product names (NAME … or --names FILE) or a search "
             "(--bbox or --wkt, with --start and --end)"
         )
-    service = Service.from_environment()
-    with service.client() as client:
-        catalogue = Catalogue(client, service)
-        if names:
+    if by_area:
+        areas = search_areas(args.bbox, args.wkt)
+        found = search(areas, args.start, args.end, args.level, args.max_cloud_cover)
+    else:
+        service = Service.from_environment()
+        with service.client() as client:
             every = list(dict.fromkeys(names))
-            found = newest_of_each(find_by_name(catalogue, every, collection1=args.collection1))
-        else:
-            entries = (
-                entry
-                for area in search_areas(args.bbox, args.wkt)
-                for entry in catalogue.search(
-                    area, args.start, args.end, args.level, args.max_cloud_cover
-                )
-            )
-            found = newest_of_each({entry.id: entry for entry in entries}.values())
-    if not found:
-        raise DownloadError(
-            "the search found no product; widen the area or dates, or raise --max-cloud-cover"
-        )
-    offline = [entry.name for entry in found if not entry.online]
-    if offline:
-        log.warning("not online, must be ordered first: %s", ", ".join(offline))
+            wanted = find_by_name(Catalogue(client, service), every, collection1=args.collection1)
+        found = offered(newest_of_each(wanted))
     write_products(args.out, [entry.to_product() for entry in found])
-    log.info("%d products, %d MB", len(found), sum(entry.size for entry in found) // 10**6)
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ def _is_scene(name: str) -> bool:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the table."""
-    parser = cli.parser(__doc__)
+    parser = cli.parser(__doc__, example="rtc/ --out scenes.tsv")
     parser.add_argument("folder", type=Path, help="folder of the rasters")
     parser.add_argument("--out", type=Path, required=True, help="scene table to write")
     args = parser.parse_args(argv)

@@ -1,7 +1,7 @@
-"""Show one patch: `python -m reben.show PATCH_ID --results DIR [--out PATCH.png]`.
+"""Show one patch: what is known about it, and a picture.
 
-In: a finished build. Out: a table on the terminal and, with ``--out``, a PNG of the patch
-in true colour, its Sentinel-1 patch if it has one, and its reference map.
+In: a finished build. Out: a table on the terminal and, with ``--out``, a PNG with the pictures
+that the report has of a patch.
 """
 
 from collections.abc import Sequence
@@ -17,39 +17,48 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from reben.domain.names import tile_of
+from reben.domain.names import ProductName, is_patch_id, short_place, tile_of
 from reben.domain.tables import SENTINEL1, read_table
-from reben.pictures.patch_figure import BACKSCATTER, REFERENCE_MAP, TRUE_COLOUR, side_by_side
-from reben.pictures.patch_images import (
-    backscatter,
-    codes_shown,
-    has_images,
-    read_layer,
-    reference_map,
-    true_colour,
-)
+from reben.pictures.patch_figure import side_by_side
+from reben.pictures.patch_images import codes_shown, has_images, read_layer
+from reben.pictures.views import patch_views
 from reben.results.finished import FinishedBuild, read_build
 from reben.runtime import cli
 from reben.runtime.errors import TableError
 from reben.runtime.files import atomic_file
 
 
-def find_patch(build: FinishedBuild, patch: str) -> dict[str, Any]:
+def find_patch(build: FinishedBuild, name: str) -> dict[str, Any]:
     """The row of a patch (`FinishedBuild.patches`).
 
+    Args:
+        build: a finished build.
+        name: a patch_id, a short name (`short_place`) or the name of its Sentinel-1 patch.
+
     Raises:
-        ProductError: `patch` is not a patch name.
-        TableError: the build has no such patch.
+        ProductError: it is none of these.
+        TableError: the build has no such patch, or several.
     """
-    tile = tile_of(patch)
-    found = build.patches.filter(pl.col("patch_id") == patch)
-    if not len(found):
-        known = (
-            f"its tiles are {', '.join(build.tiles)}"
-            if tile not in build.tiles
-            else (f"tile {tile} has {build.patches.filter(pl.col('tile') == tile).height} patches")
+    short = None if is_patch_id(name) else short_place(name)
+    if short is None:
+        tile = tile_of(name)
+        tiles, found = [tile], build.patches.filter(pl.col("patch_id") == name)
+    else:
+        mgrs, col, row = short
+        tiles = [tile for tile in build.tiles if ProductName.parse(tile).mgrs == mgrs]
+        found = build.patches.filter(
+            pl.col("tile").is_in(tiles), pl.col("col") == col, pl.col("row") == row
         )
-        raise TableError(f"{build.layout.root}: expected a patch {patch}, found none; {known}")
+    if len(found) > 1:
+        raise TableError(
+            f"{build.layout.root}: {name} is a patch of {len(found)} tiles; name one of "
+            f"{', '.join(found['patch_id'])}"
+        )
+    if not len(found):
+        here = [tile for tile in tiles if tile in build.tiles]
+        sizes = [f"tile {t} has {build.patches.filter(pl.col('tile') == t).height}" for t in here]
+        known = f"{', '.join(sizes)} patches" if here else f"its tiles are {', '.join(build.tiles)}"
+        raise TableError(f"{build.layout.root}: expected a patch {name}, found none; {known}")
     return found.row(0, named=True)
 
 
@@ -84,22 +93,26 @@ def draw(build: FinishedBuild, row: dict[str, Any], sentinel1: Path | None) -> F
     Raises:
         RasterError: its images are missing.
     """
-    patch = row["patch_id"]
-    folder = build.layout.reference_map(patch)
-    views = {TRUE_COLOUR: true_colour(build.layout.patch(patch))}
+    patch, paired = row["patch_id"], None
     if sentinel1 is not None:
         pairs = read_table(build.layout.sentinel1(row["tile"]), SENTINEL1)
-        for name in pairs.filter(pl.col("patch_id") == patch)["folder"]:
-            views[BACKSCATTER] = backscatter(sentinel1 / name)
-    views[REFERENCE_MAP] = reference_map(folder, build.legend)
+        folders = pairs.filter(pl.col("patch_id") == patch)["folder"]
+        paired = sentinel1 / folders[0] if len(folders) else None
+    maps = build.layout.reference_map(patch)
+    views = patch_views(build.layout.patch(patch), maps, build.legend, paired)
     fate = row["dropped_for"] or row["split"]
-    return side_by_side(f"{patch}\n{fate}", views, codes_shown(folder), build.legend)
+    return side_by_side(
+        f"{patch}\n{fate}",
+        {view.title: view.picture for view in views},
+        codes_shown(maps),
+        build.legend,
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Show a patch."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("patch", help="patch_id")
+    parser = cli.parser(__doc__, example="T33UUP_00_07 --results results/mine --out patch.png")
+    parser.add_argument("patch", help="patch_id, or short: T33UUP_00_07")
     parser.add_argument("--results", required=True, help="results folder of a finished build")
     parser.add_argument("--sentinel1", type=Path, help="folder of the Sentinel-1 patches")
     parser.add_argument("--out", help="PNG")

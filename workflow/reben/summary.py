@@ -1,6 +1,6 @@
 """Summarise what a build made and where it is, or why it stopped.
 
-Printed when Snakemake is done, and by `python -m reben.summary --results DIR`.
+Printed when Snakemake is done, and by `reben summary --results DIR`.
 In: the results folder, or the logs of failed jobs. Out: text on the terminal.
 """
 
@@ -50,7 +50,8 @@ def made(results: str | os.PathLike[str], since: float = 0) -> list[Table]:
         since: leave out older files, Unix time in seconds.
     """
     tables = []
-    files = Table(box=box.SIMPLE_HEAD, title=f"In {results}", title_justify="left")
+    place = Path(results).resolve()
+    files = Table(box=box.SIMPLE_HEAD, title=f"In {place}", title_justify="left")
     files.add_column("", no_wrap=True)
     files.add_column("size", justify="right", no_wrap=True)
     files.add_column("file", overflow="fold")  # the longest column is last, so that it may wrap
@@ -85,16 +86,40 @@ def count_table(build: FinishedBuild) -> Table:
     return counts
 
 
-def last_words(log: str | os.PathLike[str]) -> str:
-    """A job's log and why the job failed: its last line that is no news of work that goes well."""
-    path = Path(log)
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+def nothing_kept(build: FinishedBuild) -> str | None:
+    """For a dataset without a patch: what became of those of every product. None for others."""
+    *tiles, total = build.funnel
+    if total["kept"]:
+        return None
+    lines = [f"NO PATCH IS IN THE DATASET, of {_products(len(tiles))} with {total['patches']:,}:"]
+    for row in tiles:
+        dropped = [f"{reason} {row[reason]:,}" for reason in DROPPED_COLOURS if row[reason]]
+        lines.append(f"  {row['tile']}: {', '.join(dropped) or 'no patches'}")
+    lines.append(f"{build.layout.quality} has the verdicts on the products")
+    return "\n".join(lines)
+
+
+def last_words(logs: Sequence[str | os.PathLike[str]]) -> str:
+    """Why jobs failed, by their logs; those that say the same together."""
+    said: dict[str, list[Path]] = {}
+    for path in map(Path, logs):
+        said.setdefault(_cause(path), []).append(path)
+    return "\n".join(
+        f"{paths[0]}\n  {line}"
+        if len(paths) == 1
+        else f"{len(paths)} jobs, such as {paths[0]}\n  {line}"
+        for line, paths in said.items()
+    )
+
+
+def _cause(log: Path) -> str:
+    """Why a job failed: the last line of its log that is no news of work that goes well."""
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     causes = [line for line in lines if not _NEWS.match(line)]
     if causes:
-        return f"{path}\n  {causes[-1]}"
-    last = f"it ended without an error; its last line: {lines[-1]}" if lines else "(empty)"
-    return f"{path}\n  {last}"
+        return causes[-1]
+    return f"it ended without an error; its last line: {lines[-1]}" if lines else "(empty)"
 
 
 def words(tables: Sequence[Table], console: Console) -> str:
@@ -119,7 +144,7 @@ def size_words(size: float) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Print what a build made."""
-    parser = cli.parser(__doc__)
+    parser = cli.parser(__doc__, example="--results results/mine")
     parser.add_argument("--results", required=True, help="results folder of a finished build")
     args = parser.parse_args(argv)
     Console().print(*made(args.results))

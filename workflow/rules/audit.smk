@@ -61,7 +61,7 @@ rule audit:
         tiles=of_tiles(RESULTS.tile_digest),
         metadata=RESULTS.metadata,
         funnel=RESULTS.funnel,
-        lmdb=RESULTS.lmdb,
+        lmdb=RESULTS.lmdb_data,
     output:
         manifest=RESULTS.manifest,
         patch_hashes=RESULTS.hashes("patches"),

@@ -117,7 +117,8 @@ rule build_lmdb:
         pairs=given("s1" in KINDS, of_tiles(RESULTS.sentinel1)),
         shards=[RESULTS.shard(kind, tile) for kind in KINDS for tile in TILES],
     output:
-        lmdb=directory(RESULTS.lmdb),
+        # Not the folder: Snakemake would put a file of its own into it.
+        lmdb=RESULTS.lmdb_data,
         record=record("build_lmdb"),
     log:
         RESULTS.log("build_lmdb"),
@@ -129,10 +130,11 @@ rule build_lmdb:
         runtime=growing(240),  # 10 s per tile measured
     params:
         step=step("build_lmdb"),
+        folder=RESULTS.lmdb,
         shards=options(
             **{kind: RESULTS.shard(kind, "*") for kind in KINDS},
             pairs=given("s1" in KINDS, every(RESULTS.sentinel1)),
         ),
     shell:
         "python -m {params.step} --selection {input.selection:q} {params.shards}"
-        " --out {output.lmdb:q} 2> {log:q}"
+        " --out {params.folder:q} 2> {log:q}"

@@ -34,12 +34,18 @@ made_from(
     environment="report",
     per_tile=False,
     options={
-        "name": config["dataset"]["name"],
-        "version": config["dataset"]["version"],
+        **config["dataset"],
+        **config["report"],
+        "land_cover": land_cover.release(config),
+        "files": linked_files(),
         "countries_layer": given(COUNTRIES, config["countries"]["layer"]),
         "name_column": given(COUNTRIES, config["countries"]["name_column"]),
     },
-    settings=lambda _: {"templates": data_version("report/templates")},
+    settings=lambda _: {
+        "templates": data_version("report/templates"),
+        "text": data_version("publish/templates"),
+        "outlines": data_version("outlines", HOME / "resources"),
+    },
     sources=lambda _: {
         **source("labels.nomenclature"),
         **source("land_cover.legend"),
@@ -89,8 +95,10 @@ rule report:
         made=due("report"),
         settled=after_clip,
         tables=BUILD_TABLES,
+        code_counts=of_tiles(RESULTS.code_counts),
         patches=of_tiles(RESULTS.patches),
         reference_maps=of_tiles(RESULTS.reference_maps),
+        linked=[path for rule in sorted(ASKED_FOR) for path in SHARED[rule]],
         sentinel1=given(SENTINEL1, of_tiles(RESULTS.sentinel1)),
         manifest=RESULTS.manifest,
     output:

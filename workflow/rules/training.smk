@@ -16,7 +16,7 @@ TRAINED_ON = (
 SEEN = {run.modality for run in RUNS}
 #: Nothing is waited for if the dataset is there already.
 SETTLED = given(not OTHER_DATASET, after_clip)
-BUILT_HERE = given(not OTHER_DATASET, list(TRAINED_ON.values()))
+BUILT_HERE = given(not OTHER_DATASET, [RESULTS.metadata, RESULTS.lmdb_data])
 
 made_from(
     "band_statistics",

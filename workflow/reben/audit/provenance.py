@@ -82,7 +82,11 @@ def openjpeg_version(maps: Path = Path("/proc/self/maps")) -> str | None:
 
 
 def git_state(folder: Path = PACKAGE) -> dict[str, Any]:
-    """The commit of the project, and whether its tree was clean; None outside a repository."""
+    """The commit of the project, and whether its tracked files were those of it.
+
+    None where the folder is in no repository, or in one of something else, as an installed copy
+    in an environment below a user's own project is.
+    """
 
     def git(*args: str) -> str | None:
         try:
@@ -91,7 +95,11 @@ def git_state(folder: Path = PACKAGE) -> dict[str, Any]:
         except (OSError, subprocess.CalledProcessError):
             return None
 
-    commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--", ":/")
+    if not git("ls-files", "--", "."):
+        return {"commit": None, "clean": None}
+    # A config or results of the user's own in the clone change nothing that runs.
+    changed = ("status", "--porcelain", "--untracked-files=no", "--", ":/")
+    commit, changes = git("rev-parse", "HEAD"), git(*changed)
     return {
         "commit": commit.strip() if commit else None,
         "clean": None if changes is None else not changes.strip(),

@@ -7,7 +7,7 @@ missing inputs. Reports all problems at once, by key.
 import difflib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -29,20 +29,32 @@ from reben.storage.patch_files import PatchReader
 _MODALITY_IMAGES = {"s1": {"s1"}, "s2": {"s2"}, "all": {"s1", "s2"}}
 
 
-def check_keys(config: dict[str, Any], schema: str | os.PathLike[str]) -> None:
+def check_keys(
+    config: dict[str, Any],
+    schema: str | os.PathLike[str],
+    place: Callable[[Sequence[Any]], str] = lambda _: "",
+) -> None:
     """Check the configuration against its JSON Schema.
+
+    Args:
+        config: all keys.
+        schema: the schema.
+        place: where a key is set, put before what is wrong with it
+            (`reben.config.user_file.places`).
 
     Raises:
         ConfigError: keys are unknown or values invalid; the message lists all of them.
     """
     validator = jsonschema.Draft202012Validator(json.loads(Path(schema).read_text("utf-8")))
-    flaws = [line for error in validator.iter_errors(config) for line in _flaws(error)]
+    flaws = [line for error in validator.iter_errors(config) for line in _flaws(error, place)]
     if flaws:
         listed = "\n  ".join(sorted(flaws))
         raise ConfigError(f"the config has\n  {listed}\nconfig/README.md explains every key")
 
 
-def _flaws(error: jsonschema.ValidationError) -> Iterator[str]:
+def _flaws(
+    error: jsonschema.ValidationError, place: Callable[[Sequence[Any]], str]
+) -> Iterator[str]:
     """One violation of the schema as readable text."""
     where = ".".join(map(str, error.absolute_path))
     if error.validator == "additionalProperties":
@@ -51,15 +63,18 @@ def _flaws(error: jsonschema.ValidationError) -> Iterator[str]:
             name = f"{where}.{key}".lstrip(".")
             near = difflib.get_close_matches(key, known, n=1)
             meant = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"
-            yield f"{name}: an unknown key; {meant}"
+            yield f"{place([*error.absolute_path, key])}{name}: an unknown key; {meant}"
         return
+    there = place(list(error.absolute_path))
     message = error.message
     wanted = error.validator_value if error.validator == "type" else ()
     if isinstance(error.instance, date | int | float) and "string" in wanted:
         message = f"{error.instance} is a {type(error.instance).__name__} in YAML; put it in quotes"
-    elif isinstance(error.instance, str) and wanted in ("number", "integer", "boolean"):
+    elif (
+        isinstance(error.instance, str) and wanted in ("number", "integer", "boolean") and not there
+    ):
         message += ", and below the first level --config gives only strings: write it in a file"
-    yield f"{where}: {message}"
+    yield f"{there}{where}: {message}"
 
 
 def find_shipped(config: dict[str, Any], home: Path) -> None:

@@ -43,6 +43,8 @@ _FILE = re.compile(rf"(?P<patch>{PATCH_PATTERN})_(?P<layer>[A-Za-z]\w*)")
 _V1_PATCH = re.compile(r"S2[A-D]_MSIL2A_\d{8}T\d{5,6}(?:_(?:0|[1-9]\d?)){2}")
 #: The folder of a patch of any kind, of v1 too: its name ends in column and row.
 _PATCH_FOLDER = re.compile(r".+_\d{1,4}_\d{1,4}")
+#: What people call a patch for short; Sentinel-1 names of patches end so, too.
+_SHORT = re.compile(r"(?:.*_)?T?(?P<mgrs>\d{2}[A-Z]{3})_(?P<col>\d{1,4})_(?P<row>\d{1,4})")
 _SENTINEL1 = re.compile(
     r"(?P<scene>(?P<mission>S1[A-D])_IW_GRDH_1SDV_(?P<sensing>\d{8}T\d{6}))"
     r"_(?P<mgrs>\d{2}[A-Z]{3})_(?P<col>\d{1,4})_(?P<row>\d{1,4})"
@@ -107,6 +109,11 @@ class ProductName:
         return "_".join(
             (self.mission, "MSIL2A", self.sensing, baseline, self.orbit, f"T{self.mgrs}")
         )
+
+    @property
+    def day(self) -> str:
+        """The day of sensing, ``2017-06-13``."""
+        return f"{self.sensing[:4]}-{self.sensing[4:6]}-{self.sensing[6:8]}"
 
     @property
     def observation(self) -> str:
@@ -174,6 +181,16 @@ def tile_of(patch: str) -> str:
 def is_patch_id(name: str) -> bool:
     """Whether it is the name of a patch as `PatchName` writes it, with no more digits."""
     return _PATCH.fullmatch(name) is not None and str(PatchName.parse(name)) == name
+
+
+def short_place(name: str) -> tuple[str, int, int] | None:
+    """Tile of the military grid, column and row of a short name of a patch; None for others.
+
+    Args:
+        name: ``T33UUP_00_07`` or ``33UUP_0_7``, or what ends so, like a Sentinel-1 patch name.
+    """
+    match = _SHORT.fullmatch(name)
+    return (match["mgrs"], int(match["col"]), int(match["row"])) if match else None
 
 
 def is_v1_name(name: str) -> bool:

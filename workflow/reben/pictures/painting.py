@@ -1,4 +1,4 @@
-"""Arrays of a patch as pictures: true colour, Sentinel-1, and the colours of a legend.
+"""Arrays of a patch as pictures: composites, NDVI, Sentinel-1, codes of land cover.
 
 Everything returns RGB arrays, uint8, (rows, columns, 3).
 """
@@ -18,13 +18,38 @@ GAMMA = 1.8
 #: Stretch of Sentinel-1, decibels: from black to white.
 VV_DB = (-20.0, 0.0)
 VH_DB = (-27.0, -5.0)
+#: Colours of NDVI: water, bare ground, sparse and dense vegetation.
+_NDVI = (-0.3, 0.0, 0.2, 0.45, 0.7, 0.9)
+_NDVI_COLOURS = ("#33587a", "#cfc4b0", "#eedf9d", "#b9cf74", "#5fa84c", "#12592b")
+
+#: Between the stripes of what the legend does not have.
+STRIPE = "#ffffff"
 
 Picture = NDArray[np.uint8]
 
 
-def paint_reflectance(rgb: Sequence[NDArray[Any]]) -> Picture:
-    """Red, green and blue reflectance as a picture."""
-    return _to_bytes((np.dstack(rgb) / WHITE).clip(0, 1) ** (1 / GAMMA))
+def paint_reflectance(
+    rgb: Sequence[NDArray[Any]],
+    white: tuple[int, int, int] = (WHITE, WHITE, WHITE),
+    gamma: float = GAMMA,
+) -> Picture:
+    """Red, green and blue reflectance as a picture.
+
+    Args:
+        rgb: the three bands, reflectance x 10,000.
+        white: of each, what is shown at full brightness.
+        gamma: of all; above 1, dark places are lighter.
+    """
+    return _to_bytes((np.dstack(rgb) / white).clip(0, 1) ** (1 / gamma))
+
+
+def paint_ndvi(red: NDArray[Any], near_infrared: NDArray[Any]) -> Picture:
+    """The vegetation index (NIR - red) / (NIR + red), from water (blue) to dense (dark green)."""
+    red, near_infrared = red.astype(np.float32), near_infrared.astype(np.float32)
+    index = (near_infrared - red) / np.maximum(near_infrared + red, 1)
+    stops = np.array([rgb_of(colour) for colour in _NDVI_COLOURS])
+    channels = [np.interp(index, _NDVI, channel) / 255 for channel in stops.T]
+    return _to_bytes(np.dstack(channels))
 
 
 def paint_backscatter(vv_vh: Sequence[NDArray[Any]]) -> Picture:
@@ -44,7 +69,7 @@ def paint_codes(codes: NDArray[np.uint16], legend: Legend) -> Picture:
     picture: Picture = colours[place.reshape(codes.shape)]
     y, x = np.indices(codes.shape)
     striped = ~np.isin(codes, list(legend.classes)) & ((x + y) // 4 % 2 == 0)
-    picture[striped] = 255
+    picture[striped] = rgb_of(STRIPE)
     return picture
 
 

@@ -50,14 +50,16 @@ def draw_patch(title: str, layers: Mapping[str, NDArray[Any]], legend: Legend) -
 def side_by_side(
     title: str, views: Mapping[str, Picture], codes: Collection[int], legend: Legend
 ) -> PatchFigure:
-    """Draw pictures under their titles, and the legend of `codes`, which they show."""
-    figure = PatchFigure(figsize=(4 * len(views), 5.6), dpi=110, layout="constrained")
+    """Draw pictures under their titles in rows of four, and the legend of `codes` below."""
+    columns = min(len(views), 4)
+    rows = -(-len(views) // columns)
+    figure = PatchFigure(figsize=(4 * columns, 4.3 * rows + 1.3), dpi=110, layout="constrained")
     figure.suptitle(title, fontsize=10, parse_math=False)
-    for axes, (name, picture) in zip(
-        np.atleast_1d(figure.subplots(1, len(views))), views.items(), strict=True
-    ):
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, (name, picture) in zip(grid, views.items(), strict=False):
         axes.imshow(picture, interpolation="nearest")
         axes.set_title(name, fontsize=9)
+    for axes in grid:
         axes.set_axis_off()
     handles = [
         Patch(

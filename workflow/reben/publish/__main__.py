@@ -1,8 +1,8 @@
-"""Step catalogue: describe the dataset for catalogues, tools and people.
+"""Steps catalogue and archive: describe a published folder for catalogues, tools and people.
 
-In: a finished build. Out, in the dataset folder: ``collection.json`` and ``items.parquet``
-(STAC), ``croissant.json``, ``README.md`` (the card) and ``metadata_footprints.parquet``
-(GeoParquet). All state the same licence, version and counts.
+In: a finished build, and its LMDB or its archives. Out, beside these: ``collection.json`` and
+``items.parquet`` (STAC), ``croissant.json``, ``README.md`` (the card) and
+``footprints.parquet`` (GeoParquet). All state the same licence, version and counts.
 """
 
 import logging
@@ -12,9 +12,11 @@ from pathlib import Path
 
 import polars as pl
 
+from reben.domain.names import ENTRY_KINDS
 from reben.land_cover.nomenclature import read_nomenclature
 from reben.publish import card, croissant, stac
 from reben.publish.footprints import footprints, write_geoparquet
+from reben.publish.forms import archives_form, lmdb_form
 from reben.results.facts import gather_facts
 from reben.results.finished import read_build
 from reben.runtime import cli
@@ -36,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--published", type=date.fromisoformat, help="day, YYYY-MM-DD")
     parser.add_argument("--land-cover", help="name and release of the land cover map")
     parser.add_argument("--sentinel1", help="where its Sentinel-1 patches come from, for the card")
+    parser.add_argument(
+        "--lmdb", nargs="+", choices=ENTRY_KINDS, help="describe the LMDB, which has these kinds"
+    )
     parser.add_argument("--out", required=True, type=Path, help="folder of the files")
     args = parser.parse_args(argv)
 
@@ -57,17 +62,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         published=args.published,
         land_cover=args.land_cover,
     )
+    form = lmdb_form(layout, args.lmdb) if args.lmdb else archives_form(layout)
     classes = list(dict.fromkeys(read_nomenclature(args.nomenclature).values()))
     # Both are sorted by patch_id, so footprints belong to the same rows of both.
     patches = build.patches.filter(pl.col("dropped_for").is_null())
     polygons = footprints(patches)
-    described = stac.collection(facts, polygons, classes)
+    described = stac.collection(facts, form, polygons, classes)
     write_json(args.out / layout.collection.name, described)
-    stac.write_items(
-        args.out / layout.items.name, stac.items(patches, polygons, facts.identifier), described
-    )
-    write_json(args.out / layout.croissant.name, croissant.describe(facts))
-    text = card.write_card(facts, build.class_counts, args.sentinel1)
+    items = stac.items(patches, form, polygons, facts.identifier)
+    stac.write_items(args.out / layout.items.name, items, described)
+    write_json(args.out / layout.croissant.name, croissant.describe(facts, form))
+    text = card.write_card(facts, form.name, build.class_counts, args.sentinel1)
     write_text(args.out / layout.card.name, text)
     write_geoparquet(args.out / layout.footprints.name, build.metadata, polygons)
     log.info("%d patches described in %s", facts.patches, args.out)

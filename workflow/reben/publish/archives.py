@@ -1,8 +1,9 @@
-"""Step archive: pack the GeoTIFFs of the dataset into three archives in the published layout.
+"""Step pack_archives: pack the GeoTIFFs of the dataset into archives in the published layout.
 
 In: the metadata tables and the folders of the patches. Out: a folder with
 ``BigEarthNet-S2.tar.zst``, ``BigEarthNet-S1.tar.zst`` and ``Reference_Maps.tar.zst``,
-as requested, and ``SHA256SUMS``. They contain exactly the patches of the two tables, as
+as requested, the two tables, which readers expect beside the unpacked folders, and
+``SHA256SUMS``. The archives contain exactly the patches of the two tables, as
 ``<archive>/<tile or scene>/<patch>/<patch>_<layer>.tif``; files are packed without a second
 copy. The same patches give the same bytes, with any number of threads.
 """
@@ -10,6 +11,7 @@ copy. The same patches give the same bytes, with any number of threads.
 import hashlib
 import io
 import logging
+import shutil
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -21,10 +23,11 @@ import zstandard
 from reben.domain.bands import S1_BANDS, S2_BANDS
 from reben.domain.names import REFERENCE_MAP, Sentinel1Name, file_stem, tile_of
 from reben.domain.tables import METADATA, SENTINEL1, read_tables
+from reben.results.layout import ARCHIVES, Layout
 from reben.results.tile_paths import TilePaths
 from reben.runtime import cli
 from reben.runtime.errors import TableError
-from reben.runtime.files import atomic_directory, write_text
+from reben.runtime.files import atomic_directory, sha256_file, write_text
 from reben.storage.patch_container import PatchFinder, patch_reader
 from reben.storage.patch_files import PatchReader
 
@@ -33,10 +36,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SENTINEL2_ARCHIVE = "BigEarthNet-S2"
-SENTINEL1_ARCHIVE = "BigEarthNet-S1"
-REFERENCE_MAP_ARCHIVE = "Reference_Maps"
-CHECKSUMS = "SHA256SUMS"
 #: Reflectance shrinks to about two thirds; higher levels gain little for much more time.
 _LEVEL = 9
 #: More than the largest layer, that of a patch as large as a tile.
@@ -134,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     patches = metadata["patch_id"].to_list()
     archives: dict[str, Iterable[Member]] = {}
     if args.s2:
-        archives[SENTINEL2_ARCHIVE] = members_by_tile(SENTINEL2_ARCHIVE, args.s2, patches, S2_BANDS)
+        archives[ARCHIVES["s2"]] = members_by_tile(ARCHIVES["s2"], args.s2, patches, S2_BANDS)
     if args.s1:
         pairs = dict(read_tables(args.pairs, SENTINEL1).select("s1_name", "folder").rows())
         names = metadata["s1_name"].drop_nulls().unique().to_list()
@@ -143,21 +142,23 @@ def main(argv: Sequence[str] | None = None) -> None:
                 f"{len(missing)} Sentinel-1 patches of the metadata are missing in the tables of "
                 f"pairs, e.g. {missing[0]}; pass the tables of all tiles"
             )
-        archives[SENTINEL1_ARCHIVE] = members_by_scene(
-            SENTINEL1_ARCHIVE, args.s1, {name: pairs[name] for name in names}
+        archives[ARCHIVES["s1"]] = members_by_scene(
+            ARCHIVES["s1"], args.s1, {name: pairs[name] for name in names}
         )
     if args.reference_maps:
-        archives[REFERENCE_MAP_ARCHIVE] = members_by_tile(
-            REFERENCE_MAP_ARCHIVE, args.reference_maps, patches, [REFERENCE_MAP]
+        archives[ARCHIVES["reference_maps"]] = members_by_tile(
+            ARCHIVES["reference_maps"], args.reference_maps, patches, [REFERENCE_MAP]
         )
-    sums = []
+    digests = {}
     with atomic_directory(args.out) as folder:
         for archive, members in archives.items():
             path = folder / f"{archive}.tar.zst"
-            count, digest = write_archive(path, members, args.threads)
-            sums.append(f"{digest}  {path.name}\n")
+            count, digests[path.name] = write_archive(path, members, args.threads)
             log.info("%s: %d files, %d bytes", path.name, count, path.stat().st_size)
-        write_text(folder / CHECKSUMS, "".join(sorted(sums, key=lambda line: line[66:])))
+        for table in map(Path, args.metadata):
+            digests[table.name] = sha256_file(shutil.copyfile(table, folder / table.name))
+        lines = [f"{digest}  {name}\n" for name, digest in sorted(digests.items())]
+        write_text(folder / Layout("").archive_checksums.name, "".join(lines))
 
 
 if __name__ == "__main__":

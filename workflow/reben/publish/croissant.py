@@ -1,6 +1,6 @@
-"""The dataset in Croissant, a metadata format for machine learning tools.
+"""A published folder in Croissant, a metadata format for machine learning tools.
 
-Source: Croissant 1.0. Paths are relative to the dataset folder.
+Source: Croissant 1.0. Paths are relative to the folder.
 """
 
 from datetime import datetime, time
@@ -8,6 +8,7 @@ from typing import Any
 
 import mlcroissant as mlc
 
+from reben.publish.forms import Form
 from reben.results.facts import METADATA_TABLES, METHOD, Facts
 
 #: The content and types of the columns of the metadata tables.
@@ -23,8 +24,13 @@ _FIELDS = {
 }
 
 
-def describe(facts: Facts) -> dict[str, Any]:
-    """The Croissant description as JSON."""
+def describe(facts: Facts, form: Form) -> dict[str, Any]:
+    """The Croissant description as JSON.
+
+    Args:
+        facts: facts about the dataset.
+        form: where its images are.
+    """
     described = mlc.Metadata(
         name=facts.identifier,
         description=f"{facts.summary} {facts.attribution}.",
@@ -42,6 +48,17 @@ def describe(facts: Facts) -> dict[str, Any]:
                 sha256=facts.digests[file],
             )
             for key, file in METADATA_TABLES.items()
+        ]
+        + [
+            mlc.FileObject(
+                id=file.key,
+                name=file.key,
+                description=file.holds,
+                content_url=file.path,
+                encoding_formats=[file.media],
+                sha256=file.sha256,
+            )
+            for file in form.files
         ],
         record_sets=[
             mlc.RecordSet(

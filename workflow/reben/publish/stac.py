@@ -1,4 +1,4 @@
-"""The dataset as a STAC collection, and its patches as items in one GeoParquet file.
+"""A published folder as a STAC collection, and its patches as items in one GeoParquet file.
 
 Source: STAC 1.1; extensions EO 1.1 and Projection 2.0; stac-geoparquet 1.1. Half a million
 items as JSON files would be unusable.
@@ -21,24 +21,26 @@ from reben.domain import lon_lat
 from reben.domain.bands import REFERENCE_MAP_M
 from reben.domain.names import sensing_time
 from reben.domain.split_geometry import SPLITS
+from reben.publish.forms import PARQUET, Form
 from reben.results.facts import METADATA_TABLES, Facts
-from reben.results.layout import LMDB, Layout
+from reben.results.layout import Layout
 from reben.runtime.files import atomic_file
 
-#: Paths relative to the dataset folder.
-_LMDB = f"{LMDB}/data.mdb"
+#: Paths relative to the folder.
 _COLLECTION, _ITEMS = Layout("").collection.name, Layout("").items.name
-_PARQUET = "application/vnd.apache.parquet"
 _EXTENSIONS = [eo.SCHEMA_URI, projection.SCHEMA_URI]
 #: Items converted to Arrow at a time.
 _BATCH = 20_000
 
 
-def collection(facts: Facts, polygons: NDArray[np.object_], classes: list[str]) -> dict[str, Any]:
-    """The collection as JSON; paths are relative to the dataset folder.
+def collection(
+    facts: Facts, form: Form, polygons: NDArray[np.object_], classes: list[str]
+) -> dict[str, Any]:
+    """The collection as JSON; paths are relative to the folder.
 
     Args:
         facts: facts about the dataset.
+        form: where its images are.
         polygons: footprints of all patches, degrees.
         classes: classes of the nomenclature.
     """
@@ -69,11 +71,13 @@ def collection(facts: Facts, polygons: NDArray[np.object_], classes: list[str]) 
         },
         stac_extensions=["https://stac-extensions.github.io/version/v1.2.0/schema.json"],
     )
-    made.add_asset("items", pystac.Asset(_ITEMS, "all patches as items", None, _PARQUET, ["items"]))
+    made.add_asset("items", pystac.Asset(_ITEMS, "all patches as items", None, PARQUET, ["items"]))
     for key, file in METADATA_TABLES.items():
-        made.add_asset(key, pystac.Asset(file, key, None, _PARQUET, ["metadata"]))
-    lmdb = pystac.Asset(_LMDB, "images by patch", None, None, ["data"])
-    made.add_asset("lmdb", lmdb)
+        made.add_asset(key, pystac.Asset(file, key, None, PARQUET, ["metadata"]))
+    for image in form.files:
+        made.add_asset(
+            image.key, pystac.Asset(image.path, image.holds, None, image.media, ["data"])
+        )
     made.add_link(pystac.Link("license", facts.licence_url, "text/html"))
     value: dict[str, Any] = made.to_dict(include_self_link=False)
     return value
@@ -87,12 +91,13 @@ def extent(polygons: NDArray[np.object_]) -> list[float]:
 
 
 def items(
-    patches: pl.DataFrame, polygons: NDArray[np.object_], identifier: str
+    patches: pl.DataFrame, form: Form, polygons: NDArray[np.object_], identifier: str
 ) -> Iterator[dict[str, Any]]:
     """The item of each patch.
 
     Args:
         patches: rows of `FinishedBuild.patches` that are in the dataset.
+        form: where their images are.
         polygons: their footprints, degrees.
         identifier: id of the collection.
     """
@@ -129,7 +134,7 @@ def items(
             "bbox": box.tolist(),
             # Unknown values are left out: STAC does not allow null in its own fields.
             "properties": {key: value for key, value in properties.items() if value is not None},
-            "assets": {"lmdb": {"href": _LMDB, "roles": ["data"]}},
+            "assets": form.assets(row),
             "links": [{"rel": "collection", "href": _COLLECTION}],
         }
 

@@ -76,6 +76,18 @@ def co_occurrence(metadata: pl.DataFrame, classes: list[str]) -> CoOccurrence:
     return CoOccurrence([classes[i] for i in used], together[np.ix_(used, used)])
 
 
+def skies(metadata: pl.DataFrame) -> list[tuple[str, str]]:
+    """Filters for snow, cloud and shadow that divide the patches: key and words."""
+    has = {
+        "clear": ~metadata["obscured"],
+        "snow": metadata["contains_seasonal_snow"].fill_null(False),
+        "cloud": metadata["contains_cloud_or_shadow"].fill_null(False),
+    }
+    words = {"clear": "without", "snow": "with snow", "cloud": "with cloud or shadow"}
+    divided = [key for key, column in has.items() if 0 < column.sum() < len(metadata)]
+    return [(key, words[key]) for key in divided]
+
+
 def snow_cloud_unknown(build: FinishedBuild) -> int:
     """Number of patches for which snow and cloud are unknown."""
     flags = build.metadata.select(

@@ -1,9 +1,12 @@
-"""The templates of all pages, with what they have in common: style, filters, names."""
+"""The templates of all pages, with what they have in common: style, scripts, filters, names."""
 
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+
+from reben.domain.names import tile_of
+from reben.report.charts import quote_classes
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -23,16 +26,15 @@ def page_templates(name: str, version: str) -> Environment:
         lstrip_blocks=True,
     )
     pages.filters["count"] = lambda number: f"{number:,}"
-    pages.filters["share"] = share
-    pages.globals |= {
-        "name": name,
-        "version": version,
-        "credit": "",
-        # Our own files, not external input.
-        "style": Markup((_TEMPLATES / "style.css").read_text("utf-8")),  # noqa: S704
-        "script": Markup((_TEMPLATES / "gallery.js").read_text("utf-8")),  # noqa: S704
-    }
+    pages.filters |= {"share": share, "tile_of": tile_of, "asked": quote_classes}
+    pages.globals |= {"name": name, "version": version, "credit": "", "source": source}
     return pages
+
+
+def source(file: str) -> Markup:
+    """The text of a style sheet or script of the pages."""
+    # Our own files, not external input.
+    return Markup((_TEMPLATES / file).read_text("utf-8"))  # noqa: S704
 
 
 def share(number: float) -> str:

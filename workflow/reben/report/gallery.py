@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,33 +13,41 @@ from PIL import Image
 from reben.domain.names import PatchName, ProductName
 from reben.domain.reasons import TOO_FEW_LABELLED
 from reben.domain.tables import SENTINEL1, read_tables
+from reben.pictures import views
 from reben.pictures.painting import Picture, rgb_of
 from reben.pictures.palette import DROPPED_COLOURS, OBSCURED_COLOUR, SPLIT_COLOURS, STATE_COLOURS
-from reben.pictures.patch_images import (
-    backscatter,
-    choose_patches,
-    codes_shown,
-    has_images,
-    reference_map,
-    true_colour,
-)
+from reben.pictures.patch_images import choose_patches, codes_shown, has_images
 from reben.results.finished import FinishedBuild
+
+#: Side of a thumbnail, pixels.
+THUMBNAIL_PX = 60
+#: Pictures on a card; the others are on the page of the patch alone.
+_ON_CARDS = (views.TRUE_COLOUR, views.SENTINEL1, views.REFERENCE_MAP)
 
 
 @dataclass(frozen=True)
-class View:
-    """One picture of a patch: its title, and the image as a data URI."""
+class Shown:
+    """One picture of a patch on a page.
+
+    Attributes:
+        title: what it shows.
+        uri: the image as a data URI.
+        on_card: whether it is on the card, not only on the page of the patch.
+        is_map: whether its pixels must stay sharp.
+    """
 
     title: str
     uri: str
+    on_card: bool
+    is_map: bool
 
 
 @dataclass(frozen=True)
 class Card:
-    """A patch of the gallery.
+    """A patch with pictures.
 
     Attributes:
-        names: name of the patch and of its Sentinel-1 patch.
+        patch: its name.
         place: tile, column and row as readable text.
         fate: its split, or why it was dropped.
         colour: colour of the fate.
@@ -47,16 +55,46 @@ class Card:
         views: its pictures.
         classes: labels, each with its colours in the reference map.
         unlabelled: the same for land cover outside the nomenclature.
+        thumbnail: true colour in small.
     """
 
-    names: list[str]
+    patch: str
     place: str
     fate: str
     colour: str
     facts: list[str]
-    views: list[View]
+    views: list[Shown]
     classes: list[tuple[str, list[str]]]
     unlabelled: list[tuple[str, list[str]]]
+    thumbnail: Picture
+
+    @property
+    def col(self) -> int:
+        """Its column in the tile."""
+        return PatchName.parse(self.patch).col
+
+    @property
+    def row(self) -> int:
+        """Its row in the tile."""
+        return PatchName.parse(self.patch).row
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is in the dataset."""
+        return self.fate in SPLIT_COLOURS
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Thumbnails of patches of one tile, side by side in one image.
+
+    Attributes:
+        patches: their names, from the left.
+        uri: the image as a data URI.
+    """
+
+    patches: list[str]
+    uri: str
 
 
 class Gallery:
@@ -64,7 +102,7 @@ class Gallery:
 
     Args:
         build: a finished build.
-        classes: class by land cover code.
+        classes: class by code of the land cover.
         sentinel1: folder of the Sentinel-1 patches, if the build has any.
     """
 
@@ -79,23 +117,8 @@ class Gallery:
         self._folders = dict(found.select("patch_id", "folder").rows()) if sentinel1 else {}
 
     def cards(self, patches: pl.DataFrame, kept: int, dropped: int) -> list[Card]:
-        """Cards of some patches whose images exist.
-
-        Args:
-            patches: rows of `FinishedBuild.patches`.
-            kept: how many from the dataset, without snow or cloud if possible.
-            dropped: how many partly labelled ones, those closest to the limit first.
-        """
-        in_dataset = patches.filter(pl.col("dropped_for").is_null())
-        clear = in_dataset.filter(~pl.col("obscured"))
-        source = clear if len(clear) else in_dataset
-        partly = patches.filter(
-            pl.col("dropped_for") == TOO_FEW_LABELLED, pl.col("labelled_fraction") > 0
-        ).sort("labelled_fraction", "patch_id", descending=[True, False])
-        # A gallery needs a few patches of each tile; half a million candidates would be slow.
-        some = source.group_by("tile", maintain_order=True).head(400)
-        chosen = choose_patches(some.select("patch_id", "tile", "labels"), kept)
-        chosen += partly.head(dropped)["patch_id"].to_list()
+        """Cards of some patches whose images exist; the arguments are those of `choose`."""
+        chosen = choose(patches, kept, dropped)
         rows = {
             row["patch_id"]: row
             for row in patches.filter(pl.col("patch_id").is_in(chosen)).iter_rows(named=True)
@@ -106,13 +129,13 @@ class Gallery:
         patch = str(row["patch_id"])
         layout, legend = self._build.layout, self._build.legend
         maps = layout.reference_map(patch)
-        images = layout.patch(patch)
-        views = [View("Sentinel-2", webp(true_colour(images)))]
-        if patch in self._folders and self._sentinel1:
-            views.append(
-                View("Sentinel-1", webp(backscatter(self._sentinel1 / self._folders[patch])))
-            )
-        views.append(View("Reference map", png(reference_map(maps, legend))))
+        paired = self._folders.get(patch)
+        pictures = views.patch_views(
+            layout.patch(patch),
+            maps,
+            legend,
+            self._sentinel1 / paired if self._sentinel1 and paired else None,
+        )
         colours: dict[str, list[str]] = {}
         unlabelled: dict[str, list[str]] = {}
         for code in codes_shown(maps):
@@ -125,17 +148,71 @@ class Gallery:
             facts.append("has snow, cloud or shadow")
         fate = str(row["dropped_for"] or row["split"])
         name = PatchName.parse(patch)
-        mgrs = ProductName.parse(name.tile).mgrs
         return Card(
-            names=[patch, *([str(row["s1_name"])] if row["s1_name"] else [])],
-            place=f"{mgrs} {name.place}",
+            patch=patch,
+            place=f"{ProductName.parse(name.tile).mgrs} {name.place}",
             fate=fate,
             colour=STATE_COLOURS[fate],
             facts=facts,
-            views=views,
+            views=[
+                Shown(
+                    view.title,
+                    (map_uri if view.is_map else photo_uri)(view.picture),
+                    view.title in _ON_CARDS,
+                    view.is_map,
+                )
+                for view in pictures
+            ],
             classes=sorted(colours.items()),
             unlabelled=sorted(unlabelled.items()),
+            thumbnail=thumbnail(pictures[0].picture),
         )
+
+
+def choose(patches: pl.DataFrame, kept: int, dropped: int) -> list[str]:
+    """Patches of a tile that are worth a picture.
+
+    Args:
+        patches: rows of `FinishedBuild.patches`.
+        kept: how many from the dataset, without snow or cloud if possible.
+        dropped: how many partly labelled ones, those closest to the limit first.
+    """
+    in_dataset = patches.filter(pl.col("dropped_for").is_null())
+    clear = in_dataset.filter(~pl.col("obscured"))
+    source = clear if len(clear) else in_dataset
+    partly = patches.filter(
+        pl.col("dropped_for") == TOO_FEW_LABELLED, pl.col("labelled_fraction") > 0
+    ).sort("labelled_fraction", "patch_id", descending=[True, False])
+    # Spread over the tile: of thousands of patches, every so many will do.
+    some = source.gather_every(max(1, len(source) // max(400, kept)))
+    chosen = choose_patches(some.select("patch_id", "tile", "labels"), kept)
+    return chosen + partly.head(dropped)["patch_id"].to_list()
+
+
+def thumbnail(picture: Picture) -> Picture:
+    """A picture in small, `THUMBNAIL_PX` wide."""
+    size = (THUMBNAIL_PX, THUMBNAIL_PX)
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
+
+
+def choose_cards(cards: Sequence[Card], count: int) -> list[Card]:
+    """Some of the cards, of as many tiles and with as many classes as possible."""
+    by_name = {card.patch: card for card in cards}
+    candidates = pl.DataFrame(
+        {
+            "patch_id": list(by_name),
+            "tile": [PatchName.parse(patch).tile for patch in by_name],
+            "labels": [[name for name, _ in card.classes] for card in by_name.values()],
+        },
+        schema={"patch_id": pl.String, "tile": pl.String, "labels": pl.List(pl.String)},
+    )
+    return [by_name[patch] for patch in choose_patches(candidates, count)]
+
+
+def sheet(cards: Sequence[Card]) -> Sheet:
+    """The thumbnails of cards in one image."""
+    pictures = np.hstack([card.thumbnail for card in cards])
+    return Sheet([card.patch for card in cards], photo_uri(pictures))
 
 
 def map_of_patches(patches: pl.DataFrame, count: int, *, rejected: bool) -> str:
@@ -172,16 +249,17 @@ def swatch_of_obscured() -> str:
     return f"#{(red + 510) // 3:02x}{(green + 510) // 3:02x}{(blue + 510) // 3:02x}"
 
 
-def webp(picture: Picture) -> str:
+def photo_uri(picture: Picture) -> str:
     """A photo-like picture as a data URI."""
     return _uri(Image.fromarray(picture), "webp", quality=82, method=4)
 
 
-def png(picture: Picture) -> str:
-    """A picture of few colours as a data URI."""
-    return _uri(
-        Image.fromarray(picture).quantize(64, dither=Image.Dither.NONE), "png", optimize=True
-    )
+def map_uri(picture: Picture) -> str:
+    """A picture of at most 256 colours as a data URI that has exactly these."""
+    colours, place = np.unique(picture.reshape(-1, 3), axis=0, return_inverse=True)
+    image = Image.fromarray(place.reshape(picture.shape[:2]).astype(np.uint8))
+    image.putpalette(colours.ravel().tolist())
+    return _uri(image, "png", optimize=True)
 
 
 def fates_of(cards: Iterable[Card]) -> list[str]:

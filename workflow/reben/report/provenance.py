@@ -10,6 +10,9 @@ _SOFTWARE = ("snakemake", "sen2cor", "python", "gdal", "proj", "geos", "openjpeg
 
 def records(manifest: dict[str, Any]) -> list[tuple[str, Rows]]:
     """Tables by title; digests of single files and tiles, and Python packages, are left out."""
+    config = dict(manifest["config"])
+    if not any(config.get("sentinel1", {}).get(key) for key in ("root", "scenes")):
+        config.pop("sentinel1", None)  # what it would be is of no use without it
     software, git = manifest["software"], manifest["code"]["git"]
     state = {True: "", False: ", with uncommitted changes", None: ""}[git["clean"]]
     files = manifest["inputs"]["files"]
@@ -22,7 +25,7 @@ def records(manifest: dict[str, Any]) -> list[tuple[str, Rows]]:
     machine = " ".join(str(value) for _, value in sorted(software["platform"].items()))
     return [
         ("Inputs", inputs),
-        ("Settings", [row for row in flatten(manifest["config"]) if row[0] not in files]),
+        ("Settings", [row for row in flatten(config) if row[0] not in files]),
         ("Software", [code, *versions, ("platform", machine)]),
         ("Digests of the outputs", sorted(manifest["outputs"]["global"].items())),
     ]

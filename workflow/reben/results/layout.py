@@ -29,6 +29,10 @@ CLEAR_TABLE = "metadata.parquet"
 OBSCURED_TABLE = "metadata_for_patches_with_snow_cloud_or_shadow.parquet"
 LMDB = "BigEarthNet.lmdb"
 CLASS_COUNTS = "class_counts.csv"
+#: The file in its folder.
+LMDB_DATA = "data.mdb"
+#: Archives, by the kind of images that they hold; each holds a folder of the same name.
+ARCHIVES = {"s2": "BigEarthNet-S2", "s1": "BigEarthNet-S1", "reference_maps": "Reference_Maps"}
 
 
 @dataclass(frozen=True)
@@ -220,6 +224,11 @@ class Layout:
         return self.dataset / LMDB
 
     @property
+    def lmdb_data(self) -> Path:
+        """The only file of that LMDB."""
+        return self.lmdb / LMDB_DATA
+
+    @property
     def class_counts(self) -> Path:
         """Patches by class and split (CSV)."""
         return self.dataset / CLASS_COUNTS
@@ -262,7 +271,7 @@ class Layout:
     @property
     def footprints(self) -> Path:
         """Metadata with the outlines of the patches (GeoParquet)."""
-        return self.dataset / "metadata_footprints.parquet"
+        return self.dataset / "footprints.parquet"
 
     # Audit, report, archives, logs.
 
@@ -327,6 +336,15 @@ class Layout:
     def archives(self) -> Path:
         """Folder of the archives."""
         return self._at("archives")
+
+    def archive(self, kind: str) -> Path:
+        """Archive of the GeoTIFFs of a kind, a key of `ARCHIVES`."""
+        return self.archives / f"{ARCHIVES[kind]}.tar.zst"
+
+    @property
+    def archive_checksums(self) -> Path:
+        """SHA-256 of the archives and of the tables beside them, as `sha256sum` writes them."""
+        return self.archives / "SHA256SUMS"
 
     @property
     def logs(self) -> Path:

@@ -17,12 +17,34 @@ from reben.runtime.processes import end_with
 Main = Callable[[Sequence[str] | None], None]
 
 
-def parser(doc: str | None, **kwargs: object) -> argparse.ArgumentParser:
-    """A parser whose description is the first line of a module's docstring."""
+#: What a person typed to run this, such as ``reben show``; empty for ``python -m reben.show``.
+_program = ""
+
+
+def parser(
+    doc: str | None, *, example: str = "", failure: str = "an error"
+) -> argparse.ArgumentParser:
+    """A parser whose description is the first line of a module's docstring.
+
+    Args:
+        doc: the docstring.
+        example: what may follow the name of the command.
+        failure: what exit status 1 means.
+    """
     summary = (doc or "").strip().partition("\n")[0]
     spec = sys.modules["__main__"].__spec__
     prog = f"python -m {spec.name.removesuffix('.__main__')}" if spec else None
-    return argparse.ArgumentParser(prog, description=summary, allow_abbrev=False, **kwargs)  # type: ignore[arg-type]
+    prog = _program or prog
+    epilog = f"exit status: 0 done, 1 {failure}, 2 wrong arguments, 130 interrupted"
+    if example:
+        epilog = f"example:\n  {prog} {example}\n\n{epilog}"
+    return argparse.ArgumentParser(
+        prog,
+        description=summary,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
 
 
 def count(text: str) -> int:
@@ -43,8 +65,13 @@ def share(text: str) -> float:
     return value
 
 
-def run(main: Main, argv: Sequence[str] | None = None) -> None:
+def run(main: Main, argv: Sequence[str] | None = None, program: str = "") -> None:
     """Run a step and exit: 0 on success, 1 on an expected error, 130 on Ctrl-C.
+
+    Args:
+        main: of the step.
+        argv: its arguments, or those of this process.
+        program: what was typed to run it, where it is not ``python -m``.
 
     Logs go to stderr in UTC. A `RebenError`, or an `OSError` that says what is wrong
     with the machine, becomes one line that starts with ``error:``; everything else
@@ -52,6 +79,8 @@ def run(main: Main, argv: Sequence[str] | None = None) -> None:
     the workflow, the step ends with it, so that it cannot interfere with its next try. Options
     ``--record …`` are for `reben.memory.recording`, which records what the step was made from.
     """
+    global _program
+    _program = program
     if leader := os.environ.get("REBEN_SNAKEMAKE"):
         end_with(leader)
     logging.basicConfig(

@@ -1,4 +1,4 @@
-"""Check that a build matches its audit: ``python -m reben.verify RESULTS``.
+"""Check that a build matches its audit.
 
 In: a results folder with its audit. Recomputes the digests of all files, then checks the
 content: the LMDB against the metadata and the shards, labels against reference maps,
@@ -35,7 +35,7 @@ def positive(text: str) -> int:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Verify one build."""
-    parser = cli.parser(__doc__)
+    parser = cli.parser(__doc__, example="results/mine", failure="an error or a finding")
     parser.add_argument("results", type=Path)
     parser.add_argument("--sample", type=positive, help="patches of each tile to look at")
     parser.add_argument(_HERE, action="store_true", help=argparse.SUPPRESS)

@@ -8,11 +8,13 @@ from snakemake.utils import validate
 from reben.config import land_cover
 from reben.config.check import all_inputs, check_keys, check_settings, find_shipped
 from reben.config.check import trained_modalities
+from reben.config.user_file import places
 from reben.domain.names import TILE_PATTERN
 from reben.memory.ownership import check_place
 from reben.memory.plan import frozen
 from reben.results.layout import STAGES, Layout
 from reben.results.model_layout import ANY_RUN, ModelLayout, Run
+from reben.runtime.errors import RebenError
 from reben.runtime.files import read_json
 
 # While a build runs, its config and product table are those that it started with: on a node,
@@ -23,15 +25,23 @@ if RUNS_A_JOB:
     config.update(read_json(FROZEN_CONFIG))
 
 # check_keys() reports each wrong key on a line; validate() would print the schema, but sets
-# the defaults.
-check_keys(config, PACKAGES / "schemas" / "config.schema.json")
-validate(config, "../../schemas/config.schema.json")
-find_shipped(config, HOME)
-
-RESULTS = Layout(os.path.normpath(config["results"]))  # `results/` is no other folder
-PRODUCTS = check_settings(config, FROZEN_PRODUCTS if RUNS_A_JOB else config["products"])
-TILES = list(PRODUCTS)
-check_place(RESULTS.root, all_inputs(config, PRODUCTS), HOME)
+# the defaults. The user's files come before the defaults, and of several the last one counts.
+USER_FILES = [*workflow.configfiles[-2::-1], *workflow.configfiles[-1:]]
+try:
+    check_keys(config, PACKAGES / "schemas" / "config.schema.json", places(*USER_FILES))
+    validate(config, "../../schemas/config.schema.json")
+    find_shipped(config, HOME)
+    RESULTS = Layout(
+        os.path.normpath(config["results"])
+    )  # `results/` is no other folder
+    PRODUCTS = check_settings(
+        config, FROZEN_PRODUCTS if RUNS_A_JOB else config["products"]
+    )
+    TILES = list(PRODUCTS)
+    check_place(RESULTS.root, all_inputs(config, PRODUCTS), HOME)
+except RebenError as error:
+    # Snakemake would name this file and line, not the user's.
+    sys.exit(f"error: {error}")
 REQUIRED = sorted(config["quality"]["required"])
 os.environ.update(REBEN_PRODUCTS=str(FROZEN_PRODUCTS))
 
@@ -49,9 +59,10 @@ KINDS = [
 ]
 CORRECTED = any(product.level == "L1C" for product in PRODUCTS.values())
 
-# Without the place of the results: moving them does not change them.
+# Without the place of the results, which may be moved, and the report, which changes no dataset.
 CONFIG_JSON = json.dumps(
-    {key: value for key, value in config.items() if key != "results"}, sort_keys=True
+    {key: value for key, value in config.items() if key not in ("results", "report")},
+    sort_keys=True,
 )
 SNAKEMAKE_VERSION = version("snakemake")
 

@@ -21,6 +21,7 @@ from reben.memory.lock import lock, unlock
 from reben.memory.ownership import take_possession
 from reben.memory.plan import Made, Plan
 from reben.memory.record import MEMORY
+from reben.ready import account_fault, sen2cor_fault
 from reben.runtime.errors import ConfigError, RebenError
 from reben.runtime.files import write_json
 
@@ -93,10 +94,16 @@ def due(rule):
 
 
 def _miss(rule, tile, is_real):
-    """Stop for inputs that are not there, before the first job; a dry run only lists them."""
+    """Stop for what is not there, before the first job; a dry run only lists it."""
     absent = PLAN.inputs(rule, tile) & {*ABSENT.values()}
-    if absent and is_real and not workflow.dag_settings.until:
+    if not is_real or workflow.dag_settings.until:
+        return
+    if absent:
         raise ConfigError(absence(ABSENT))
+    if workflow.executor_plugin.common_settings.non_local_exec:
+        UNREADY.pop("run_sen2cor", None)  # on a cluster, it may be on the nodes alone
+    if fault := UNREADY.get(rule):
+        raise ConfigError(fault)
 
 
 def _shown(reason):

@@ -36,6 +36,28 @@ def source(key, kind="all", detail=""):
     return {} if path is None else {key: Source(Path(path), kind, str(detail))}
 
 
+# Kinds of images that are packed.
+PACKED = ["s2", *given(SENTINEL1, ["s1"]), "reference_maps"]
+
+# What other targets make for the report to link, and those of them that this run makes.
+SHARED = {
+    "catalogue": [RESULTS.card, RESULTS.croissant, RESULTS.collection, RESULTS.items],
+    "draw_overview": [RESULTS.overview],
+    "archive": [RESULTS.archive(kind) for kind in PACKED],
+}
+ASKED_FOR = SHARED.keys() & set(sys.argv) if workflow.is_main_process else set()
+
+
+def linked_files():
+    """The files of other targets that the report links, below the results."""
+    return [
+        str(path.relative_to(RESULTS.root))
+        for rule, paths in SHARED.items()
+        for path in paths
+        if rule in ASKED_FOR or path.exists()
+    ]
+
+
 def land_cover_maps():
     """The raster files of the land cover and their legend, as external inputs: {key: Source}."""
     maps = land_cover.patterns(config)

@@ -1,0 +1,127 @@
+"""The command `reben`: its commands, what they say of themselves, and the config they read."""
+
+import shlex
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reben import __main__ as command
+from reben import __version__, build
+from reben.config.check import check_keys
+from reben.config.user_file import SCHEMA, places, read_config
+from reben.runtime.errors import ConfigError
+
+
+def said_on_exit(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[Any, str]:
+    with pytest.raises(SystemExit) as end:
+        command.main(words)
+    output = capsys.readouterr()
+    return end.value.code, output.out + output.err
+
+
+def test_help_lists_every_command_and_no_command_is_wrong(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status, text = said_on_exit(capsys, "--help")
+    assert status == 0
+    assert all(f"\n  {name} " in text for name in command.COMMANDS)
+    assert said_on_exit(capsys)[0] == 2
+    assert said_on_exit(capsys, "--version") == (0, f"reben {__version__}\n")
+
+
+@pytest.mark.parametrize("name", command.COMMANDS)
+def test_the_help_of_a_command_has_an_example_and_what_its_exit_status_means(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, text = said_on_exit(capsys, name, "--help")
+    assert status == 0
+    assert text.startswith(f"usage: reben {name} ")
+    assert f"example:\n  reben {name} " in text
+    assert "exit status: 0 done, 1 an error" in text
+
+
+def test_a_misspelt_command_is_answered_with_the_nearest(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert said_on_exit(capsys, "biuld", "x.yaml") == (
+        2, "error: there is no command 'biuld'; did you mean `reben build`?\n"
+    )  # fmt: skip
+
+
+def test_a_package_that_is_not_installed_is_named_with_what_to_do(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(name: str) -> Any:
+        if name == "reben.show":
+            raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
+        return import_module(name)
+
+    monkeypatch.setattr(command, "import_module", absent)
+    status, text = said_on_exit(capsys, "show", "--help")
+    assert status == 1
+    assert text.startswith("error: `reben show` needs matplotlib")
+    assert "pip install 'reben[workflow]'" in text
+
+
+def test_build_prints_the_command_that_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run: list[list[str]] = []
+    monkeypatch.setattr(build.os, "execv", lambda _, words: run.append(words))
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text("results: mine\n")
+    build.main(["mine.yaml", "audit", "report", "--cores", "8", "-n"])
+    words = [
+        *("snakemake", "audit", "report", "--snakefile", str(build.SNAKEFILE)),
+        *("--configfile", "mine.yaml", "--cores", "8", "-n"),
+    ]
+    assert run == [[sys.executable, "-m", *words]]
+    assert capsys.readouterr().err == f"$ {shlex.join(words)}\n"
+    assert build.SNAKEFILE.is_file()
+
+
+def test_build_says_what_is_wrong_with_a_config_before_snakemake_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build.os, "execv", lambda *_: pytest.fail("it started"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="there is no config mine.yaml, seen from .*reben new"):
+        build.main(["mine.yaml"])
+    Path("mine.yaml").write_text("- a\n")
+    with pytest.raises(ConfigError, match="mine.yaml: expected keys with values.*found list"):
+        build.main(["mine.yaml"])
+    Path("mine.yaml").write_text("results: [a\n")
+    with pytest.raises(ConfigError, match="mine.yaml: expected a config in YAML"):
+        build.main(["mine.yaml"])
+
+
+def test_a_wrong_key_is_named_with_its_file_and_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text(
+        "# a comment\nlabels:\n  treshold: inclusive\nsplit: {p: x}\nlmdb:\n  include: [s2, s3]\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        check_keys(read_config("mine.yaml"), SCHEMA, places("mine.yaml"))
+    lines = str(caught.value).split("\n")
+    assert lines[1] == (
+        "  mine.yaml, line 3: labels.treshold: an unknown key; did you mean `threshold`?"
+    )
+    assert lines[2] == "  mine.yaml, line 4: split.p: 'x' is not of type 'number'"
+    assert lines[3].startswith("  mine.yaml, line 6: lmdb.include.1: 's3' is not one of")
+
+
+def test_a_key_that_stands_in_no_file_has_no_line(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("results: a\n")
+    assert places(tmp_path / "a.yaml", tmp_path / "gone.yaml")(["split", "p"]) == ""
+
+
+def test_a_config_overrides_the_defaults_key_by_key(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("split: {p: 0.1}\nresults: mine\n")
+    config = read_config(tmp_path / "mine.yaml")
+    assert config["split"] == {"p": 0.1, "q": 0.25}
+    assert (config["results"], config["lmdb"]["include"][0]) == ("mine", "s2")

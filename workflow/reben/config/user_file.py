@@ -1,0 +1,97 @@
+"""The config file of a user: read with the defaults, and where a key stands in it.
+
+In: a YAML file that overrides defaults key by key. Out: the config, and file and line of a key,
+for messages.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from reben.runtime.code_version import PACKAGE
+from reben.runtime.errors import ConfigError
+
+#: The clone, or the installed copy of it.
+HOME = PACKAGE.parents[1]
+DEFAULTS = HOME / "config" / "config.yaml"
+SCHEMA = PACKAGE.parent / "schemas" / "config.schema.json"
+
+
+def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The config of a user, merged with the defaults as Snakemake does it.
+
+    Raises:
+        ConfigError: there is no such file, or it is not a YAML mapping.
+    """
+    defaults: dict[str, Any] = yaml.safe_load(DEFAULTS.read_text(encoding="utf-8"))
+    return _merged(defaults, _read(path))
+
+
+def places(*files: str | os.PathLike[str]) -> Callable[[Sequence[Any]], str]:
+    """A function that says where a key is set, as ``mine.yaml, line 7: ``; empty if nowhere.
+
+    Args:
+        files: config files; the first that has the key counts.
+    """
+
+    def place(key: Sequence[Any]) -> str:
+        for file in files:
+            try:
+                node = yaml.compose(Path(file).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+            except (OSError, UnicodeDecodeError, yaml.YAMLError):
+                continue  # Snakemake has read it, and said what is wrong
+            if line := _line(node, key):
+                return f"{os.path.relpath(file)}, line {line}: "
+        return ""
+
+    return place
+
+
+def _line(node: yaml.Node | None, key: Sequence[Any]) -> int | None:
+    line = None
+    for part in key:
+        if isinstance(node, yaml.MappingNode):
+            found = next((pair for pair in node.value if pair[0].value == str(part)), None)
+            if found is None:
+                return None
+            name, node = found
+            line = name.start_mark.line + 1
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            return line
+    return line
+
+
+def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    try:
+        value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"there is no config {os.fspath(path)}, seen from {Path.cwd()}; `reben new` writes one "
+            "to start from"
+        ) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{os.fspath(path)}: expected a config in YAML: {error}") from error
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigError(
+            f"{os.fspath(path)}: expected keys with values, such as `results: mine`, found "
+            f"{type(value).__name__}; config/README.md explains every key"
+        )
+    return value
+
+
+def _merged(defaults: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(defaults)
+    for key, value in own.items():
+        known = defaults.get(key)
+        if isinstance(known, dict) and isinstance(value, dict):
+            value = _merged(known, value)
+        merged[key] = value
+    return merged
