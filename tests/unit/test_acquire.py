@@ -26,7 +26,13 @@ from reben import acquire
 from reben.cdse import credentials, object_store
 from reben.cdse.service import Service
 from reben.config.product_table import Product, write_products
-from reben.runtime.errors import ConfigError, DownloadError, ProductError, SpaceError
+from reben.runtime.errors import (
+    ConfigError,
+    DownloadError,
+    OwnershipError,
+    ProductError,
+    SpaceError,
+)
 from reben.synthetic import write_product
 from reben.synthetic.manifest import manifest_xml
 from tests.standins import products
@@ -121,12 +127,14 @@ def test_an_l2a_zip_becomes_the_safe_itself(l2a: Path, tmp_path: Path) -> None:
     assert (out / "MTD_MSIL2A.xml").is_file()
 
 
-def test_what_stood_there_is_replaced(safe: Path, tmp_path: Path) -> None:
+def test_what_a_killed_try_left_is_replaced_but_nothing_else(safe: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    (out / "old").mkdir(parents=True)
     (tmp_path / ".part-out").mkdir()
     (tmp_path / ".part-out" / "half").touch()
     run(tmp_path, local(safe), out)
+    assert only(out) == [safe.name]
+    with pytest.raises(OwnershipError, match=rf"out: expected a new folder .*{safe.name}"):
+        run(tmp_path, local(safe), out)
     assert only(out) == [safe.name]
 
 

@@ -206,4 +206,16 @@ def test_a_missing_file_is_named_and_nothing_is_left(results: Path, tmp_path: Pa
             archive(results, tmp_path / "archives")
     finally:
         file.write_bytes(data)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.rglob("*.*")) == []
+
+
+def test_what_lies_beside_the_archives_stays(results: Path, tmp_path: Path) -> None:
+    unpacked = tmp_path / "archives/BigEarthNet-S2/mine.txt"
+    unpacked.parent.mkdir(parents=True)
+    unpacked.write_text("mine")
+    (tmp_path / "archives/SHA256SUMS").write_text("of an earlier run")
+    made = archive(results, tmp_path / "archives")
+    assert {path.name for path in made.iterdir()} == {
+        *NAMES, *TABLES, "SHA256SUMS", "BigEarthNet-S2",
+    }  # fmt: skip
+    assert unpacked.read_text() == "mine"

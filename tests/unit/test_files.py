@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from reben.runtime.errors import TableError
+from reben.runtime.errors import OwnershipError, TableError
 from reben.runtime.files import atomic_directory, atomic_file, read_bytes, read_json, write_json
 
 
@@ -25,11 +25,12 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 def test_a_failed_folder_leaves_the_old_one(tmp_path):
     with atomic_directory(tmp_path / "x") as part:
         (part / "a").write_text("old")
-    with pytest.raises(ValueError, match="stop"), atomic_directory(tmp_path / "x") as part:
+    again = atomic_directory(tmp_path / "x", replaces=["a"])
+    with pytest.raises(ValueError, match="stop"), again as part:
         (part / "b").write_text("half")
         raise ValueError("stop")
     assert [p.name for p in (tmp_path / "x").iterdir()] == ["a"]
-    with atomic_directory(tmp_path / "x") as part:
+    with atomic_directory(tmp_path / "x", replaces=["a"]) as part:
         (part / "c").write_text("new")
     assert [p.name for p in (tmp_path / "x").iterdir()] == ["c"]
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
@@ -42,7 +43,7 @@ def test_what_is_replaced_is_gone_at_once(tmp_path, monkeypatch):
     (old / "a").write_text("old")
     seen = []
     monkeypatch.setattr("shutil.rmtree", lambda path, **_: seen.append((path.name, old.exists())))
-    with atomic_directory(old) as part:
+    with atomic_directory(old, replaces=["a"]) as part:
         (part / "b").write_text("new")
     assert [p.name for p in old.iterdir()] == ["b"]
     assert "x" not in [name for name, _ in seen]
@@ -52,11 +53,25 @@ def test_a_link_to_a_folder_is_replaced_and_not_followed(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "a").write_text("old")
     (tmp_path / "x").symlink_to("elsewhere")
-    with atomic_directory(tmp_path / "x") as part:
+    with atomic_directory(tmp_path / "x", replaces=["a"]) as part:
         (part / "b").write_text("new")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["elsewhere", "x"]
     assert [p.name for p in (tmp_path / "x").iterdir()] == ["b"]
     assert [p.name for p in (tmp_path / "elsewhere").iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("name", [".", "x", "thesis.txt"])
+def test_what_is_not_ours_is_not_replaced(tmp_path, monkeypatch, name):
+    (tmp_path / "thesis.txt").write_text("four years")
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/notes").write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    with (
+        pytest.raises(OwnershipError, match=r"expected a new folder .* Name another folder"),
+        atomic_directory(name, replaces=["data"]),
+    ):
+        raise AssertionError
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["notes", "thesis.txt", "x"]
 
 
 def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import shutil
 from collections import defaultdict
 
 import numpy as np
@@ -27,6 +28,7 @@ from tests.scenes import EVENING, GRID, MORNING, TILE, patches_of, power, write_
 def cut(folder, rows, *, tile=TILE, patches=None, alignment=None, container="directory", **options):
     """Run both steps as the rules do; the table of the patches, and their reader."""
     patches = patches_of() if patches is None else patches
+    shutil.rmtree(folder / "sentinel1", ignore_errors=True)  # as Snakemake does
     write_table(folder / "patches.parquet", patches, PATCHES)
     named = named_scenes(alignment) if alignment is not None else None
     grid = scene_patches.grid_of(patches)

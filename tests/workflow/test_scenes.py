@@ -17,6 +17,7 @@ import safetensors.numpy
 import zstandard
 
 from reben.compare import compare
+from reben.domain.reasons import NO_SENTINEL1
 from reben.domain.tables import METADATA, SENTINEL1, read_table
 from reben.runtime.files import sha256_file
 from reben.synthetic import SceneSpec, write_scenes
@@ -155,6 +156,19 @@ def test_a_scene_that_is_added_redoes_only_the_tile_that_it_meets(build, tmp_pat
     failed = copy.failing()  # the index is to be made again, and stops before the first job
     assert "these inputs do not exist" in failed
     assert f"{EVENING} VV: inputs/scenes/{EVENING}_VV.tif" in failed
+
+
+def test_patches_without_a_scene_within_the_limit_are_counted(build, tmp_path):
+    copy = build.copy(tmp_path / "copy")
+    # 6.7 hours to a scene of the first tile that has data in its east, 7.4 to the second's.
+    copy.config["sentinel1"]["max_gap_h"] = 7
+    copy.jobs()
+    funnel = pl.read_csv(copy.results / "dataset/funnel.csv")
+    near, far = (funnel.filter(tile=tile).row(0, named=True) for tile in TILES)
+    assert near[NO_SENTINEL1] > 0 and near["kept"] > 0
+    assert far[NO_SENTINEL1] == far["patches"] - far["nodata"] > 0 and far["kept"] == 0
+    log = (copy.results / "logs/match_scenes.log").read_text()
+    assert f"{TILES[1]}: no scene meets it within 7 hours (sentinel1.max_gap_h)" in log
 
 
 def test_a_folder_of_patches_and_scenes_take_turns(build, tmp_path):

@@ -92,12 +92,16 @@ def run_sen2cor(
             check_product(made, tile)
             if scratch_root is not None:
                 check_space(out.parent, _size(made), f"the product {out.stem}")
-                with atomic_directory(out) as part:
+                with atomic_directory(out, replaces=_names(made)) as part:
                     shutil.copytree(made, part, dirs_exist_ok=True)
                 return
         if out.is_dir():
             shutil.rmtree(out)
         made.replace(out)
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def aside(out: Path) -> Path:
@@ -119,7 +123,7 @@ def _kept_aside(made: Path, out: Path, scratch_root: Path) -> Iterator[None]:
             kept = aside(out)
             kept.parent.mkdir(exist_ok=True)
             check_space(kept.parent, _size(made), f"the product {out.stem}")
-            with atomic_directory(kept) as part:
+            with atomic_directory(kept, replaces=_names(made)) as part:
                 shutil.copytree(made, part, dirs_exist_ok=True)
         except (OSError, RebenError):
             kept = scratch_root / f"kept-{out.name}"

@@ -27,7 +27,7 @@ from reben.results.layout import ARCHIVES, Layout
 from reben.results.tile_paths import TilePaths
 from reben.runtime import cli
 from reben.runtime.errors import TableError
-from reben.runtime.files import atomic_directory, sha256_file, write_text
+from reben.runtime.files import atomic_file, sha256_file, write_text
 from reben.storage.patch_container import PatchFinder, patch_reader
 from reben.storage.patch_files import PatchReader
 
@@ -149,16 +149,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         archives[ARCHIVES["reference_maps"]] = members_by_tile(
             ARCHIVES["reference_maps"], args.reference_maps, patches, [REFERENCE_MAP]
         )
-    digests = {}
-    with atomic_directory(args.out) as folder:
-        for archive, members in archives.items():
-            path = folder / f"{archive}.tar.zst"
-            count, digests[path.name] = write_archive(path, members, args.threads)
-            log.info("%s: %d files, %d bytes", path.name, count, path.stat().st_size)
-        for table in map(Path, args.metadata):
-            digests[table.name] = sha256_file(shutil.copyfile(table, folder / table.name))
-        lines = [f"{digest}  {name}\n" for name, digest in sorted(digests.items())]
-        write_text(folder / Layout("").archive_checksums.name, "".join(lines))
+    # File by file: people unpack the archives beside them. Without checksums it is not finished.
+    folder, digests = Path(args.out), {}
+    checksums = folder / Layout("").archive_checksums.name
+    checksums.unlink(missing_ok=True)
+    for archive, members in archives.items():
+        path = folder / f"{archive}.tar.zst"
+        with atomic_file(path) as part:
+            count, digests[path.name] = write_archive(part, members, args.threads)
+        log.info("%s: %d files, %d bytes", path.name, count, path.stat().st_size)
+    for table in map(Path, args.metadata):
+        with atomic_file(folder / table.name) as part:
+            digests[table.name] = sha256_file(shutil.copyfile(table, part))
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(digests.items())]
+    write_text(checksums, "".join(lines))
 
 
 if __name__ == "__main__":

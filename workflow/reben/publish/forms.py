@@ -115,8 +115,8 @@ def read_checksums(layout: Layout) -> dict[str, str]:
         return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
     except (FileNotFoundError, ValueError) as error:
         raise TableError(
-            f"{path}: expected lines of a SHA-256 and a file name ({error}); remove the folder, so "
-            "that the workflow makes it again"
+            f"{path}: expected lines of a SHA-256 and a file name ({error}); remove this file, "
+            "so that the workflow makes the archives again"
         ) from error
 
 

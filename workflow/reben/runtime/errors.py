@@ -51,7 +51,7 @@ class InputChangedError(RebenError):
 
 
 class OwnershipError(RebenError):
-    """A results folder was not made by this workflow, or another build is writing to it."""
+    """A folder of results or of an output is not the build's own, or another build writes to it."""
 
 
 class StoppedError(RebenError):

@@ -12,12 +12,12 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from reben.runtime.errors import SpaceError, TableError
+from reben.runtime.errors import OwnershipError, SpaceError, TableError
 
 
 def _part(path: Path) -> Path:
@@ -40,12 +40,28 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_directory(
+    path: str | os.PathLike[str], *, replaces: Container[str] = ()
+) -> Iterator[Path]:
     """Yield an empty temporary folder; if the block succeeds, it is renamed to `path`.
 
-    An existing `path` is replaced. If the block fails, the temporary folder is removed.
+    If the block fails, the temporary folder is removed.
+
+    Args:
+        path: a new or empty folder. Snakemake removes the outputs of a job before it runs, so what
+            is there is not from an earlier one but the user's.
+        replaces: names of files that may be there all the same, and are replaced.
+
+    Raises:
+        OwnershipError: something else is there.
     """
-    path = Path(path)
+    path = Path(path).absolute()
+    foreign = [name for name in _names(path) if name not in replaces]
+    if foreign:
+        raise OwnershipError(
+            f"{path}: expected a new folder for the output, found {len(foreign)} files or folders "
+            f"in it, such as {min(foreign)}. Name another folder, or remove it if it is not needed"
+        )
     part, old = _part(path), path.with_name(f".part-old-{path.name}")
     _remove(part)
     _remove(old)
@@ -59,6 +75,16 @@ def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         _remove(part)
         _remove(old)
+
+
+def _names(path: Path) -> list[str]:
+    """What is in a folder; the path itself if it is a file."""
+    try:
+        return [inside.name for inside in path.iterdir()]
+    except FileNotFoundError:
+        return []
+    except NotADirectoryError:
+        return [path.name]
 
 
 def _remove(folder: Path) -> None:

@@ -24,6 +24,9 @@ AnyPath = str | os.PathLike[str]
 #: then requested from the system again each time.
 TRANSACTION_BYTES = 32 << 20
 _MIN_MAP_BYTES = 1 << 20
+#: What may be in the folder of a store, which is replaced: also what readers leave there, and
+#: Snakemake where the folder was its output.
+_FILES = ("data.mdb", "lock.mdb", ".snakemake_timestamp")
 _PAGES_BESIDE_VALUE = 2 * 4096
 
 
@@ -110,10 +113,11 @@ def write_lmdb(path: AnyPath, transaction_bytes: int = TRANSACTION_BYTES) -> Ite
 
     Raises:
         StoreError: keys came out of order.
+        OwnershipError: `path` has something else in it.
         OSError: the disk is full.
     """
     with (
-        atomic_directory(path) as folder,
+        atomic_directory(path, replaces=_FILES) as folder,
         # One writer and no readers, in a private folder: no lock, and one sync at the
         # end. Not writemap: it is not faster, and a full disk would be a SIGBUS.
         lmdb.open(

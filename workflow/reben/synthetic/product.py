@@ -18,6 +18,12 @@ from reben.synthetic.spec import QUALITY_CHECKS, ProductSpec
 
 log = logging.getLogger(__name__)
 
+#: What is in the folder of a product, at its first level.
+_PRODUCT = (
+    *("AUX_DATA", "DATASTRIP", "GRANULE", "HTML", "rep_info"),
+    *("INSPIRE.xml", "MTD_MSIL1C.xml", "MTD_MSIL2A.xml", "manifest.safe"),
+)
+
 #: Side of the internal tiles of real images, by resolution.
 JP2_TILE_PX = {10: 1024, 20: 640, 60: 192}
 _HTML = "<!DOCTYPE html>\n<title>{name}</title>\n<p>An invented Sentinel-2 product.</p>\n"
@@ -47,7 +53,7 @@ def write_product(
     names = Identifiers(spec)
     scene = Scene(spec, land)
     safe = root / f"{spec.name}.SAFE"
-    with atomic_directory(safe) as part:
+    with atomic_directory(safe, replaces=_PRODUCT) as part:
         for folder in _folders(names):
             (part / folder).mkdir(parents=True, exist_ok=True)
         images = image_list(spec)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from reben.domain.bands import S1_BANDS
 from reben.runtime.files import atomic_directory
 from reben.synthetic.noise import generator, grain
 from reben.synthetic.raster import write_raster
@@ -57,13 +58,13 @@ def write_sentinel1(
         name = f"{scene}_{spec.product.mgrs}_{indices}"
         folder = root / scene / name
         window = np.s_[row * size_px : (row + 1) * size_px, col * size_px : (col + 1) * size_px]
-        with atomic_directory(folder) as part:
+        files = {band: f"{name}_{band}.tif" for band in S1_BANDS}
+        with atomic_directory(folder, replaces=files.values()) as part:
             for band, offset_db in (("VV", 0.0), ("VH", CROSS_DB)):
                 rng = generator(spec.seed, name, band)
                 speckle = grain(rng, (size_px, size_px)) * np.float32(SPECKLE_DB)
                 pixels = backscatter[window] + np.float32(offset_db) + speckle
-                path = part / f"{name}_{band}.tif"
-                write_raster(path, pixels, spec.epsg, grid.corner(col, row), 10)
+                write_raster(part / files[band], pixels, spec.epsg, grid.corner(col, row), 10)
         folders.append(folder)
     log.info("%s: %d Sentinel-1 patches", spec.name, len(folders))
     return folders
