@@ -50,18 +50,20 @@ def test_the_pages_name_and_credit_the_map(build: FinishedBuild, tmp_path: Path)
         ["--results", str(build.layout.root), "--nomenclature", str(NOMENCLATURE)]
         + ["--out", str(tmp_path / "report")]
     )
-    text = (tmp_path / "report/index.html").read_text()
-    assert "Contains modified Copernicus Sentinel data. Moon: © craters." in text
-    assert "the colours of Moon map" in text
-    assert "background:#102030" in text
-    assert "CORINE" not in text
+    pages = [path.read_text() for path in (tmp_path / "report").glob("*.html")]
+    assert len(pages) > 1
+    for text in pages:
+        assert "Contains modified Copernicus Sentinel data. Moon: © craters." in text
+        assert "CORINE" not in text
+    tiles = [text for text in pages if "the colours of Moon map" in text]
+    assert any("background:#102030" in text for text in tiles)
 
 
 def test_card_and_catalogue_name_and_credit_the_map(build: FinishedBuild, tmp_path: Path) -> None:
     publish.main(
         ["--results", str(build.layout.root), "--nomenclature", str(NOMENCLATURE)]
         + ["--name", "N", "--version", "1", "--licence", "MIT", "--land-cover", "Moon map 2021"]
-        + ["--out", str(tmp_path)]
+        + ["--lmdb", "s2", "--out", str(tmp_path)]
     )
     for name in ("README.md", "collection.json", "croissant.json"):
         text = (tmp_path / name).read_text(encoding="utf-8")
