@@ -77,6 +77,14 @@ def test_targets_made_once_are_up_to_date(
         assert build.copy(tmp_path / build.root.parent.name).jobs("audit", "all", *TARGETS) == {}
 
 
+def test_settings_of_pages_and_training_leave_the_dataset_and_its_audit_alone(
+    looked_at: Project, tmp_path: Path
+) -> None:
+    build = looked_at.copy(tmp_path / "copy")
+    build.config |= {"report": {"patches_per_tile": 3}, "training": {"epochs": 7}}
+    assert build.jobs("-n", "audit", "all", *TARGETS) == {"report": set()}
+
+
 def test_tars_make_no_difference_to_what_is_made_of_them(
     looked_at: Project, in_tars: Project
 ) -> None:

@@ -204,7 +204,7 @@ def _check_training(config: dict[str, Any]) -> None:
 
 
 def named_inputs(config: dict[str, Any]) -> dict[str, str]:
-    """The files and folders that the configuration names, by key; without the products."""
+    """What the configuration names for the dataset, by key; without the products."""
     paths = {
         "products": config["products"],
         **land_cover_inputs(config),
@@ -217,9 +217,6 @@ def named_inputs(config: dict[str, Any]) -> dict[str, str]:
         "snow_cloud.cloud_or_shadow": config["snow_cloud"]["cloud_or_shadow"],
         "sen2cor.gipp": config["sen2cor"]["gipp"],
     }
-    if dataset := config["training"]["dataset"]:
-        paths["training.dataset"] = f"{dataset}/{CLEAR_TABLE}"
-        paths["training.dataset, its LMDB"] = f"{dataset}/{LMDB}"
     return {key: path for key, path in paths.items() if path}
 
 
@@ -244,4 +241,7 @@ def all_inputs(config: dict[str, Any], products: dict[str, Product]) -> dict[str
     paths = {f"{table}, {p.product}": p.path for p in products.values() if p.path}
     for row in read_scenes(scenes).values() if scenes else ():
         paths |= {f"{scenes}, {row.scene} {band}": path for band, path in row.rasters.items()}
+    if dataset := config["training"]["dataset"]:
+        paths["training.dataset"] = f"{dataset}/{CLEAR_TABLE}"
+        paths["training.dataset, its LMDB"] = f"{dataset}/{LMDB}"
     return named_inputs(config) | paths

@@ -59,9 +59,9 @@ KINDS = [
 ]
 CORRECTED = any(product.level == "L1C" for product in PRODUCTS.values())
 
-# Without the place of the results, which may be moved, and the report, which changes no dataset.
+# Without what changes no dataset: the place of the results, the pages, and what is trained.
 CONFIG_JSON = json.dumps(
-    {key: value for key, value in config.items() if key not in ("results", "report")},
+    {k: v for k, v in config.items() if k not in ("results", "report", "training")},
     sort_keys=True,
 )
 SNAKEMAKE_VERSION = version("snakemake")
