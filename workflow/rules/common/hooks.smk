@@ -37,6 +37,11 @@ def unready():
     }
     if fetched and (fault := account_fault()):
         faults |= dict.fromkeys(fetched, fault)
+    for name in [name for name in OPENED if name in PLAN.rules]:
+        opened = PLAN.inputs(name)
+        if opened and not opened & {*ABSENT.values()} and PLAN.reason(name):
+            if fault := input_fault(name, config):
+                faults[name] = fault
     return faults
 
 
