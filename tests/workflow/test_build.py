@@ -38,8 +38,34 @@ def attempt(build, *args, **config):
 
 
 def test_a_second_run_has_nothing_to_do(small_project, tmp_path):
-    done = small_project.copy(tmp_path / "copy").snakemake()
+    copy = small_project.copy(tmp_path / "copy")
+    done = copy.snakemake()
     assert "Nothing to be done" in done.stdout + done.stderr
+    assert "kept, from 2 products" in done.stderr, "it ends with its summary all the same"
+    assert done.stderr.rstrip().endswith(f"\nSee {copy.results}/dataset")
+    for quiet in (["-n"], ["--quiet", "all"]):
+        done = copy.snakemake(*quiet)
+        assert "kept, from" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("options", [["-n"], []])
+def test_what_is_missing_is_said_once_and_last(small_project, tmp_path, options):
+    copy = small_project.copy(tmp_path / "copy")
+    (copy.root / "inputs/corine.gpkg").unlink()
+    copy.config["results"] = "other"
+    copy.config["countries"]["name_column"] = "land"
+    done = attempt(copy, *options)
+    text = done.stdout + done.stderr
+    assert done.returncode == (0 if options else 1)
+    last = done.stderr.rstrip().split("\n")[-3:]
+    assert "these inputs do not exist" in last[0]
+    assert last[1:] == [
+        "  corine.path: inputs/corine.gpkg",
+        "inputs/countries.gpkg: expected a column 'land' with country names, found ['name']; set "
+        "countries.name_column",
+    ]
+    assert text.count("inputs/corine.gpkg") == 1 + text.count("--corine inputs/corine.gpkg")
+    assert text.count("set countries.name_column") == 1
 
 
 def test_the_lmdb_opens_with_plain_lmdb_and_safetensors(small_build):
