@@ -15,7 +15,7 @@ import yaml
 
 from reben.domain.bands import RESOLUTION_M
 from reben.domain.names import tile_of
-from tests.workflow.builds import PROJECT, TILES
+from tests.workflow.builds import PROJECT, TILES, Project
 
 CLEAR = "dataset/metadata.parquet"
 OBSCURED = "dataset/metadata_for_patches_with_snow_cloud_or_shadow.parquet"
@@ -117,6 +117,45 @@ def test_geotiffs_and_lmdb_agree(small_build):
             small_build / f"patches/{tile_of(patch)}/{patch}/{patch}_{band}.tif"
         ) as dataset:
             np.testing.assert_array_equal(dataset.read(1), pixels)
+
+
+@pytest.fixture
+def vast(tmp_path, monkeypatch):
+    """A build of a product of a petabyte, with all that it needs but the room."""
+    command = tmp_path / "L2A_Process"
+    command.write_text("#!/bin/sh\necho 'Processor (Sen2Cor). Version: 2.11.0'\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("CDSE_USERNAME", "me")
+    monkeypatch.setenv("CDSE_PASSWORD", "x")
+    monkeypatch.delenv("REBEN_DISK_CHECK", raising=False)
+    build = Project.new(tmp_path / "project", {"sen2cor": {"command": str(command)}})
+    name = "S2A_MSIL1C_20170613T101031_N0205_R022_T33UUP_20170613T101608"
+    row = f"{name}\tL1C\tcdse\t00000000-0000-4000-8000-000000000000\t{10**15}\n"
+    (build.root / "products.tsv").write_text(f"product\tlevel\tsource\tid\tsize\n{row}")
+    build.config |= {"products": "products.tsv"}
+    return build
+
+
+TOO_SMALL = "the disk of results cannot hold this build: expected room for up to 1000.0 TB"
+
+
+def test_a_disk_that_is_too_small_stops_a_build_before_its_first_job(vast):
+    target = "results/l2a/S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP.SAFE"
+    dry = attempt(vast, "-n", target)
+    assert dry.returncode == 0
+    assert TOO_SMALL in dry.stderr.rstrip().split("\n")[-1]
+    done = attempt(vast, target)
+    assert done.returncode == 1
+    assert done.stderr.rstrip().split("\n")[-1].startswith(f"error: {TOO_SMALL}")
+    assert not (vast.results / "logs").exists()
+    checked = attempt(vast, "results/sen2cor/version.json")
+    assert checked.returncode == 0, "what is small is made all the same"
+
+
+def test_the_check_of_the_disk_can_be_left_out(vast, monkeypatch):
+    monkeypatch.setenv("REBEN_DISK_CHECK", "off")
+    target = "results/l2a/S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP.SAFE"
+    assert "cannot hold" not in attempt(vast, "-n", target).stderr
 
 
 @pytest.fixture(scope="module")

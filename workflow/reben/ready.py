@@ -1,21 +1,28 @@
 """What a build would fail for after hours, checked before the first job.
 
 In: the config and the environment. Out: what is wrong, or None: with sen2cor, with the account
-that products are fetched with, and with inputs that are read late. These are opened by the
+that products are fetched with, the disk, and inputs that are read late. These are opened by the
 functions of the steps, which are imported only where a job is due, and their beginnings are
 read: all that takes about a second. Inputs that do not exist are found by `reben.config.check`.
 """
 
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Collection, Mapping
 from itertools import islice
 from typing import Any
 
+from reben.config.product_table import Product
 from reben.runtime.errors import RebenError
 from reben.runtime.libraries import settled
 
 Config = dict[str, Any]
 
+#: The rules that write most of a build.
+_LARGE = frozenset(
+    ("acquire", "acquire_l2a", "run_sen2cor", "make_patches", "make_reference_maps")
+    + ("cut_sentinel1", "encode_sentinel2", "encode_sentinel1", "build_lmdb")
+)
 #: Rows of a table, and files of a map or scenes, that are looked at.
 _ROWS, _FILES = 10_000, 100
 
@@ -43,6 +50,28 @@ def account_fault() -> str | None:
     except RebenError as error:
         return str(error)
     return None
+
+
+def space_fault(
+    config: Config, products: dict[str, Product], due: Mapping[str, Collection[str]]
+) -> str | None:
+    """Whether the disk of the results is too small for the jobs that are due.
+
+    Args:
+        config: merged with the defaults, and checked.
+        products: by tile.
+        due: by rule, the tiles of the jobs; an empty text for the one job of all tiles.
+    """
+    if not due.keys() & _LARGE or os.environ.get("REBEN_DISK_CHECK") == "off":
+        return None
+    from reben.plan import Machine, needs, shortage
+
+    need = needs(config, products, lambda rule, tile: tile in due.get(rule, ()))
+    fault = shortage(need, Machine.of(config["results"]), config["results"])
+    return fault and (
+        f"{fault}. Where many patches will be dropped, less is enough: REBEN_DISK_CHECK=off "
+        "before the command builds all the same"
+    )
 
 
 def input_fault(rule: str, config: Config) -> str | None:

@@ -78,8 +78,10 @@ def last_of_all():
     from reben.summary import last_words, say
 
     if not PLAN.owns_results:
-        if LACKING:
-            say(f"This build cannot run yet:\n{to_fix()}", "yellow")
+        space = space_fault(config, PRODUCTS, DUE)
+        faults = [*given(LACKING, [to_fix()]), *given(space, [space])]
+        if faults:
+            say("\n".join(["This build cannot run yet:", *faults]), "yellow")
     elif FAILED:
         causes = last_words(FAILED)
         say(f"Fix the cause and run the same command again:\n{causes}", "red")
@@ -91,6 +93,11 @@ def last_of_all():
 
 if workflow.is_main_process:
     atexit.register(last_of_all)
+
+
+onstart:
+    if fault := space_fault(config, PRODUCTS, DUE):
+        sys.exit(f"error: {fault}")
 
 
 onsuccess:

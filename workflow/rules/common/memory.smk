@@ -21,7 +21,7 @@ from reben.memory.lock import lock, unlock
 from reben.memory.ownership import take_possession
 from reben.memory.plan import Made, Plan
 from reben.memory.record import MEMORY
-from reben.ready import OPENED, account_fault, input_fault, sen2cor_fault
+from reben.ready import OPENED, account_fault, input_fault, sen2cor_fault, space_fault
 from reben.runtime.errors import ConfigError, RebenError
 from reben.runtime.files import write_json
 
