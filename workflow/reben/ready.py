@@ -159,3 +159,9 @@ OPENED: dict[str, Callable[[Config], None]] = {
     "flag_snow_cloud": _open_lists,
     "index_scenes": _open_scenes,
 }
+
+
+if __name__ == "__main__":
+    from reben.runtime.library import answer
+
+    answer(__doc__)
