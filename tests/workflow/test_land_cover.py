@@ -152,3 +152,23 @@ def verify(build: Project) -> list[str]:
     build.config = {**mapped.config}
     shutil.rmtree(build.root / ".snakemake")
     assert build.jobs("-n")["clip_land_cover"] == set()
+
+
+def test_a_config_of_reben_new_for_a_raster_map_can_be_built(
+    small_project: Project, reference: Path, tmp_path: Path
+) -> None:
+    """All that a dry run checks: settings, inputs and what late steps open."""
+    (worldcover,) = (reference / "land_cover/esa_worldcover").glob("*.tif")
+    inputs = small_project.root / "inputs"
+    words = ["--products", *map(str, sorted(inputs.glob("*.SAFE")))]
+    words += ["--land-cover", str(worldcover), "--sentinel1", str(inputs / "BigEarthNet-S1")]
+    env = {"PYTHONPATH": str(PROJECT / "workflow")}
+    reben = [sys.executable, "-m", "reben"]
+    outside = Project(tmp_path)
+    outside.run([*reben, "new", "mine", *words], env)
+    folder = Project(tmp_path / "mine")
+    done = folder.run([*reben, "build", "dataset.yaml", "--dry-run"], env)
+    said = done.stdout + done.stderr
+    assert "clip_land_cover" in said
+    assert "pair_sentinel1" in said
+    assert "cannot run yet" not in said
