@@ -76,6 +76,7 @@ def test_rasterised_polygons_give_the_dataset_of_the_polygons(
 
 def test_a_change_of_one_file_redoes_its_tile_alone(mapped: Project, tmp_path: Path) -> None:
     build = mapped.copy(tmp_path / "project")
+    build.snakemake()
     path = build.root / f"inputs/maps/{SECOND}.tif"
     with rasterio.open(path, "r+") as dataset:
         pixels = dataset.read(1)
@@ -83,8 +84,8 @@ def test_a_change_of_one_file_redoes_its_tile_alone(mapped: Project, tmp_path: P
         dataset.write(pixels, 1)
     changes.main(
         [str(build.results), f"{build.root}/inputs/maps/*.tif"]
-        + ["--legend", LEGEND, "--nodata", str(NO_DATA), "--out", str(tmp_path / "changes.csv")]
-    )
+        + ["--out", str(tmp_path / "changes.csv")]
+    )  # legend and nodata are those of the build
     jobs = build.jobs("audit", "report")
     assert jobs["clip_land_cover"] == set()
     assert {rule: jobs[rule] for rule in AFTER} == {rule: {SECOND} for rule in AFTER}

@@ -180,7 +180,7 @@ def size_words(size: float) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Print what a build made."""
-    parser = cli.parser(__doc__, example="--results results/mine")
+    parser = cli.parser(__doc__, example="--results results")
     parser.add_argument("--results", required=True, help="results folder of a finished build")
     args = parser.parse_args(argv)
     print(build_words(args.results) or f"nothing is made yet in {Path(args.results).resolve()}")
