@@ -64,7 +64,8 @@ def space_fault(
     """
     if not due.keys() & _LARGE or os.environ.get("REBEN_DISK_CHECK") == "off":
         return None
-    from reben.plan import Machine, needs, shortage
+    from reben.plan import shortage
+    from reben.results.needs import Machine, needs
 
     need = needs(config, products, lambda rule, tile: tile in due.get(rule, ()))
     fault = shortage(need, Machine.of(config["results"]), config["results"])

@@ -6,7 +6,7 @@ legend: those that the labels were made with, whatever the config says by now.
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from reben.config.user_file import HOME
 from reben.memory.record import Record, record_path
@@ -30,7 +30,7 @@ def label_nomenclature(results: str | os.PathLike[str], tile: str) -> Path | Non
     return _source(results, record, "labels.nomenclature", "--nomenclature")
 
 
-def map_legend(results: str | os.PathLike[str]) -> tuple[Path | None, int | str | None]:
+def map_legend(results: str | os.PathLike[str]) -> tuple[Path | None, int | Literal["none"] | None]:
     """The legend of the raster map of a build and its value of no data; None for polygons.
 
     Raises:

@@ -151,7 +151,8 @@ def needs(
             those without a record, of tiles that are not encoded.
     """
     is_due = is_due or partial(_is_not_recorded, config["results"])
-    layout, side_m = Layout(config["results"]), config["patches"]["side_m"]
+    layout = Layout(config["results"])
+    side_m: int = config["patches"]["side_m"]
     kinds = [kind for kind in _ENCODERS if kind in config["lmdb"]["include"]]
     if layout.sentinel1_root(config["sentinel1"]) is None:
         kinds = [kind for kind in kinds if kind != "s1"]
