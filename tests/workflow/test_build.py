@@ -119,6 +119,21 @@ def test_geotiffs_and_lmdb_agree(small_build):
             np.testing.assert_array_equal(dataset.read(1), pixels)
 
 
+def test_a_failed_build_ends_with_what_to_fix(small_project, tmp_path):
+    copy = small_project.copy(tmp_path / "copy")
+    image = sorted(
+        (copy.root / "inputs").glob(f"{TILES[0]}*/GRANULE/*/IMG_DATA/R10m/*_B02_10m.jp2")
+    )
+    image[0].write_bytes(image[0].read_bytes()[:-500])
+    done = attempt(copy, f"results/tables/patches/{TILES[0]}.parquet")
+    assert done.returncode == 1
+    *_, what, log, cause = done.stderr.rstrip().split("\n")
+    assert what == "Fix the cause and run the same command again:"
+    assert log == f"results/logs/make_patches/{TILES[0]}.log"
+    assert cause.startswith("  error: ")
+    assert "B02_10m.jp2" in cause
+
+
 @pytest.fixture
 def vast(tmp_path, monkeypatch):
     """A build of a product of a petabyte, with all that it needs but the room."""
