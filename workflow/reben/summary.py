@@ -65,13 +65,19 @@ def made(results: str | os.PathLike[str], since: float = 0) -> list[Table]:
     return [*tables, files] if files.row_count else []
 
 
-def build_words(results: str | os.PathLike[str], since: float = 0, is_counted: bool = True) -> str:
+def build_words(
+    results: str | os.PathLike[str],
+    since: float = 0,
+    is_counted: bool = True,
+    console: Console | None = None,
+) -> str:
     """What a build made and where to look at it, for its end.
 
     Args:
         results: folder of the build.
         since: leave out older files, Unix time in seconds.
         is_counted: whether the counts are of the dataset as it is now; then they are not left out.
+        console: where it will be printed, or stderr.
     """
     layout = Layout(results)
     tables = made(results, since)
@@ -79,7 +85,7 @@ def build_words(results: str | os.PathLike[str], since: float = 0, is_counted: b
         tables = [count_table(read_build(results)), *tables]
     if not tables:
         return ""
-    console = Console(stderr=True, no_color=True)
+    console = console or Console(stderr=True, no_color=True)
     return f"{words(tables, console).rstrip()}\n\n{_where_to_look(layout)}"
 
 
@@ -183,7 +189,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = cli.parser(__doc__, example="--results results")
     parser.add_argument("--results", required=True, help="results folder of a finished build")
     args = parser.parse_args(argv)
-    print(build_words(args.results) or f"nothing is made yet in {Path(args.results).resolve()}")
+    said = build_words(args.results, console=Console())
+    print(said or f"nothing is made yet in {Path(args.results).resolve()}")
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def _miss(rule, tile, is_real):
     """Stop for what is not there, before the first job; a dry run lists it at its end."""
     if is_real and workflow.executor_plugin.common_settings.non_local_exec:
         UNREADY.pop("run_sen2cor", None)  # on a cluster, it may be on the nodes alone
-    if not (rule in UNREADY or PLAN.inputs(rule, tile) & {*ABSENT.values()}):
+    if not (UNREADY.get(rule) or PLAN.inputs(rule, tile) & {*ABSENT.values()}):
         return
     if is_real and not workflow.dag_settings.until:
         raise ConfigError(to_fix())
