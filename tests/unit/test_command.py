@@ -1,7 +1,9 @@
 """The command `reben`: its commands, what they say of themselves, and the config they read."""
 
+import runpy
 import shlex
 import sys
+import warnings
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from reben import __main__ as command
 from reben import __version__, build
 from reben.config.check import check_keys
 from reben.config.user_file import SCHEMA, places, read_config
+from reben.runtime.code_version import PACKAGE
 from reben.runtime.errors import ConfigError
 
 
@@ -36,6 +39,8 @@ def test_help_lists_every_command_and_no_command_is_wrong(
 def test_the_help_of_a_command_has_an_example_and_what_its_exit_status_means(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if name in command._TRAINING:
+        pytest.importorskip("torch", reason="PyTorch is missing: make install-training")
     status, text = said_on_exit(capsys, name, "--help")
     assert status == 0
     assert text.startswith(f"usage: reben {name} ")
@@ -64,6 +69,59 @@ def test_a_package_that_is_not_installed_is_named_with_what_to_do(
     assert status == 1
     assert text.startswith("error: `reben show` needs matplotlib")
     assert "pip install 'reben[workflow]'" in text
+
+
+def test_without_pytorch_the_extra_for_training_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(name: str) -> Any:
+        raise ModuleNotFoundError("PyTorch is not installed", name="torch")
+
+    monkeypatch.setattr(command, "import_module", absent)
+    status, text = said_on_exit(capsys, "train", "--help")
+    assert status == 1
+    assert text.startswith("error: `reben train` needs torch")
+    assert "pip install 'reben[training]'" in text
+
+
+#: All modules of the package, and those that are run: by their names.
+MODULES = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path.read_text("utf-8")
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+RUN = [name for name, text in MODULES.items() if "\ndef main(" in text]
+IMPORTED = [
+    name
+    for name in MODULES
+    if name.count(".") == 1 and name not in RUN and not name.endswith("__init__")
+]
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_every_module_that_is_run_answers_help(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert '\nif __name__ == "__main__":\n' in MODULES[name], "else it is silent"
+    if "reben.training" in MODULES[name]:
+        pytest.importorskip("torch", reason="PyTorch is missing: make install-training")
+    with pytest.raises(SystemExit) as end:
+        import_module(name).main(["--help"])
+    text = capsys.readouterr().out
+    assert end.value.code == 0
+    assert text.startswith("usage: ")
+    assert "exit status: 0 done" in text
+
+
+@pytest.mark.parametrize("name", IMPORTED)
+def test_a_module_that_is_only_imported_says_so(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [name, "--help"])
+    with pytest.raises(SystemExit) as end, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is imported already, by other tests
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
+    assert end.value.code == 0
+    assert f"{name}: " in capsys.readouterr().out
 
 
 def test_build_prints_the_command_that_takes_its_place(

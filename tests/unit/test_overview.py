@@ -84,6 +84,21 @@ def test_summary_leaves_out_what_is_older(results: Path) -> None:
     assert summary.made(results, since=after + 1) == []
 
 
+def test_a_build_ends_with_its_counts_and_where_to_look(results: Path) -> None:
+    page = results / "report/index.html"
+    page.parent.mkdir(exist_ok=True)
+    page.write_text("pages")
+    made_at = max(p.stat().st_mtime for p in (results / "dataset").iterdir())
+    os.utime(page, (made_at + 1, made_at + 1))
+    for since in (0, made_at + 1):
+        said = summary.build_words(results, since=since)
+        assert "The dataset" in said, "also if only the page is new"
+        assert said.endswith(f"\nOpen {page.resolve()}")
+    os.utime(page, (made_at - 9, made_at - 9))
+    assert summary.build_words(results).endswith(f"\nSee {(results / 'dataset').resolve()}")
+    assert summary.build_words(results, since=made_at + 1, is_counted=False) == ""
+
+
 def test_summary_counts_patches_of_which_nothing_tells_snow_or_cloud(tmp_path: Path) -> None:
     results = write_build(tmp_path / "results", scl=False)
     said = summary.words(summary.made(results), Console(width=100))

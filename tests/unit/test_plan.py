@@ -11,7 +11,8 @@ from reben import plan
 from reben.config.product_table import Product
 from reben.config.user_file import DEFAULTS
 from reben.memory.record import record_path
-from reben.plan import Machine, Needs, needs
+from reben.plan import shortage
+from reben.results.needs import SEN2COR_MB, SEN2COR_MIN, STEP_MB, Machine, Needs, needs
 from reben.synthetic import ProductSpec
 from tests.rules import load_rules
 
@@ -47,7 +48,7 @@ def test_sen2cor_runs_as_often_as_cores_and_memory_allow(tmp_path: Path) -> None
     need = needs(config(tmp_path), fetched(5))
     assert (need.fetched, need.fetched_bytes, need.corrected) == (5, 3_500_000_000, 5)
     assert need.at_once(HERE) == 4, "8 GB each"
-    assert need.hours(HERE)[0] == pytest.approx(2 * plan.SEN2COR_MIN / 60)
+    assert need.hours(HERE)[0] == pytest.approx(2 * SEN2COR_MIN / 60)
     assert need.at_once(replace(HERE, memory_mb=4000)) == 1
 
 
@@ -61,8 +62,8 @@ def test_memory_is_what_the_rules_request() -> None:
         for name, facts in load_rules().items()
         if name not in others and (value := facts.rule.resources["mem_mb"]._value)
     }
-    assert first.pop("run_sen2cor") == plan.SEN2COR_MB
-    assert max(first.values()) == plan.STEP_MB
+    assert first.pop("run_sen2cor") == SEN2COR_MB
+    assert max(first.values()) == STEP_MB
 
 
 def test_sentinel1_takes_place_twice_where_it_is_cut_from_scenes(tmp_path: Path) -> None:
@@ -113,7 +114,9 @@ def test_a_disk_that_is_too_small_is_an_error_that_says_what_to_do(
         + "0000-4000-8000-000000000000\n"
     )
     Path("mine.yaml").write_text("products: p.tsv\n")
-    with pytest.raises(SystemExit, match=r"the disk of results cannot hold this build; free some"):
+    with pytest.raises(
+        SystemExit, match=r"the disk of results cannot hold .* found .* free in .*; free some"
+    ):
         plan.main(["mine.yaml"])
     assert "sen2cor, 1 products, 1 at a time" in capsys.readouterr().out
 
@@ -123,3 +126,38 @@ def test_a_disk_without_a_table_of_files_has_no_limit(tmp_path: Path) -> None:
     here = Machine.of(tmp_path / "not/there/yet")
     assert here.cores >= 1
     assert here.free > 0
+
+
+def test_only_jobs_that_are_due_count(tmp_path: Path) -> None:
+    products = fetched(2)
+    first, second = products
+    given = config(tmp_path)
+    due = {"make_patches": {first, second}, "encode_sentinel2": {second}, "label_patches": {first}}
+    found = sizes(needs(given, products, lambda rule, tile: tile in due.get(rule, ())))
+    assert found.keys() == {"patches", "encoded", "tables, logs, ..."}
+    assert found["patches"][1] == 2 * 8281 * 13
+    (tmp_path / "results/patches" / first).mkdir(parents=True)
+    found = sizes(needs(given, products, lambda rule, tile: tile in due.get(rule, ())))
+    assert found["patches"][1] == 8281 * 13, "what is replaced takes no more"
+
+
+def test_an_lmdb_is_as_large_as_the_shards_that_are_there(tmp_path: Path) -> None:
+    products = fetched(1)
+    given = config(tmp_path)
+    assert sizes(needs(given, products))["dataset"][0] > 10**9
+    for kind in ("s2", "reference_maps"):
+        shard = tmp_path / f"results/encoded/{kind}" / f"{next(iter(products))}.lmdb"
+        shard.mkdir(parents=True)
+        (shard / "data.mdb").write_bytes(b"x" * 5000)
+    due = {"build_lmdb": {""}}
+    need = needs(given, products, lambda rule, tile: tile in due.get(rule, ()))
+    assert sizes(need) == {"dataset": (10_000, 20)}
+
+
+def test_a_shortage_says_what_is_needed_and_what_is_there(tmp_path: Path) -> None:
+    need = needs(config(tmp_path), fetched(1))
+    assert shortage(need, HERE, "mine") is None
+    text = str(shortage(need, replace(HERE, free=10**9), "mine"))
+    assert text.startswith("the disk of mine cannot hold this build: expected room for up to ")
+    assert "l1c 700.0 MB, " in text
+    assert f"found 1.0 GB and 100,000,000 files free in {Path.cwd()}/mine; free some" in text

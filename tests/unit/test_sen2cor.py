@@ -25,6 +25,8 @@ from reben.safe.metadata import L2AProduct
 from reben.synthetic import write_product
 from tests.standins import products
 
+#: What the stand-in says of its progress: it passes over 90 %.
+TENTHS = (10, 20, 30, 40, 50, 60, 70, 80, 100)
 STANDIN = Path(__file__).parents[1] / "standins" / "l2a_process"
 
 
@@ -104,11 +106,17 @@ def _images(safe: Path) -> dict[str, bytes]:
 
 
 def test_a_product_is_made_under_the_tile_name(
-    source: Path, tmp_path: Path, command: str, caplog: pytest.LogCaptureFixture
+    source: Path,
+    tmp_path: Path,
+    command: str,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.INFO)
     out = out_of(source, tmp_path)
     run(source, out, command)
+    said = capfd.readouterr().out.splitlines()
+    assert said == [f"T33UUP 2017-06-13: sen2cor {percent} %" for percent in TENTHS]
     assert [p.name for p in out.parent.iterdir()] == [out.name]
     assert ProductName.parse(L2AProduct.open(out).name).tile == out.stem
     assert "sen2cor: Progress[%]: 100.00 : Application terminated successfully." in caplog.text

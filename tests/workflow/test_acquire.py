@@ -222,6 +222,7 @@ def test_from_cdse_as_from_l2a_products_here(project: Project, tmp_path: Path) -
         project.table(*(products.listed(archive) for archive in archives))
         done = project.snakemake("--", "all", "audit")
         assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
+        assert "\nT33UUP 2017-06-13: sen2cor 40 %\n" in done.stdout, "while it runs"
     l2a = project.process(l1c)
     tiles = [ProductName.parse(safe.name).tile for safe in (l2a, later)]
     assert tiles == [products.listed(archive).tile for archive in archives]

@@ -15,7 +15,7 @@ import yaml
 
 from reben.domain.bands import RESOLUTION_M
 from reben.domain.names import tile_of
-from tests.workflow.builds import PROJECT, TILES
+from tests.workflow.builds import PROJECT, TILES, Project
 
 CLEAR = "dataset/metadata.parquet"
 OBSCURED = "dataset/metadata_for_patches_with_snow_cloud_or_shadow.parquet"
@@ -38,8 +38,34 @@ def attempt(build, *args, **config):
 
 
 def test_a_second_run_has_nothing_to_do(small_project, tmp_path):
-    done = small_project.copy(tmp_path / "copy").snakemake()
+    copy = small_project.copy(tmp_path / "copy")
+    done = copy.snakemake()
     assert "Nothing to be done" in done.stdout + done.stderr
+    assert "kept, from 2 products" in done.stderr, "it ends with its summary all the same"
+    assert done.stderr.rstrip().endswith(f"\nSee {copy.results}/dataset")
+    for quiet in (["-n"], ["--quiet", "all"]):
+        done = copy.snakemake(*quiet)
+        assert "kept, from" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("options", [["-n"], []])
+def test_what_is_missing_is_said_once_and_last(small_project, tmp_path, options):
+    copy = small_project.copy(tmp_path / "copy")
+    (copy.root / "inputs/corine.gpkg").unlink()
+    copy.config["results"] = "other"
+    copy.config["countries"]["name_column"] = "land"
+    done = attempt(copy, *options)
+    text = done.stdout + done.stderr
+    assert done.returncode == (0 if options else 1)
+    last = done.stderr.rstrip().split("\n")[-3:]
+    assert "these inputs do not exist" in last[0]
+    assert last[1:] == [
+        "  corine.path: inputs/corine.gpkg",
+        "inputs/countries.gpkg: expected a column 'land' with country names, found ['name']; set "
+        "countries.name_column",
+    ]
+    assert text.count("inputs/corine.gpkg") == 1 + text.count("--corine inputs/corine.gpkg")
+    assert text.count("set countries.name_column") == 1
 
 
 def test_the_lmdb_opens_with_plain_lmdb_and_safetensors(small_build):
@@ -91,6 +117,60 @@ def test_geotiffs_and_lmdb_agree(small_build):
             small_build / f"patches/{tile_of(patch)}/{patch}/{patch}_{band}.tif"
         ) as dataset:
             np.testing.assert_array_equal(dataset.read(1), pixels)
+
+
+def test_a_failed_build_ends_with_what_to_fix(small_project, tmp_path):
+    copy = small_project.copy(tmp_path / "copy")
+    image = sorted(
+        (copy.root / "inputs").glob(f"{TILES[0]}*/GRANULE/*/IMG_DATA/R10m/*_B02_10m.jp2")
+    )
+    image[0].write_bytes(image[0].read_bytes()[:-500])
+    done = attempt(copy, f"results/tables/patches/{TILES[0]}.parquet")
+    assert done.returncode == 1
+    *_, what, log, cause = done.stderr.rstrip().split("\n")
+    assert what == "Fix the cause and run the same command again:"
+    assert log == f"results/logs/make_patches/{TILES[0]}.log"
+    assert cause.startswith("  error: ")
+    assert "B02_10m.jp2" in cause
+
+
+@pytest.fixture
+def vast(tmp_path, monkeypatch):
+    """A build of a product of a petabyte, with all that it needs but the room."""
+    command = tmp_path / "L2A_Process"
+    command.write_text("#!/bin/sh\necho 'Processor (Sen2Cor). Version: 2.11.0'\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("CDSE_USERNAME", "me")
+    monkeypatch.setenv("CDSE_PASSWORD", "x")
+    monkeypatch.delenv("REBEN_DISK_CHECK", raising=False)
+    build = Project.new(tmp_path / "project", {"sen2cor": {"command": str(command)}})
+    name = "S2A_MSIL1C_20170613T101031_N0205_R022_T33UUP_20170613T101608"
+    row = f"{name}\tL1C\tcdse\t00000000-0000-4000-8000-000000000000\t{10**15}\n"
+    (build.root / "products.tsv").write_text(f"product\tlevel\tsource\tid\tsize\n{row}")
+    build.config |= {"products": "products.tsv"}
+    return build
+
+
+TOO_SMALL = "the disk of results cannot hold this build: expected room for up to 1000.0 TB"
+
+
+def test_a_disk_that_is_too_small_stops_a_build_before_its_first_job(vast):
+    target = "results/l2a/S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP.SAFE"
+    dry = attempt(vast, "-n", target)
+    assert dry.returncode == 0
+    assert TOO_SMALL in dry.stderr.rstrip().split("\n")[-1]
+    done = attempt(vast, target)
+    assert done.returncode == 1
+    assert done.stderr.rstrip().split("\n")[-1].startswith(f"error: {TOO_SMALL}")
+    assert not (vast.results / "logs").exists()
+    checked = attempt(vast, "results/sen2cor/version.json")
+    assert checked.returncode == 0, "what is small is made all the same"
+
+
+def test_the_check_of_the_disk_can_be_left_out(vast, monkeypatch):
+    monkeypatch.setenv("REBEN_DISK_CHECK", "off")
+    target = "results/l2a/S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP.SAFE"
+    assert "cannot hold" not in attempt(vast, "-n", target).stderr
 
 
 @pytest.fixture(scope="module")

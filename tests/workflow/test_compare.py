@@ -16,6 +16,7 @@ from reben import changes, compare
 from reben.domain.tables import METADATA, SELECTION, read_table, write_table
 from reben.results.layout import OBSCURED_TABLE
 from reben.runtime.errors import RebenError
+from tests.workflow.builds import Project
 
 TILE = "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP"
 CLEAR = "dataset/metadata.parquet"
@@ -142,6 +143,29 @@ def test_a_release_is_named_by_its_layer_and_column(
     with pytest.raises(SystemExit):
         changes.main([str(small_build), str(file), *old, *new, "--layer", "clc12"])
     assert "at most twice, for OLD and NEW" in capsys.readouterr().err
+
+
+def test_a_build_says_itself_how_it_was_labelled(
+    small_project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build = small_project.copy(tmp_path / "project")
+    (build.root / "own.csv").write_text("code,class\n231,Pastures\n312,Forest\n")
+    build.config["labels"] = {"nomenclature": "own.csv", "min_labelled_fraction": 0.1}
+    build.config["labels"]["threshold"] = "exclusive"
+    build.snakemake("results/dataset/metadata.parquet")
+    release = str(build.root / "inputs/corine.gpkg")
+    changes.main([str(build.results), release])
+    same = "Nothing changes: 18 patches have the same land cover and labels.\n"
+    assert capsys.readouterr().out == same
+    rules = changes.LabelRules.of_build(build.results, threshold="inclusive")
+    assert (rules.min_labelled_fraction, rules.threshold) == (0.1, "inclusive")
+    with pytest.raises(RebenError, match="with a labelled fraction of 0.9 .exclusive"):
+        changes.main([str(build.results), release, "--min-labelled-fraction", "0.9"])
+    (build.root / "own.csv").write_text("code,class\n231,Grass\n312,Forest\n")
+    with pytest.raises(
+        RebenError, match="expected the file own.csv that its labels were made with"
+    ):
+        changes.main([str(build.results), release])
 
 
 def test_patches_of_a_product_that_was_taken_out_are_not_compared(

@@ -76,6 +76,7 @@ def test_rasterised_polygons_give_the_dataset_of_the_polygons(
 
 def test_a_change_of_one_file_redoes_its_tile_alone(mapped: Project, tmp_path: Path) -> None:
     build = mapped.copy(tmp_path / "project")
+    build.snakemake()
     path = build.root / f"inputs/maps/{SECOND}.tif"
     with rasterio.open(path, "r+") as dataset:
         pixels = dataset.read(1)
@@ -83,8 +84,8 @@ def test_a_change_of_one_file_redoes_its_tile_alone(mapped: Project, tmp_path: P
         dataset.write(pixels, 1)
     changes.main(
         [str(build.results), f"{build.root}/inputs/maps/*.tif"]
-        + ["--legend", LEGEND, "--nodata", str(NO_DATA), "--out", str(tmp_path / "changes.csv")]
-    )
+        + ["--out", str(tmp_path / "changes.csv")]
+    )  # legend and nodata are those of the build
     jobs = build.jobs("audit", "report")
     assert jobs["clip_land_cover"] == set()
     assert {rule: jobs[rule] for rule in AFTER} == {rule: {SECOND} for rule in AFTER}
@@ -152,3 +153,23 @@ def verify(build: Project) -> list[str]:
     build.config = {**mapped.config}
     shutil.rmtree(build.root / ".snakemake")
     assert build.jobs("-n")["clip_land_cover"] == set()
+
+
+def test_a_config_of_reben_new_for_a_raster_map_can_be_built(
+    small_project: Project, reference: Path, tmp_path: Path
+) -> None:
+    """All that a dry run checks: settings, inputs and what late steps open."""
+    (worldcover,) = (reference / "land_cover/esa_worldcover").glob("*.tif")
+    inputs = small_project.root / "inputs"
+    words = ["--products", *map(str, sorted(inputs.glob("*.SAFE")))]
+    words += ["--land-cover", str(worldcover), "--sentinel1", str(inputs / "BigEarthNet-S1")]
+    env = {"PYTHONPATH": str(PROJECT / "workflow")}
+    reben = [sys.executable, "-m", "reben"]
+    outside = Project(tmp_path)
+    outside.run([*reben, "new", "mine", *words], env)
+    folder = Project(tmp_path / "mine")
+    done = folder.run([*reben, "build", "dataset.yaml", "--dry-run"], env)
+    said = done.stdout + done.stderr
+    assert "clip_land_cover" in said
+    assert "pair_sentinel1" in said
+    assert "cannot run yet" not in said

@@ -28,7 +28,13 @@ COMMANDS = {
     "compare": "compare two builds, or a build with published tables",
     "changes": "say what another release of the land cover would change",
     "encode": "make an LMDB of folders of GeoTIFFs, such as the published ones",
+    "train": "train a model on a dataset",
+    "evaluate": "score a model on a split of a dataset",
+    "predict": "predict the classes of the patches of a dataset or product",
+    "export": "write a trained model as a folder for Hugging Face",
 }
+#: Those that need the extra `training`.
+_TRAINING = frozenset(("train", "evaluate", "predict", "export"))
 _PACKAGE = Path(__file__).parent
 
 
@@ -52,10 +58,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "reben":
             raise
+        extra = "training" if name in _TRAINING else "workflow"
         parser.exit(
             1,
             f"error: `reben {name}` needs {error.name}, which is not installed here; install "
-            "all that the workflow needs: pip install 'reben[workflow]'\n",
+            f"all that it needs: pip install 'reben[{extra}]'\n",
         )
     cli.run(command.main, rest, program=f"reben {name}")
 

@@ -20,7 +20,7 @@ from reben.domain.tables import ALIGNMENT, PATCHES, read_tables, write_table
 from reben.results.tile_paths import TilePaths
 from reben.runtime import cli
 from reben.runtime.errors import TableError
-from reben.runtime.files import read_bytes
+from reben.runtime.files import read_bytes, read_lines
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,12 @@ _S2 = (
 _KEY = ["mission", "date", "mgrs", "col", "row"]
 
 
-def read_pairs(path: str | os.PathLike[str]) -> pl.DataFrame:
+def read_pairs(path: str | os.PathLike[str], rows: int | None = None) -> pl.DataFrame:
     """Read a table of v1 pairs (CSV, compressed or not, or Parquet).
+
+    Args:
+        path: the table.
+        rows: how many to read and check, from the first on; all if None.
 
     Returns:
         Columns s1_name, s2v1_name and the key.
@@ -44,8 +48,12 @@ def read_pairs(path: str | os.PathLike[str]) -> pl.DataFrame:
             different places, or a key repeated.
     """
     try:
-        read = pl.read_parquet if os.fspath(path).endswith(".parquet") else pl.read_csv
-        pairs = read(read_bytes(path), columns=["s1_name", "s2_name"])
+        columns = ["s1_name", "s2_name"]
+        if os.fspath(path).endswith(".parquet"):
+            pairs = pl.read_parquet(read_bytes(path), columns=columns, n_rows=rows)
+        else:
+            text = read_bytes(path) if rows is None else read_lines(path, rows + 1)
+            pairs = pl.read_csv(text, columns=columns)
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = str(error).partition("\n")[0]
         raise TableError(

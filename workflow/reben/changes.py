@@ -14,20 +14,24 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 
+from reben.config.user_file import HOME
 from reben.domain.bands import REFERENCE_MAP_M
-from reben.domain.name_columns import place_of_patch, tile_of_patch
+from reben.domain.name_columns import tile_of_patch
 from reben.domain.patch_arrays import blocks, grid_of
 from reben.domain.reasons import TOO_FEW_LABELLED
 from reben.domain.tables import CODE_COUNTS, LABELS, PATCHES, SELECTION, read_table, read_tables
 from reben.labels import THRESHOLDS, label_patches
 from reben.land_cover.corine_polygons import PolygonLayer
+from reben.land_cover.known_maps import is_raster
 from reben.land_cover.legend import read_legend
 from reben.land_cover.nomenclature import read_nomenclature
 from reben.land_cover.raster_mosaic import RasterMosaic
 from reben.land_cover.rasterise import count_codes
 from reben.land_cover.tile_codes import tile_codes
 from reben.land_cover_map import nodata
+from reben.results.change_summary import summary
 from reben.results.csv_text import to_csv
+from reben.results.labelling import label_nomenclature, label_settings, map_legend
 from reben.results.layout import Layout
 from reben.runtime import cli
 from reben.runtime.errors import TableError
@@ -36,9 +40,8 @@ from reben.runtime.progress import progress
 from reben.storage.file_patterns import matching
 from reben.storage.vector_archive import unpacked
 
-#: Length at which a list is cut off; the table has all of it.
-_SHOWN = 20
-_LISTED = 6
+#: Of a build without records.
+_NOMENCLATURE = HOME / "resources" / "nomenclature" / "bigearthnet_19.csv"
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,29 @@ class LabelRules:
     nomenclature: Path
     min_labelled_fraction: float
     threshold: str
+
+    @classmethod
+    def of_build(
+        cls,
+        results: Path,
+        nomenclature: Path | None = None,
+        min_labelled_fraction: float | None = None,
+        threshold: str | None = None,
+    ) -> "LabelRules":
+        """Those of a build, but for what is given.
+
+        Raises:
+            TableError: there is no build, or its nomenclature is not there any more.
+        """
+        tile = next(iter(tiles_of(read_selection(results))), "")
+        made = label_settings(results, tile)
+        return cls(
+            nomenclature or label_nomenclature(results, tile) or _NOMENCLATURE,
+            made.get("min_labelled_fraction", 0.75)
+            if min_labelled_fraction is None
+            else min_labelled_fraction,
+            threshold or made.get("threshold", "inclusive"),
+        )
 
     def label(self, counts: pl.DataFrame) -> pl.DataFrame:
         """Rows of `tables.LABELS`."""
@@ -203,66 +229,9 @@ def patch_changes(old: State, new: State) -> pl.DataFrame:
     )
 
 
-def class_changes(patches: pl.DataFrame) -> pl.DataFrame:
-    """How many patches gain and lose each class: columns class, appear, vanish."""
-
-    def count(column: str) -> pl.DataFrame:
-        return (
-            patches.select(**{"class": pl.col(column).explode()})
-            .drop_nulls()
-            .group_by("class")
-            .agg(pl.len().alias(column))
-        )
-
-    return (
-        count("appear")
-        .join(count("vanish"), on="class", how="full", coalesce=True)
-        .fill_null(0)
-        .sort("class")
-    )
-
-
-def summary(patches: pl.DataFrame, old: State, new: State) -> str:
-    """The changes in a few lines.
-
-    Args:
-        patches: those that change, as `patch_changes` returns them.
-        old: state before the change.
-        new: state after the change.
-    """
-    every = pl.concat([old.counts["patch_id"], new.counts["patch_id"]]).unique().to_frame()
-    if not len(patches):
-        return f"Nothing changes: {len(every)} patches have the same land cover and labels."
-    relabelled = patches.filter(pl.col("appear").list.len() + pl.col("vanish").list.len() > 0)
-    enters = (patches["dataset"] == "enters").sum()
-    leaves = (patches["dataset"] == "leaves").sum()
-    all_tiles = every.select(tile_of_patch()).to_series().n_unique()
-    by_tile = patches.group_by("tile").agg(
-        patches=pl.len(), which=place_of_patch().sort_by("patch_id")
-    )
-    lines = [
-        f"Changed: {len(patches)} of {len(every)} patches, in {len(by_tile)} of {all_tiles} tiles",
-        f"Other labels: {len(relabelled)}; entering the dataset: {enters}; leaving it: {leaves}",
-        "",
-        f"{'tile':<46}{'patches':>8}",
-    ]
-    for tile, count, which in by_tile.sort("tile").rows()[:_SHOWN]:
-        listed = " ".join(which[:_LISTED]) + (" ..." if count > _LISTED else "")
-        lines.append(f"{tile:<46}{count:>8}  {listed}")
-    if len(by_tile) > _SHOWN:
-        lines.append(f"... and {len(by_tile) - _SHOWN} more; --out has all")
-    classes = class_changes(patches)
-    if len(classes):
-        width = max(46, *(len(name) + 2 for name in classes["class"]))
-        lines += ["", f"{'class':<{width}}{'appears':>8}{'vanishes':>10}"]
-        for name, appear, vanish in classes.rows():
-            lines.append(f"{name:<{width}}{appear:>8}{vanish:>10}")
-    return "\n".join(lines)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Report what changes."""
-    parser = cli.parser(__doc__, example="results/mine U2018_CLC2018_V2020_20u2.gpkg")
+    parser = cli.parser(__doc__, example="results U2018_CLC2018_V2020_20u2.gpkg")
     parser.add_argument("old", type=Path, help="results folder or release of land cover")
     parser.add_argument("new", type=Path, help="results folder or release of land cover")
     parser.add_argument(
@@ -271,18 +240,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--nomenclature",
         type=Path,
-        default=Path("resources/nomenclature/bigearthnet_19.csv"),
-        help="nomenclature of the build; the next two options must match it too",
+        help="instead of that of the build, which the next two options say too",
     )
-    parser.add_argument("--min-labelled-fraction", type=cli.share, default=0.75)
-    parser.add_argument("--threshold", choices=THRESHOLDS, default="inclusive")
+    parser.add_argument("--min-labelled-fraction", type=cli.share)
+    parser.add_argument("--threshold", choices=THRESHOLDS)
     parser.add_argument(
         "--layer", action="append", help="layer of the CORINE file; twice if OLD and NEW differ"
     )
     parser.add_argument(
         "--code-column", action="append", help="column of its codes; twice if OLD and NEW differ"
     )
-    parser.add_argument("--legend", help="CSV: the releases are raster files with this legend")
+    parser.add_argument(
+        "--legend", help="CSV: the releases are raster files with this legend, not the build's"
+    )
     parser.add_argument("--nodata", type=nodata, help="their value of no data, or none")
     parser.add_argument("--out", type=Path, help="table of the patches that change (CSV)")
     args = parser.parse_args(argv)
@@ -298,18 +268,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     if max(len(layers), len(columns)) > 2:
         parser.error("--layer and --code-column are given at most twice, for OLD and NEW")
     results = args.results or args.old
-    rules = LabelRules(args.nomenclature, args.min_labelled_fraction, args.threshold)
     if is_release(args.new):
         if is_release(results):
             parser.error("two releases need --results, the build whose patches they label")
+        rules = LabelRules.of_build(
+            results, args.nomenclature, args.min_labelled_fraction, args.threshold
+        )
         rules.check(results)
 
     def state(path: Path, which: int) -> State:
         if not is_release(path):
             return State.of_build(path)
-        if args.legend:
-            files = matching(str(path))
-            mosaic = RasterMosaic.open(files, read_legend(args.legend), args.nodata)
+        if args.legend or is_raster(str(path)):
+            legend, value = (args.legend, args.nodata) if args.legend else map_legend(results)
+            if legend is None:
+                parser.error(
+                    f"{path} is a raster map, and the build is not from one: pass --legend"
+                )
+            value = value if args.nodata is None else args.nodata
+            mosaic = RasterMosaic.open(matching(str(path)), read_legend(legend), value)
             return State.of_release(mosaic, results, rules)
         with TemporaryDirectory() as folder, unpacked(path, Path(folder)) as file:
             layer = PolygonLayer.open(file, layers[which], columns[which])
@@ -320,7 +297,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.out:
         flat = patches.with_columns(pl.col("appear", "vanish").list.join("; "))
         write_text(args.out, to_csv(flat))
-    print(summary(patches, old, new))
+    print(summary(patches, pl.concat([old.counts["patch_id"], new.counts["patch_id"]])))
 
 
 if __name__ == "__main__":

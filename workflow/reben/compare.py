@@ -204,7 +204,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Compare two datasets."""
     parser = cli.parser(
         __doc__,
-        example="results/mine published --restrict",
+        example="results published --restrict",
         failure="an error or a difference",
     )
     parser.add_argument("a", type=Path)

@@ -8,7 +8,7 @@ by name.
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,40 @@ _REACH_DEG = 60
 _CHUNK = 1000
 
 
+def open_countries(
+    path: str | os.PathLike[str], name_column: str | None = None, layer: str | None = None
+) -> tuple[VectorLayer, str]:
+    """The layer of country outlines and its column of names; arguments as for `read_countries`.
+
+    Raises:
+        VectorError: unreadable, several layers, or no such column.
+    """
+    source = VectorLayer.open(path, "countries.layer", layer, "country outlines in a vector file")
+    column = name_column or next((f for f in source.fields if f.lower() == "name"), None)
+    if column not in source.fields:
+        raise VectorError(
+            f"{path}: expected a column {name_column or 'name'!r} with country names, found "
+            f"{source.fields}; set countries.name_column"
+        )
+    return source, column
+
+
+def check_names(
+    source: VectorLayer, column: str, known: Iterable[str], names: Iterable[str]
+) -> None:
+    """Check that the layer has the countries that are asked for.
+
+    Raises:
+        VectorError: one is missing.
+    """
+    known = sorted(set(known))
+    if missing := sorted(set(names) - set(known)):
+        raise VectorError(
+            f"{source.path}: expected the countries {missing}, but column {column!r} does not have "
+            f"them; it has {', '.join(known[:12])}, ..."
+        )
+
+
 def read_countries(
     path: str | os.PathLike[str],
     name_column: str | None = None,
@@ -50,13 +84,7 @@ def read_countries(
         VectorError: unreadable, several layers, no such column, no polygons, or a name that the
             layer does not have.
     """
-    source = VectorLayer.open(path, "countries.layer", layer, "country outlines in a vector file")
-    column = name_column or next((f for f in source.fields if f.lower() == "name"), None)
-    if column not in source.fields:
-        raise VectorError(
-            f"{path}: expected a column {name_column or 'name'!r} with country names, found "
-            f"{source.fields}; set countries.name_column"
-        )
+    source, column = open_countries(path, name_column, layer)
     features = source.read(column)
     to_degrees = Transformer.from_crs(source.crs, "EPSG:4326", always_xy=True)
     outlines = shapely.transform(features.shapes, to_degrees.transform, interleaved=False)
@@ -66,11 +94,7 @@ def read_countries(
     # Unnamed land belongs to no country.
     named = np.array([None if value is None else str(value) for value in values], object)
     known = sorted(set(named) - {None})
-    if missing := sorted(set(names) - set(known)):
-        raise VectorError(
-            f"{path}: expected the countries {missing}, but column {column!r} does not have "
-            f"them; it has {', '.join(known[:12])}, ..."
-        )
+    check_names(source, column, known, names)
     return {name: shapely.union_all(outlines[named == name]) for name in sorted(names or known)}
 
 

@@ -296,3 +296,9 @@ def _check(name: str, given: Collection[str] | None, offered: Collection[str]) -
         raise ConfigError(
             f"{name}: expected some of {'; '.join(offered)}, found {unknown or 'none'}"
         )
+
+
+if __name__ == "__main__":
+    from reben.runtime.library import answer
+
+    answer(__doc__)

@@ -3,7 +3,7 @@
 In: the folder of a model, trained here or published, and a dataset. Out: a JSON with average
 precision, F1 and precision, macro, micro and by class, and the same on the terminal::
 
-    python -m reben.evaluate --model resnet50-all-v0.2.0 \
+    reben evaluate --model resnet50-all-v0.2.0 \
         --metadata metadata.parquet --lmdb BigEarthNet.lmdb --out metrics.json
 """
 
@@ -56,7 +56,11 @@ def words(scores: Scores) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Score a model."""
-    parser = cli.parser(__doc__)
+    parser = cli.parser(
+        __doc__,
+        example="--model resnet50-all --metadata metadata.parquet --lmdb BigEarthNet.lmdb "
+        "--out metrics.json",
+    )
     add_model(parser)
     add_dataset(parser)
     parser.add_argument("--split", choices=SPLITS, default="test")

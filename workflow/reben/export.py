@@ -4,7 +4,7 @@ In: the runs of one model and modality, trained and scored. Out: a folder with t
 ``config.json``, the metrics and a model card that says how to load it with timm alone, with this
 project and with the authors' class::
 
-    python -m reben.export --runs results/models/resnet50-all --licence MIT --out resnet50-all
+    reben export --runs results/models/resnet50-all --licence MIT --out resnet50-all
 
 The test split decides nothing: who picks a seed by its test score reports too high a score.
 """
@@ -61,7 +61,10 @@ def read_group(folder: Path) -> Group:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Export a model."""
-    parser = cli.parser(__doc__)
+    parser = cli.parser(
+        __doc__,
+        example="--runs results/models/resnet50-all --licence MIT --out resnet50-all",
+    )
     parser.add_argument(
         "--runs", type=Path, required=True, help="folder with the runs of one model and modality"
     )

@@ -3,3 +3,9 @@
 from reben.storage.lmdb_store import content_digest, read_lmdb, shared_lmdb, write_lmdb
 
 __all__ = ["content_digest", "read_lmdb", "shared_lmdb", "write_lmdb"]
+
+
+if __name__ == "__main__":
+    from reben.runtime.library import answer
+
+    answer(__doc__)

@@ -4,7 +4,7 @@ In: the folder of a model, trained here or published, and a dataset or the folde
 Out: a Parquet table with the probability of each class, a row for each patch; for a product also
 the corners of the patches in metres::
 
-    python -m reben.predict --model resnet50-s2-v0.2.0 --product S2A_MSIL2A_….SAFE --out p.parquet
+    reben predict --model resnet50-s2-v0.2.0 --product S2A_MSIL2A_….SAFE --out p.parquet
 
 The product is cut and encoded as for a dataset, in a temporary folder: 3 GB for a whole tile.
 """
@@ -107,7 +107,11 @@ def write_predictions(path: Path, frame: pl.DataFrame) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Predict."""
-    parser = cli.parser(__doc__)
+    parser = cli.parser(
+        __doc__,
+        example="--model resnet50-s2 --product S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP.SAFE "
+        "--out probabilities.parquet",
+    )
     add_model(parser)
     add_dataset(parser, required=False)
     parser.add_argument("--split", choices=SPLITS, help="of the dataset; default: all")

@@ -3,3 +3,9 @@
 from reben.config.product_table import Product, read_products, write_products
 
 __all__ = ["Product", "read_products", "write_products"]
+
+
+if __name__ == "__main__":
+    from reben.runtime.library import answer
+
+    answer(__doc__)

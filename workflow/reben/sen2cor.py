@@ -26,6 +26,7 @@ from reben.domain.names import ProductName
 from reben.runtime import cli
 from reben.runtime.errors import ProductError, RebenError, ToolError
 from reben.runtime.files import atomic_directory, check_space
+from reben.runtime.milestones import Milestones
 from reben.runtime.processes import run_program
 from reben.safe.archive import restore_empty_folders
 from reben.safe.jpeg2000 import GDAL_ENV, StripReader
@@ -86,7 +87,9 @@ def run_sen2cor(
         arguments = [command, "--output_dir", str(scratch)]
         if gipp is not None:
             arguments += ["--GIP_L2A", str(gipp.resolve())]
-        _process([*arguments, str(source.resolve())], scratch, limit_min, threads)
+        name = ProductName.parse(source.name)
+        steps = Milestones(f"T{name.mgrs} {name.day}: sen2cor")
+        _process([*arguments, str(source.resolve())], scratch, limit_min, threads, steps)
         made = _only_product(scratch, "L2A")
         with _kept_aside(made, out, scratch.parent):
             check_product(made, tile)
@@ -211,7 +214,9 @@ def _scratch(out: Path, root: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _process(arguments: list[str], scratch: Path, limit_min: float, threads: int) -> None:
+def _process(
+    arguments: list[str], scratch: Path, limit_min: float, threads: int, progress: Milestones
+) -> None:
     """Run sen2cor, passing on its output line by line.
 
     Raises:
@@ -224,6 +229,7 @@ def _process(arguments: list[str], scratch: Path, limit_min: float, threads: int
         nonlocal last
         last = line.strip() or last
         log.info("sen2cor: %s", line)
+        progress.take(line)
 
     limit_min *= _SHARE_OF_TIME
     try:

@@ -111,7 +111,7 @@ def draw(build: FinishedBuild, row: dict[str, Any], sentinel1: Path | None) -> F
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Show a patch."""
-    parser = cli.parser(__doc__, example="T33UUP_00_07 --results results/mine --out patch.png")
+    parser = cli.parser(__doc__, example="T33UUP_00_07 --results results --out patch.png")
     parser.add_argument("patch", help="patch_id, or short: T33UUP_00_07")
     parser.add_argument("--results", required=True, help="results folder of a finished build")
     parser.add_argument("--sentinel1", type=Path, help="folder of the Sentinel-1 patches")

@@ -65,6 +65,41 @@ def made(results: str | os.PathLike[str], since: float = 0) -> list[Table]:
     return [*tables, files] if files.row_count else []
 
 
+def build_words(
+    results: str | os.PathLike[str],
+    since: float = 0,
+    is_counted: bool = True,
+    console: Console | None = None,
+) -> str:
+    """What a build made and where to look at it, for its end.
+
+    Args:
+        results: folder of the build.
+        since: leave out older files, Unix time in seconds.
+        is_counted: whether the counts are of the dataset as it is now; then they are not left out.
+        console: where it will be printed, or stderr.
+    """
+    layout = Layout(results)
+    tables = made(results, since)
+    if is_counted and layout.funnel.exists() and layout.funnel.stat().st_mtime < since:
+        tables = [count_table(read_build(results)), *tables]
+    if not tables:
+        return ""
+    console = console or Console(stderr=True, no_color=True)
+    return f"{words(tables, console).rstrip()}\n\n{_where_to_look(layout)}"
+
+
+def _where_to_look(layout: Layout) -> str:
+    """The page of the report, unless the dataset is newer; else the dataset."""
+    page, tables = layout.report / "index.html", (layout.metadata, layout.funnel)
+    if page.exists() and all(
+        page.stat().st_mtime >= table.stat().st_mtime for table in tables if table.exists()
+    ):
+        return f"Open {page.resolve()}"
+    folder = layout.metadata.parent
+    return f"See {(folder if folder.exists() else Path(layout.root)).resolve()}"
+
+
 def count_table(build: FinishedBuild) -> Table:
     """What happened to the patches of a build."""
     counts = Table(box=box.SIMPLE_HEAD, title="The dataset", title_justify="left", min_width=52)
@@ -122,6 +157,13 @@ def _cause(log: Path) -> str:
     return f"it ended without an error; its last line: {lines[-1]}" if lines else "(empty)"
 
 
+def say(text: str, style: str = "") -> None:
+    """Print on stderr, in colour if that is a terminal; nothing if there is no text."""
+    if text:
+        console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        console.print(text, style=style)
+
+
 def words(tables: Sequence[Table], console: Console) -> str:
     """Tables as text, for a logger."""
     with console.capture() as capture:
@@ -144,10 +186,11 @@ def size_words(size: float) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Print what a build made."""
-    parser = cli.parser(__doc__, example="--results results/mine")
+    parser = cli.parser(__doc__, example="--results results")
     parser.add_argument("--results", required=True, help="results folder of a finished build")
     args = parser.parse_args(argv)
-    Console().print(*made(args.results))
+    said = build_words(args.results, console=Console())
+    print(said or f"nothing is made yet in {Path(args.results).resolve()}")
 
 
 if __name__ == "__main__":

@@ -21,3 +21,9 @@ __all__ = [
     "read_tables",
     "write_table",
 ]
+
+
+if __name__ == "__main__":
+    from reben.runtime.library import answer
+
+    answer(__doc__)

@@ -30,3 +30,9 @@ class TorchBigEarthNet(BigEarthNet, torch.utils.data.Dataset):  # type: ignore[m
             else value
             for name, value in super().__getitem__(index).items()
         }
+
+
+if __name__ == "__main__":
+    from reben.runtime.library import answer
+
+    answer(__doc__)

@@ -4,7 +4,7 @@ In: ``metadata.parquet`` and the LMDB of a dataset. Out: a folder with the weigh
 epoch (``model.safetensors``), what they take (``config.json``), the epochs (``history.csv``) and
 how they came about (``run.json``)::
 
-    python -m reben.train --model resnet50 --modality all --seed 42 \
+    reben train --model resnet50 --modality all --seed 42 \
         --metadata metadata.parquet --lmdb BigEarthNet.lmdb --out resnet50-all
 
 On several GPUs: ``torchrun --nproc-per-node 4 -m reben.train ...``. The same command again goes on
@@ -113,7 +113,11 @@ def repeatable() -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train a model."""
-    parser = cli.parser(__doc__)
+    parser = cli.parser(
+        __doc__,
+        example="--model resnet50 --modality all --seed 42 --metadata metadata.parquet "
+        "--lmdb BigEarthNet.lmdb --out resnet50-all",
+    )
     add_dataset(parser)
     parser.add_argument("--model", required=True, help="name in timm, such as resnet50")
     parser.add_argument("--modality", choices=tuple(MODALITIES), required=True)

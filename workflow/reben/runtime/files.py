@@ -14,6 +14,7 @@ import os
 import shutil
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,12 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """A file's content, decompressed if its name ends in ``.bz2``."""
     data = Path(path).read_bytes()
     return bz2.decompress(data) if os.fspath(path).endswith(".bz2") else data
+
+
+def read_lines(path: str | os.PathLike[str], count: int) -> bytes:
+    """The first lines of a file, decompressed if its name ends in ``.bz2``."""
+    with bz2.open(path) if os.fspath(path).endswith(".bz2") else Path(path).open("rb") as file:
+        return b"".join(islice(file, count))
 
 
 def file_digest(path: str | os.PathLike[str], algorithm: str | Callable[[], Any]) -> str:

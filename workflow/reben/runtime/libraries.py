@@ -11,7 +11,8 @@ Source: the configuration options of GDAL, which it also takes from the environm
 
 import os
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
 
 #: How the variables begin that GDAL, PROJ and what wraps them read.
@@ -40,6 +41,18 @@ def settle(environment: MutableMapping[str, str] = os.environ) -> None:
         if not _is_ours(environment[name]):
             del environment[name]
     environment.update(_CLOSED)
+
+
+@contextmanager
+def settled() -> Iterator[None]:
+    """Settle the environment for a while, in a process that is not only ours."""
+    before = dict(os.environ)
+    settle()
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def without_library_settings(environment: Mapping[str, str]) -> dict[str, str]:

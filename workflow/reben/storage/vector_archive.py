@@ -37,7 +37,7 @@ def unpacked(path: str | os.PathLike[str], beside: Path) -> Iterator[str]:
         VectorError: the zip is damaged or does not hold just one.
         SpaceError: the disk has no room for it.
     """
-    if Path(path).suffix.lower() != ".zip" or not zipfile.is_zipfile(path):
+    if not is_packed(path):
         yield os.fspath(path)
         return
     beside.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,26 @@ def unpacked(path: str | os.PathLike[str], beside: Path) -> Iterator[str]:
             raise VectorError(f"{path}: the zip is damaged ({error}); fetch it again") from error
 
 
-def _unpack(archive: zipfile.ZipFile, path: Path, folder: Path) -> Path:
+def is_packed(path: str | os.PathLike[str]) -> bool:
+    """Whether a path names a zip."""
+    return Path(path).suffix.lower() == ".zip" and zipfile.is_zipfile(path)
+
+
+def check_archive(path: str | os.PathLike[str]) -> None:
+    """Check that a zip holds one vector file, without unpacking it.
+
+    Raises:
+        VectorError: it does not, or is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _chosen(archive, Path(path))
+    except zipfile.BadZipFile as error:
+        raise VectorError(f"{path}: the zip is damaged ({error}); fetch it again") from error
+
+
+def _chosen(archive: zipfile.ZipFile, path: Path) -> PurePosixPath:
+    """The one vector file or folder in a zip."""
     entries = archive.infolist()
     places = (_dataset(PurePosixPath(entry.filename)) for entry in entries[:_MAX_ENTRIES])
     names = {place for place in places if place is not None}
@@ -59,10 +78,14 @@ def _unpack(archive: zipfile.ZipFile, path: Path, folder: Path) -> Path:
             f"{path}: expected one GeoPackage, FileGDB or other vector file in the zip, found "
             f"{len(names)}: {', '.join(found[:_LISTED])}; unpack it, and name the file"
         )
-    (chosen,) = names
+    return names.pop()
+
+
+def _unpack(archive: zipfile.ZipFile, path: Path, folder: Path) -> Path:
+    chosen = _chosen(archive, path)
     parts = [
         entry
-        for entry in entries
+        for entry in archive.infolist()
         if not entry.is_dir() and _belongs(PurePosixPath(entry.filename), chosen)
     ]
     target = folder / chosen.name

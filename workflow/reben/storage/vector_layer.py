@@ -140,6 +140,19 @@ class VectorLayer:
         _ = self.extents  # says what has no geometry
         return self._parsed(*self._read([column]), column)
 
+    def values(self, column: str) -> NDArray[Any]:
+        """The values of a column, without reading geometries.
+
+        Raises:
+            VectorError: the file is damaged.
+        """
+        read = self._guarded(
+            lambda: pyogrio.raw.read(
+                self.path, layer=self.name, columns=[column], read_geometry=False
+            )
+        )
+        return np.asarray(read[3][0], object)
+
     def near(self, column: str, windows: Sequence[Window]) -> Features:
         """The features in any of the windows.
 

@@ -35,7 +35,7 @@ def positive(text: str) -> int:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Verify one build."""
-    parser = cli.parser(__doc__, example="results/mine", failure="an error or a finding")
+    parser = cli.parser(__doc__, example="results", failure="an error or a finding")
     parser.add_argument("results", type=Path)
     parser.add_argument("--sample", type=positive, help="patches of each tile to look at")
     parser.add_argument(_HERE, action="store_true", help=argparse.SUPPRESS)

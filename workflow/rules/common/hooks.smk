@@ -1,6 +1,9 @@
 """Messages before the first job and after the last."""
 
+import atexit
+
 from snakemake.logging import logger
+from snakemake.settings.enums import Quietness
 
 STARTED = time.time()
 
@@ -37,37 +40,77 @@ def unready():
     }
     if fetched and (fault := account_fault()):
         faults |= dict.fromkeys(fetched, fault)
+    for name in [name for name in OPENED if name in PLAN.rules]:
+        opened = PLAN.inputs(name)
+        if opened and not opened & {*ABSENT.values()} and PLAN.reason(name):
+            if fault := input_fault(name, config):
+                faults[name] = fault
     return faults
 
 
 ABSENT = missed(absent_inputs(config, PRODUCTS)) if workflow.is_main_process else {}
 UNREADY = unready() if workflow.is_main_process else {}
-for fault in dict.fromkeys(UNREADY.values()):
-    logger.warning(fault)
-if ABSENT:
-    logger.warning(
-        absence(ABSENT)
-    )  # a dry run goes on without them; a build stops (`_miss`)
+FAILED = []  # logs of the jobs that failed in every try
+
+
+def to_fix():
+    """What the user has to fix before this build can run."""
+    return "\n".join(
+        [*given(ABSENT, [absence(ABSENT)]), *dict.fromkeys(UNREADY.values())]
+    )
+
+
+def ending(since=0):
+    """What was made and where to look at it; without `since` all there is, unless it is old."""
+    from reben.summary import build_words
+
+    is_counted = PLAN.reason("count_funnel") is None
+    if not (is_counted or since):
+        return ""
+    try:
+        return build_words(RESULTS.root, since, is_counted)
+    except (RebenError, OSError) as error:
+        return f"warning: the results cannot be summarised: {error}"
+
+
+def last_of_all():
+    """What must not scroll away: of Snakemake only the way out follows."""
+    from reben.summary import last_words, say
+
+    if not PLAN.owns_results:
+        space = space_fault(config, PRODUCTS, DUE)
+        faults = [*given(LACKING, [to_fix()]), *given(space, [space])]
+        if faults:
+            say("\n".join(["This build cannot run yet:", *faults]), "yellow")
+    elif FAILED:
+        causes = last_words(FAILED)
+        say(f"Fix the cause and run the same command again:\n{causes}", "red")
+    elif workflow.scheduler and not len(workflow.dag):
+        # Nothing was to be done: then Snakemake calls no hook.
+        if Quietness.ALL not in (workflow.output_settings.quiet or ()):
+            say(ending())
+
+
+if workflow.is_main_process:
+    atexit.register(last_of_all)
+
+
+onstart:
+    if fault := space_fault(config, PRODUCTS, DUE):
+        sys.exit(f"error: {fault}")
 
 
 onsuccess:
-    from rich.console import Console
     from reben.results.finished import read_build
-    from reben.summary import made, nothing_kept, words
+    from reben.summary import nothing_kept
 
-    if tables := made(RESULTS.root, since=STARTED):
-        logger.info(words(tables, Console(stderr=True, no_color=True)))
+    logger.info(ending(since=STARTED))
     counted = RESULTS.funnel.exists() and RESULTS.funnel.stat().st_mtime >= STARTED
     if counted and (empty := nothing_kept(read_build(RESULTS.root))):
         logger.warning(empty)
 
 
 onerror:
-    from reben.summary import last_words
-
-    # Jobs that failed in every try.
-    logs = [
+    FAILED.extend(
         log for job in sorted(workflow.scheduler.failed, key=str) for log in job.log
-    ]
-    if listed := last_words(logs):
-        logger.error(f"Fix the cause and run the same command again:\n{listed}")
+    )

@@ -21,7 +21,7 @@ from reben.memory.lock import lock, unlock
 from reben.memory.ownership import take_possession
 from reben.memory.plan import Made, Plan
 from reben.memory.record import MEMORY
-from reben.ready import account_fault, sen2cor_fault
+from reben.ready import OPENED, account_fault, input_fault, sen2cor_fault, space_fault
 from reben.runtime.errors import ConfigError, RebenError
 from reben.runtime.files import write_json
 
@@ -33,6 +33,8 @@ DEPLOYMENT = (
 )
 WHERE = [*sorted(str(method) for method in DEPLOYMENT), *([IMAGE] if IMAGE else [])]
 PLAN = Plan(str(RESULTS.root), TILES, " ".join(WHERE), [run.name for run in RUNS])
+#: The jobs of this build that are due, by rule, and the rules of which some lack something.
+DUE, LACKING = {}, set()
 _MARKER = f"{RESULTS.root}/{MEMORY}/.plan"
 
 if "--unlock" in sys.argv and workflow.is_main_process:
@@ -81,6 +83,7 @@ def due(rule):
                 _begin()
             reason = PLAN.reason(rule, tile)
             if reason is not None:
+                DUE.setdefault(rule, set()).add(tile)
                 _miss(rule, tile, is_real)
             if not is_real:
                 return _shown(reason)
@@ -94,16 +97,14 @@ def due(rule):
 
 
 def _miss(rule, tile, is_real):
-    """Stop for what is not there, before the first job; a dry run only lists it."""
-    absent = PLAN.inputs(rule, tile) & {*ABSENT.values()}
-    if not is_real or workflow.dag_settings.until:
-        return
-    if absent:
-        raise ConfigError(absence(ABSENT))
-    if workflow.executor_plugin.common_settings.non_local_exec:
+    """Stop for what is not there, before the first job; a dry run lists it at its end."""
+    if is_real and workflow.executor_plugin.common_settings.non_local_exec:
         UNREADY.pop("run_sen2cor", None)  # on a cluster, it may be on the nodes alone
-    if fault := UNREADY.get(rule):
-        raise ConfigError(fault)
+    if not (UNREADY.get(rule) or PLAN.inputs(rule, tile) & {*ABSENT.values()}):
+        return
+    if is_real and not workflow.dag_settings.until:
+        raise ConfigError(to_fix())
+    LACKING.add(rule)  # perhaps beyond `--until`
 
 
 def _shown(reason):
