@@ -117,11 +117,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_dataset(parser)
     parser.add_argument("--model", required=True, help="name in timm, such as resnet50")
     parser.add_argument("--modality", choices=tuple(MODALITIES), required=True)
-    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--seed", type=cli.whole, required=True)
     parser.add_argument("--epochs", type=cli.count, default=Recipe.epochs, help="at most")
     parser.add_argument("--batch-size", type=cli.count, default=Recipe.batch_size)
-    parser.add_argument("--learning-rate", type=float, default=Recipe.learning_rate, help="peak")
-    parser.add_argument("--warmup-steps", type=int, default=Recipe.warmup_steps)
+    parser.add_argument(
+        "--learning-rate", type=cli.positive, default=Recipe.learning_rate, help="peak"
+    )
+    parser.add_argument("--warmup-steps", type=cli.whole, default=Recipe.warmup_steps)
     parser.add_argument("--patience", type=cli.count, default=Recipe.patience, help="epochs")
     parser.add_argument("--precision", choices=PRECISIONS, default=Recipe.precision)
     parser.add_argument("--compile", action="store_true", help="use torch.compile")
@@ -135,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_compute(parser)
     parser.add_argument("--checkpoint", help="folder to go on from; default: next to --out")
     parser.add_argument(
-        "--checkpoint-minutes", type=float, default=10, help="between two checkpoints"
+        "--checkpoint-minutes", type=cli.positive, default=10, help="between two checkpoints"
     )
     parser.add_argument("--out", required=True, type=Path, help="folder of the model")
     args = parser.parse_args(argv)

@@ -54,6 +54,24 @@ def count(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """Parse an argument as a whole number of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number of 0 or more, found {text!r}")
+    return int(text)
+
+
+def positive(text: str) -> float:
+    """Parse an argument as a number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
+    return value
+
+
 def share(text: str) -> float:
     """Parse an argument as a number from 0 to 1."""
     try:
@@ -124,5 +142,8 @@ _MACHINE_ERRORS = {
     "no partial output was kept.",
     errno.EROFS: "The file system is read-only: choose another `results` folder.",
     errno.EACCES: "Permission denied: check the folder's owner and mode.",
+    errno.EISDIR: "A file is expected there: check the path.",
+    errno.ENOTDIR: "A folder is expected in this path, and a file is there: check the path.",
+    errno.ENAMETOOLONG: "The system does not take names of this length: choose a shorter one.",
     errno.ENOENT: "The file does not exist: check the path in the config or product table.",
 }

@@ -6,6 +6,7 @@ and beyond that names the bands, their statistics and the classes. The weights t
 have published lack these: there they follow from the modality in the name of the folder.
 """
 
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -77,7 +78,7 @@ class ModelConfig:
             ConfigError: it is not the config of such a model, or the bands are not known.
         """
         path = Path(folder, MODEL_CONFIG)
-        value = read_json(path)
+        value = read_json(path, "copy the folder again")
         try:
             channels, classes = int(value["channels"]), int(value["classes"])
             bands = value.get("bands") or MODALITIES[_modality(path, modality)]
@@ -99,7 +100,9 @@ class ModelConfig:
                 drop_rate=float(value.get("drop_rate") or 0),
                 drop_path_rate=float(value.get("drop_path_rate") or 0),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if not all(math.isfinite(s.mean) and 0 < s.std < math.inf for s in statistics.values()):
+                raise ValueError("band_means or band_stds that nothing can be normalised by")
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ConfigError(
                 f"{path}: expected the config of a model with timm_model_name, channels and "
                 f"classes, found another ({error!r}); copy the folder again"
