@@ -216,6 +216,16 @@ def test_a_vrt_is_read_and_its_files_are_inputs(tmp_path: Path) -> None:
     assert source.digest(files) != before
 
 
+def test_a_name_in_a_vrt_is_relative_however_that_is_written(tmp_path: Path) -> None:
+    """As GDAL takes it: it would open the file beside the VRT."""
+    (tmp_path / "maps").mkdir()
+    write_map(tmp_path / "maps/a.tif", full(10))
+    vrt = write_vrt(tmp_path / "all.vrt", "maps/a.tif")
+    vrt.write_text(vrt.read_text().replace("relativeToVRT", "relativetovrt"))
+    assert (RasterMosaic.open([vrt], TWO).clip(SQUARE).codes == 10).all()
+    assert Source(vrt, "rasters").files() == ["all.vrt", "maps/a.tif"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -232,6 +242,15 @@ def test_a_vrt_is_read_and_its_files_are_inputs(tmp_path: Path) -> None:
             "found <VRTDataset subClass>",
         ),
         (("</VRTDataset>", ""), "found no XML"),
+        (('band="1"', 'band="1" SUBCLASS="VRTRawRasterBand"'), "found <VRTRasterBand subClass>"),
+        # What GDAL and an XML parser read in different ways.
+        (('relativeToVRT="1"', 'relativeToVRT="YES"'), "found a source with .*'YES'"),
+        (('relativeToVRT="1"', 'relativeToVRT="0" RELATIVETOVRT="1"'), "found a source with"),
+        (("maps/a.tif", "maps/<!-- -->a.tif"), "found a source whose name is not plain text"),
+        (("maps/a.tif", "<![CDATA[maps/a.tif]]>"), "found a source whose name is not plain"),
+        (("maps/a.tif", "maps/<?x?>a.tif"), "found a source whose name is not plain text"),
+        (("maps/a.tif", "secret.txt<MDI>x</MDI>maps/a.tif"), "found <MDI>"),
+        (("maps/a.tif", " maps/a.tif"), "found the source ' maps/a.tif'"),
         ((SOURCE.format(name="maps/a.tif"), ""), "found no source"),
         (("maps/a.tif", "secret.txt"), "a GeoTIFF does not begin with b'root"),
         (("maps/a.tif", "gone.tif"), "No such file"),
