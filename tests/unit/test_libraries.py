@@ -61,6 +61,22 @@ def test_a_step_sees_no_settings_of_another_installation(foreign: dict[str, str]
     ], done.stderr
 
 
+def test_the_command_reben_sees_none_of_them_either(foreign: dict[str, str]) -> None:
+    """Its script is no `python -m reben...`, where the package settles as it is found."""
+    code = (
+        "import atexit, os, sys; from reben.__main__ import main\n"
+        "atexit.register(lambda: print(*sorted(os.environ.keys() & set(sys.argv[1].split(',')))))\n"
+        "main(['show', '--help'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, ",".join(foreign)],
+        env={**os.environ, **foreign, "PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    kept = ["CPL_VSIL_CURL_ALLOWED_EXTENSIONS", "GDAL_CONFIG_FILE", "PROJ_NETWORK"]
+    assert done.stdout.splitlines()[-1].split() == kept
+
+
 def cut(product: Path, out: Path, variables: dict[str, str]) -> dict[str, bytes]:
     """What the step make_patches makes of a product."""
     tile = product.stem.rpartition("_")[0]
