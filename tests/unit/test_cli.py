@@ -51,7 +51,8 @@ def test_a_bug_keeps_its_traceback():
     ("kind", "text"),
     [(cli.count, "0"), (cli.count, "-1"), (cli.count, "2.5"), (cli.share, "75"), (cli.share, "x"),
      (cli.share, "nan"), (cli.share, "-0.1"), (cli.whole, "-1"), (cli.whole, "1.5"),
-     (cli.positive, "0"), (cli.positive, "nan"), (cli.positive, "inf"), (cli.positive, "x")],
+     (cli.positive, "0"), (cli.positive, "nan"), (cli.positive, "inf"), (cli.positive, "x"),
+     (cli.day, "2018-13-01"), (cli.day, "June")],
 )  # fmt: skip
 def test_numbers_out_of_range_are_refused(kind, text, capsys):
     parser = cli.parser(__doc__)
@@ -64,6 +65,7 @@ def test_numbers_out_of_range_are_refused(kind, text, capsys):
         cli.share: "number from 0",
         cli.whole: "whole number of 0",
         cli.positive: "number above 0",
+        cli.day: "day such as 2018-06-01",
     }
     assert f"argument --n: expected a {expected[kind]}" in capsys.readouterr().err
 
@@ -71,3 +73,4 @@ def test_numbers_out_of_range_are_refused(kind, text, capsys):
 def test_numbers_in_range_are_read():
     assert (cli.count("12"), cli.share("0"), cli.share("1"), cli.share(".75")) == (12, 0, 1, 0.75)
     assert (cli.whole("0"), cli.positive("1e-3")) == (0, 0.001)
+    assert cli.day("2018-06-01").isoformat() == "2018-06-01"

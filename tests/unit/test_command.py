@@ -93,6 +93,12 @@ def test_build_says_what_is_wrong_with_a_config_before_snakemake_starts(
     Path("mine.yaml").write_text("- a\n")
     with pytest.raises(ConfigError, match="mine.yaml: expected keys with values.*found list"):
         build.main(["mine.yaml"])
+    Path("mine.yaml").write_text("# results: a\n")
+    with pytest.raises(ConfigError, match="mine.yaml: expected keys with values.*found nothing"):
+        build.main(["mine.yaml"])
+    Path("mine.yaml").write_text("5: 6\n")
+    with pytest.raises(ConfigError, match="mine.yaml, line 1: 5: an unknown key"):
+        build.main(["mine.yaml"])
     Path("mine.yaml").write_text("results: [a\n")
     with pytest.raises(ConfigError, match="mine.yaml: expected a config in YAML"):
         build.main(["mine.yaml"])

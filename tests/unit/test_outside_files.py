@@ -29,9 +29,11 @@ CORNER = (300_000, 5_400_000)
 
 
 @pytest.fixture
-def host() -> Iterator[tuple[int, list[str]]]:
+def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, list[str]]]:
     """A port of this machine, and what was asked of it."""
     asked: list[str] = []
+    # GDAL may ask while it holds the interpreter that is to answer.
+    monkeypatch.setenv("GDAL_HTTP_TIMEOUT", "2")
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

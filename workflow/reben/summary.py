@@ -20,6 +20,7 @@ from reben.results.finished import FinishedBuild, read_build
 from reben.results.layout import Layout
 from reben.results.model_layout import ModelLayout
 from reben.runtime import cli
+from reben.runtime.errors import TableError
 
 #: A line of a log that is no error (`reben.runtime.cli.run`).
 _NEWS = re.compile(r"\d{4}-\d\d-\d\dT[\d:]+Z (DEBUG|INFO|WARNING) ")
@@ -147,7 +148,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = cli.parser(__doc__, example="--results results/mine")
     parser.add_argument("--results", required=True, help="results folder of a finished build")
     args = parser.parse_args(argv)
-    Console().print(*made(args.results))
+    tables = made(args.results)
+    if not tables:
+        raise TableError(
+            f"{args.results}: expected the results of a build, found none of its files; pass the "
+            "folder that `results` names in its config"
+        )
+    Console().print(*tables)
 
 
 if __name__ == "__main__":

@@ -127,12 +127,11 @@ def _parsed(path: str | os.PathLike[str], parse: Callable[..., Any]) -> Any:
 def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     check_file(path)
     value = _parsed(path, yaml.load)
-    if value is None:
-        return {}
     if not isinstance(value, dict):
+        found = "nothing" if value is None else type(value).__name__
         raise ConfigError(
-            f"{os.fspath(path)}: expected keys with values, such as `results: mine`, found "
-            f"{type(value).__name__}; config/README.md explains every key"
+            f"{os.fspath(path)}: expected keys with values, such as `results: mine`, found {found}; "
+            "config/README.md explains every key"
         )
     return value
 

@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import date
 
 from reben.memory.recording import recorded
 from reben.runtime.errors import RebenError
@@ -70,6 +71,16 @@ def positive(text: str) -> float:
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
     return value
+
+
+def day(text: str) -> date:
+    """Parse an argument as a day."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"expected a day such as 2018-06-01, found {text!r} ({error})"
+        ) from error
 
 
 def share(text: str) -> float:
