@@ -130,8 +130,8 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(value, dict):
         found = "nothing" if value is None else type(value).__name__
         raise ConfigError(
-            f"{os.fspath(path)}: expected keys with values, such as `results: mine`, found {found}; "
-            "config/README.md explains every key"
+            f"{os.fspath(path)}: expected keys with values, such as `results: mine`, found "
+            f"{found}; config/README.md explains every key"
         )
     return value
 
