@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 import rasterio
+import rasterio.shutil
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
@@ -346,6 +347,9 @@ def test_a_damaged_clip_is_named(tmp_path: Path) -> None:
     other = TileSquare(32633, 310_000, 5_400_000, 2400)
     with pytest.raises(RasterError, match=r"a\.tif: expected the land cover of a tile .*remove"):
         RasterClip.read(path, other)
+    rasterio.shutil.copy(path, tmp_path / "b.tif", driver="VRT")
+    with pytest.raises(RasterError, match=r"b\.tif: .*a GeoTIFF does not begin with b'<VRT"):
+        RasterClip.read(tmp_path / "b.tif", SQUARE)
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(RasterError, match=r"a\.tif: expected the land cover of a tile"):
         RasterClip.read(path, SQUARE)

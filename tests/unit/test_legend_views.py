@@ -63,7 +63,7 @@ def test_card_and_catalogue_name_and_credit_the_map(build: FinishedBuild, tmp_pa
     publish.main(
         ["--results", str(build.layout.root), "--nomenclature", str(NOMENCLATURE)]
         + ["--name", "N", "--version", "1", "--licence", "MIT", "--land-cover", "Moon map 2021"]
-        + ["--out", str(tmp_path)]
+        + ["--lmdb", "s2", "--out", str(tmp_path)]
     )
     for name in ("README.md", "collection.json", "croissant.json"):
         text = (tmp_path / name).read_text(encoding="utf-8")

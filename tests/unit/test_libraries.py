@@ -106,6 +106,14 @@ def test_what_conda_sets_for_this_python_stays() -> None:
     assert ours["GDAL_CONFIG_FILE"] == os.devnull
 
 
+@pytest.mark.parametrize("given", ["PNG,ESRI Shapefile", "PNG GIF", ""])
+def test_drivers_that_are_hidden_stay_hidden(given: str) -> None:
+    environment = {"GDAL_SKIP": given} if given else {}
+    settle(environment)
+    words = given.split("," if "," in given else None)
+    assert environment["GDAL_SKIP"].split(",")[: len(words) + 1] == [*words, "WMS"]
+
+
 def test_settings_stay_where_the_package_is_imported(foreign: dict[str, str]) -> None:
     """Training code has a GDAL of its own to think of."""
     done = subprocess.run(

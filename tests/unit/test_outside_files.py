@@ -176,20 +176,30 @@ def test_few_drivers_read_layers() -> None:
     assert others <= {"MEM", "GTiff", "JP2OpenJPEG"}
 
 
-@pytest.mark.parametrize("system", ["vsicurl", "vsis3", "vsigs", "vsiaz", "vsiswift", "vsiwebhdfs"])
-def test_the_network_is_closed_for_a_step(host: tuple[int, list[str]], system: str) -> None:
+@pytest.mark.parametrize("exempt", ["*", ""])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(f"/{system}/http://HOST/a/x.tif" for system in ("vsicurl", "vsis3", "vsigs", "vsiaz")),
+        *(f"/{system}/http://HOST/a/x.tif" for system in ("vsiswift", "vsiwebhdfs")),
+        *("WMS:http://HOST/?SERVICE=WMS", "WCS:http://HOST/?SERVICE=WCS"),
+    ],
+)
+def test_the_network_is_closed_for_a_step(
+    host: tuple[int, list[str]], address: str, exempt: str
+) -> None:
     """Also for what slips through: here a step that opens an address by itself."""
     port, asked = host
     code = (
         "import sys; sys.argv = ['-m']; import reben; import rasterio\n"
-        f"try: rasterio.open('/{system}/http://127.0.0.1:{port}/a/x.tif')\n"
+        f"try: rasterio.open('{address.replace('HOST', f'127.0.0.1:{port}')}')\n"
         "except rasterio.errors.RasterioError: print('refused')"
     )
     variables = {
         "PYTHONPATH": str(PACKAGE.parent), "AWS_NO_SIGN_REQUEST": "YES",
         "AWS_S3_ENDPOINT": f"127.0.0.1:{port}", "AWS_HTTPS": "NO",
         "GS_NO_SIGN_REQUEST": "YES", "AZURE_NO_SIGN_REQUEST": "YES",
-        "CPL_GS_ENDPOINT": f"http://127.0.0.1:{port}", "no_proxy": "*",
+        "CPL_GS_ENDPOINT": f"http://127.0.0.1:{port}", "no_proxy": exempt,
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | variables, capture_output=True, text=True

@@ -31,6 +31,24 @@ _CLOSED = {
     "GDAL_HTTP_MAX_RETRY": "0",
     "PROJ_NETWORK": "OFF",
 }
+#: Drivers that ask hosts: no_proxy, which downloads may need, would lead them past the proxy above.
+_HOSTS = (
+    *(
+        "WMS",
+        "WMTS",
+        "WCS",
+        "WFS",
+        "OAPIF",
+        "OGCAPI",
+        "HTTP",
+        "CSW",
+        "NGW",
+        "DAAS",
+        "EEDA",
+        "EEDAI",
+    ),
+    *("PLMOSAIC", "PLSCENES", "STACIT", "STACTA", "AmigoCloud", "Carto", "Elasticsearch"),
+)
 
 
 def settle(environment: MutableMapping[str, str] = os.environ) -> None:
@@ -40,6 +58,9 @@ def settle(environment: MutableMapping[str, str] = os.environ) -> None:
         if not _is_ours(environment[name]):
             del environment[name]
     environment.update(_CLOSED)
+    skipped = environment.get("GDAL_SKIP", "")
+    skipped = skipped.split("," if "," in skipped else None)  # as GDAL reads it
+    environment["GDAL_SKIP"] = ",".join([*skipped, *_HOSTS])
 
 
 def without_library_settings(environment: Mapping[str, str]) -> dict[str, str]:
