@@ -176,6 +176,26 @@ def test_few_drivers_read_layers() -> None:
     assert others <= {"MEM", "GTiff", "JP2OpenJPEG"}
 
 
+@pytest.mark.parametrize("hidden", [None, "GML PNG", "GML,FlatGeobuf"])
+def test_few_drivers_read_layers_in_a_step_whatever_the_environment_hides(
+    hidden: str | None,
+) -> None:
+    code = (
+        "import sys; sys.argv = ['-m']; import reben\n"
+        "from reben.storage.vector_files import pyogrio; print(*pyogrio.list_drivers(), sep=',')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ
+        | {"PYTHONPATH": str(PACKAGE.parent)}
+        | ({"GDAL_SKIP": hidden} if hidden else {}),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = set(done.stdout.strip().split(","))
+    assert found <= {*VECTOR_DRIVERS, "MEM", "GTiff", "JP2OpenJPEG"}
+    assert ("FlatGeobuf" in found) == (hidden != "GML,FlatGeobuf")
+
+
 @pytest.mark.parametrize("exempt", ["*", ""])
 @pytest.mark.parametrize(
     "address",

@@ -58,9 +58,13 @@ def settle(environment: MutableMapping[str, str] = os.environ) -> None:
         if not _is_ours(environment[name]):
             del environment[name]
     environment.update(_CLOSED)
-    skipped = environment.get("GDAL_SKIP", "")
-    skipped = skipped.split("," if "," in skipped else None)  # as GDAL reads it
-    environment["GDAL_SKIP"] = ",".join([*skipped, *_HOSTS])
+    environment["GDAL_SKIP"] = ",".join([*hidden_drivers(environment), *_HOSTS])
+
+
+def hidden_drivers(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """The drivers that GDAL is to forget."""
+    listed = environment.get("GDAL_SKIP", "")
+    return listed.split("," if "," in listed else None)  # as GDAL reads it
 
 
 def without_library_settings(environment: Mapping[str, str]) -> dict[str, str]:
