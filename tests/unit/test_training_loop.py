@@ -316,6 +316,15 @@ def test_a_loss_that_is_no_number_ends_the_training(dataset: SmallDataset, tmp_p
         run(dataset, tmp_path / "run", "--learning-rate", "1e38")
 
 
+def test_arguments_are_refused_before_the_training(dataset: SmallDataset, tmp_path: Path) -> None:
+    (tmp_path / "x").touch()
+    with pytest.raises(ConfigError, match="x: expected a new folder, found a file"):
+        run(dataset, tmp_path / "x")
+    for words in (["--seed", str(2**63)], ["--seed", "-1"], ["--learning-rate", "nan"]):
+        with pytest.raises(SystemExit):
+            run(dataset, tmp_path / "run", *words)
+
+
 def test_a_card_that_is_asked_for_must_be_there(dataset: SmallDataset, tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")

@@ -208,6 +208,33 @@ def test_statistics_that_nothing_can_be_normalised_by_are_refused(
         load_model(folder)
 
 
+@pytest.mark.parametrize(
+    ("values", "flaw"),
+    [
+        ({"bands": ["B02", *S2[:9]]}, "a band or class twice"),
+        ({"bands": ["B2", *S2[1:]]}, r"unknown bands \['B2'\]"),
+        ({"class_names": ["A"] * 19}, "a band or class twice"),
+    ],
+)
+def test_bands_and_classes_that_cannot_be_told_apart_are_refused(
+    folder: Path, values: dict[str, list[str]], flaw: str
+) -> None:
+    change(folder, **values)
+    with pytest.raises(ConfigError, match=f"config.json: .*{flaw}"):
+        load_model(folder)
+
+
+def test_weights_that_are_no_numbers_are_refused(folder: Path) -> None:
+    """Otherwise every prediction is NaN."""
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    name = next(key for key in tensors if "fc" in key)
+    tensors[name][0] = math.nan
+    save_file(tensors, path)
+    with pytest.raises(ConfigError, match=r"safetensors: expected finite weights.* 1 of .* fc\."):
+        load_model(folder)
+
+
 @pytest.mark.parametrize("text", ["{", "[" * 100_000, "\udc80"], ids=["cut", "deep", "binary"])
 def test_nobody_is_told_to_remove_a_model_of_others(folder: Path, text: str) -> None:
     (folder / "config.json").write_bytes(text.encode(errors="surrogateescape"))

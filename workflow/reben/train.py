@@ -23,6 +23,7 @@ import polars as pl
 from reben.results.model_layout import HISTORY, MODEL_CONFIG, RUN_FACTS, WEIGHTS
 from reben.runtime import cli
 from reben.runtime.code_version import code_version
+from reben.runtime.errors import ConfigError
 from reben.runtime.files import sha256_file, write_json, write_text
 from reben.training.bands import MODALITIES, PUBLISHED_STATISTICS
 from reben.training.batches import BatchedBigEarthNet
@@ -137,12 +138,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_compute(parser)
     parser.add_argument("--checkpoint", help="folder to go on from; default: next to --out")
     parser.add_argument(
-        "--checkpoint-minutes", type=cli.positive, default=10, help="between two checkpoints"
+        "--checkpoint-minutes", type=float, default=10, help="between two checkpoints"
     )
     parser.add_argument("--out", required=True, type=Path, help="folder of the model")
     args = parser.parse_args(argv)
     if args.statistics == "computed" and not args.statistics_file:
         parser.error("--statistics computed needs --statistics-file")
+    if args.seed >= 2**63:
+        parser.error(f"--seed: expected a number below 2^63, found {args.seed}")
+    if args.out.exists() and not args.out.is_dir():  # now, not after the training
+        raise ConfigError(f"--out {args.out}: expected a new folder, found a file; name another")
 
     recipe = Recipe(
         model=args.model,
