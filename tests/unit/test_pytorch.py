@@ -1,5 +1,6 @@
 """PyTorch is optional: nothing needs it but training, which says how to get it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -61,6 +62,8 @@ def test_reading_a_dataset_and_naming_bands_need_no_pytorch() -> None:
     assert imported(*names) == [f"reben.{name} imported" for name in names]
 
 
+#: This clone, wherever Python would find the package.
+HERE = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
 RUN = """
 import runpy, sys
 sys.modules[sys.argv.pop(1)] = None  # as if it were not installed
@@ -71,7 +74,7 @@ runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 def run_without(package: str, *words: str) -> "subprocess.CompletedProcess[str]":
     """A command as ``python -m`` runs it, where a package is missing."""
     return subprocess.run(
-        [sys.executable, "-c", RUN, package, *words], capture_output=True, text=True
+        [sys.executable, "-c", RUN, package, *words], env=HERE, capture_output=True, text=True
     )
 
 
@@ -96,6 +99,7 @@ def test_pytorch_without_timm_is_told_too() -> None:
     code = "from reben.training.models import create_model as f; f('resnet50', 12, 19, 0.1, 0.1)"
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.modules['timm'] = None; {code}"],
+        env=HERE,
         capture_output=True,
         text=True,
     )
