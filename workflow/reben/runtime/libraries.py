@@ -20,6 +20,8 @@ _PREFIXES = (
     *("GTIFF_", "GEOTIFF_", "TIFF_", "GMLJP2", "JP2", "JPEG2000_", "USE_TILE_AS_BLOCK"),
     *("SHAPE_", "GPKG_", "OPENFILEGDB_", "GEOJSON_", "PARQUET_", "SQLITE_LIST", "OGR2"),
     *("PROJ_", "RASTERIO_", "PYOGRIO_", "PYPROJ_"),
+    *("CHECK_WITH_INVERT_PROJ", "USE_OSR_FIND_MATCHES", "USE_OPENJPEG_", "OPJ_", "LIBTIFF_"),
+    *("DBF_", "SQLITE_USE_"),
 )
 #: A hidden driver is reported by an error before any work begins.
 _KEPT = frozenset(("GDAL_SKIP",))
