@@ -29,28 +29,12 @@ _KEPT = frozenset(("GDAL_SKIP",))
 _CLOSED = {
     "GDAL_CONFIG_FILE": os.devnull,  # else /etc/gdal/gdalrc and ~/.gdal/gdalrc
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",  # all of /vsicurl/, /vsis3/, ...
-    "GDAL_HTTP_PROXY": "http://127.0.0.1:9",  # the port "discard"; for all else that is HTTP
+    # The port "discard", for all else that is HTTP. Where no_proxy exempts a host, which downloads
+    # may need, what keeps drivers of services from it is that no file is opened by them.
+    "GDAL_HTTP_PROXY": "http://127.0.0.1:9",
     "GDAL_HTTP_MAX_RETRY": "0",
     "PROJ_NETWORK": "OFF",
 }
-#: Drivers that ask hosts: no_proxy, which downloads may need, would lead them past the proxy above.
-_HOSTS = (
-    *(
-        "WMS",
-        "WMTS",
-        "WCS",
-        "WFS",
-        "OAPIF",
-        "OGCAPI",
-        "HTTP",
-        "CSW",
-        "NGW",
-        "DAAS",
-        "EEDA",
-        "EEDAI",
-    ),
-    *("PLMOSAIC", "PLSCENES", "STACIT", "STACTA", "AmigoCloud", "Carto", "Elasticsearch"),
-)
 
 
 def settle(environment: MutableMapping[str, str] = os.environ) -> None:
@@ -60,7 +44,6 @@ def settle(environment: MutableMapping[str, str] = os.environ) -> None:
         if not _is_ours(environment[name]):
             del environment[name]
     environment.update(_CLOSED)
-    environment["GDAL_SKIP"] = ",".join([*hidden_drivers(environment), *_HOSTS])
 
 
 def hidden_drivers(environment: Mapping[str, str] = os.environ) -> list[str]:
