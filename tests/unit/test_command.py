@@ -151,9 +151,54 @@ def test_build_says_what_is_wrong_with_a_config_before_snakemake_starts(
     Path("mine.yaml").write_text("- a\n")
     with pytest.raises(ConfigError, match="mine.yaml: expected keys with values.*found list"):
         build.main(["mine.yaml"])
+    Path("mine.yaml").write_text("# results: a\n")
+    with pytest.raises(ConfigError, match="mine.yaml: expected keys with values.*found nothing"):
+        build.main(["mine.yaml"])
+    Path("mine.yaml").write_text("5: 6\n")
+    with pytest.raises(ConfigError, match="mine.yaml, line 1: 5: an unknown key"):
+        build.main(["mine.yaml"])
     Path("mine.yaml").write_text("results: [a\n")
     with pytest.raises(ConfigError, match="mine.yaml: expected a config in YAML"):
         build.main(["mine.yaml"])
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n"
+    for before, name in zip("abcdef", "bcdefg", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "flaw"),
+    [
+        (BOMB, "expected at most 100000 values, found references"),
+        ("labels: &a\n  x: *a\n", "found references .* that lead to themselves; write them out"),
+        ("a: " + "[" * 5000, "expected a config in YAML"),
+        ("a: !!python/object/apply:os.getcwd []\n", "expected a config in YAML"),
+        ("a: \x00\n", "expected a config in YAML"),
+        (
+            "labels: {threshold: inclusive}\nsplit: {}\nlabels: {}\n",
+            "line 3: the key `labels` is already in line 1, and only the last one would count",
+        ),
+        ("split:\n  p: 0.1\n  q: 0.2\n  p: 0.3\n", "line 4: the key `p` is already in line 2"),
+    ],
+    ids=["bomb", "loop", "depth", "object", "binary", "key twice", "inner key twice"],
+)
+def test_a_file_that_yaml_reads_in_another_way_than_it_looks_is_refused(
+    text: str, flaw: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=rf"mine\.yaml.*{flaw}"):
+        read_config(path)
+    with pytest.raises(ConfigError, match="expected a config in YAML: .*Is a directory"):
+        read_config(tmp_path)
+
+
+def test_a_config_may_have_references(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("corine: &a {path: x}\ncountries: {<<: *a}\n")
+    assert read_config(path)["countries"]["path"] == "x"
 
 
 def test_a_wrong_key_is_named_with_its_file_and_line(

@@ -99,6 +99,15 @@ def test_braces_in_a_path_are_refused_with_its_key(tmp_path):
             check_settings({**good, **change})
 
 
+@pytest.mark.parametrize("path", ["a\nb", "a\0b"])
+def test_control_characters_in_a_path_are_refused(path):
+    good = {**DEFAULTS, "products": "resources/bigearthnet_products.tsv"}
+    with pytest.raises(ConfigError, match="results is .*expected a path without control char"):
+        check_settings({**good, "results": path})
+    with pytest.raises(ConfigError, match="there is no product table|the product table cannot be"):
+        check_settings({**good, "products": path})
+
+
 def test_absent_inputs_are_named_with_their_key():
     products = "resources/bigearthnet_products.tsv"
     corine = {**DEFAULTS["corine"], "path": "nowhere.gpkg"}

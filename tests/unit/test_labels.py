@@ -43,7 +43,12 @@ def test_the_43_classes():
         ("code,class\n999,A\n", "line 2: '999' is not a code of CORINE"),
         ("code,class\n111,A\n111,B\n", "line 3: code 111 is repeated"),
         ("code,class\n111,\n", "line 2: code 111 is repeated or has no class"),
-        ("code,class\n243,Agriculture, with trees\n", "line 2: expected two cells, found 3; put"),
+        ("code,class\n243,Agriculture, with trees\n", "line 2: expected 2 cells, found 3; put"),
+        # It would swallow 112.
+        ('code,class\n111,"A\n112,B"\n', "line 2: is no line of a CSV file .* close its quotation"),
+        (f"code,class\n111,{'A' * 200_000}\n", "line 2: is no line of a CSV file"),
+        (f"code,class\n{'1' * 5000},A\n", "line 2: '1111"),
+        ("code,class\n\n112,B\n7,A\n", "line 4: '7' is not a code"),
         ("code,class\n²11,A\n", "line 2: '²11' is not a code of CORINE"),
         ("code,class\n", "found no line"),
         ("code,class,class\n111,A,B\n", "expected the columns code,class, found code,class,class"),

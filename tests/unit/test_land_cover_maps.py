@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 import rasterio
+import rasterio.shutil
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
@@ -216,6 +217,16 @@ def test_a_vrt_is_read_and_its_files_are_inputs(tmp_path: Path) -> None:
     assert source.digest(files) != before
 
 
+def test_a_name_in_a_vrt_is_relative_however_that_is_written(tmp_path: Path) -> None:
+    """As GDAL takes it: it would open the file beside the VRT."""
+    (tmp_path / "maps").mkdir()
+    write_map(tmp_path / "maps/a.tif", full(10))
+    vrt = write_vrt(tmp_path / "all.vrt", "maps/a.tif")
+    vrt.write_text(vrt.read_text().replace("relativeToVRT", "relativetovrt"))
+    assert (RasterMosaic.open([vrt], TWO).clip(SQUARE).codes == 10).all()
+    assert Source(vrt, "rasters").files() == ["all.vrt", "maps/a.tif"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -232,6 +243,15 @@ def test_a_vrt_is_read_and_its_files_are_inputs(tmp_path: Path) -> None:
             "found <VRTDataset subClass>",
         ),
         (("</VRTDataset>", ""), "found no XML"),
+        (('band="1"', 'band="1" SUBCLASS="VRTRawRasterBand"'), "found <VRTRasterBand subClass>"),
+        # What GDAL and an XML parser read in different ways.
+        (('relativeToVRT="1"', 'relativeToVRT="YES"'), "found a source with .*'YES'"),
+        (('relativeToVRT="1"', 'relativeToVRT="0" RELATIVETOVRT="1"'), "found a source with"),
+        (("maps/a.tif", "maps/<!-- -->a.tif"), "found a source whose name is not plain text"),
+        (("maps/a.tif", "<![CDATA[maps/a.tif]]>"), "found a source whose name is not plain"),
+        (("maps/a.tif", "maps/<?x?>a.tif"), "found a source whose name is not plain text"),
+        (("maps/a.tif", "secret.txt<MDI>x</MDI>maps/a.tif"), "found <MDI>"),
+        (("maps/a.tif", " maps/a.tif"), "found the source ' maps/a.tif'"),
         ((SOURCE.format(name="maps/a.tif"), ""), "found no source"),
         (("maps/a.tif", "secret.txt"), "a GeoTIFF does not begin with b'root"),
         (("maps/a.tif", "gone.tif"), "No such file"),
@@ -327,6 +347,9 @@ def test_a_damaged_clip_is_named(tmp_path: Path) -> None:
     other = TileSquare(32633, 310_000, 5_400_000, 2400)
     with pytest.raises(RasterError, match=r"a\.tif: expected the land cover of a tile .*remove"):
         RasterClip.read(path, other)
+    rasterio.shutil.copy(path, tmp_path / "b.tif", driver="VRT")
+    with pytest.raises(RasterError, match=r"b\.tif: .*a GeoTIFF does not begin with b'<VRT"):
+        RasterClip.read(tmp_path / "b.tif", SQUARE)
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(RasterError, match=r"a\.tif: expected the land cover of a tile"):
         RasterClip.read(path, SQUARE)

@@ -71,7 +71,10 @@ def test_worldcover_is_named_and_coloured_as_its_files_are(reference: Path) -> N
         (f"{HEADER}1,1,A,red\n", "line 2: the colour 'red' is not of the form #rrggbb"),
         (f"{HEADER}1,1,A,#000000\n1,2,B,#000001\n", "line 3: the value 1 is repeated"),
         (f"{HEADER}1,1,A,#000000\n2,1,B,#000000\n", "line 3: the code 1 is B .*, but A .* before"),
-        (f"{HEADER}1,1,A,B,#000000\n", "line 2: has too many cells"),
+        (f"{HEADER}1,1,A,B,#000000\n", "line 2: expected 4 cells, found 5"),
+        (f'{HEADER}1,1,"A,#000000\n2,2,B",#000000\n', "line 2: is no line of a CSV file"),
+        (f"{HEADER}1,1,{'A' * 200_000},#000000\n", "line 2: is no line of a CSV file"),
+        (f"{HEADER}1,{'1' * 5000},A,#000000\n", "line 2: the code '1111"),
         (f"{HEADER}1,,A,\n", "expected values with codes, found none"),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reben.runtime.code_version import PACKAGE
-from reben.runtime.libraries import settle, without_library_settings
+from reben.runtime.libraries import hidden_drivers, settle, without_library_settings
 from reben.sen2cor_version import environment
 
 #: Each turns something: the place of an image, its values, its drivers, the transformation.
@@ -33,6 +33,9 @@ FOREIGN = {
     "OSR_DEFAULT_AXIS_MAPPING_STRATEGY": "AUTHORITY_COMPLIANT",
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".jp2",
     "SHAPE_ENCODING": "CP437",
+    "CHECK_WITH_INVERT_PROJ": "YES",
+    "USE_OSR_FIND_MATCHES": "NO",
+    "OPJ_NUM_THREADS": "64",
 }
 
 
@@ -59,6 +62,22 @@ def test_a_step_sees_no_settings_of_another_installation(foreign: dict[str, str]
         *("32633", "3035", "OFF"),
         *("CPL_VSIL_CURL_ALLOWED_EXTENSIONS", "GDAL_CONFIG_FILE", "PROJ_NETWORK"),
     ], done.stderr
+
+
+def test_the_command_reben_sees_none_of_them_either(foreign: dict[str, str]) -> None:
+    """Its script is no `python -m reben...`, where the package settles as it is found."""
+    code = (
+        "import atexit, os, sys; from reben.__main__ import main\n"
+        "atexit.register(lambda: print(*sorted(os.environ.keys() & set(sys.argv[1].split(',')))))\n"
+        "main(['show', '--help'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, ",".join(foreign)],
+        env={**os.environ, **foreign, "PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    kept = ["CPL_VSIL_CURL_ALLOWED_EXTENSIONS", "GDAL_CONFIG_FILE", "PROJ_NETWORK"]
+    assert done.stdout.splitlines()[-1].split() == kept
 
 
 def cut(product: Path, out: Path, variables: dict[str, str]) -> dict[str, bytes]:
@@ -88,6 +107,17 @@ def test_what_conda_sets_for_this_python_stays() -> None:
     assert ours["HOME"] == "/root"
     assert "GDAL_DATA" not in ours
     assert ours["GDAL_CONFIG_FILE"] == os.devnull
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [("PNG,ESRI Shapefile", ["PNG", "ESRI Shapefile"]), ("PNG GIF", ["PNG", "GIF"]), ("", [])],
+)
+def test_drivers_that_are_hidden_stay_hidden(given: str, names: list[str]) -> None:
+    environment = {"GDAL_SKIP": given}
+    settle(environment)
+    assert hidden_drivers(environment) == names
+    assert hidden_drivers({}) == []
 
 
 def test_settings_stay_where_the_package_is_imported(foreign: dict[str, str]) -> None:

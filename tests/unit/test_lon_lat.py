@@ -148,6 +148,16 @@ def test_the_nearest_country_may_be_written_in_any_turn(tmp_path, shapes, crs, c
     assert nearest_country(squares, epsg, read_countries(path)) == ["B"]
 
 
+@pytest.mark.parametrize("names", [["A", "B"], ["B", "A"]])
+def test_an_outline_round_the_globe_does_not_reach_what_is_not_its_own(tmp_path, names):
+    ring = shapely.Polygon([(179.99, -18), (-179.0, -18), (-179.0, -16), (179.99, -16)])
+    outlines = [ring, shapely.box(178, -18, 179.9, -16)]
+    path = tmp_path / "c.gpkg"
+    geopandas.GeoDataFrame({"name": names}, geometry=outlines, crs=4326).to_file(path)
+    squares = np.array([(790_000, 8_115_000, 791_200, 8_116_200)])
+    assert nearest_country(squares, 32760, read_countries(path)) == [names[1]]
+
+
 longitudes = st.floats(-180, 180)
 
 

@@ -161,6 +161,15 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
         new.main([str(tmp_path)])
 
 
+def test_a_file_is_no_folder_and_a_period_ends_after_it_begins(tmp_path: Path) -> None:
+    (tmp_path / "x").touch()
+    with pytest.raises(ConfigError, match="x: expected a folder, found a file"):
+        new.main([str(tmp_path / "x")])
+    days = ["--start", "2017-06-30", "--end", "2017-06-01"]
+    with pytest.raises(ConfigError, match="--start is 2017-06-30 and --end is 2017-06-01"):
+        new.main([str(tmp_path / "y"), "--area", "12", "47", "13", "48", *days])
+
+
 def test_an_area_is_searched_for_its_products(server: CdseServer, tmp_path: Path) -> None:
     new.main([str(tmp_path), "--area", "12.1", "47.1", "12.2", "47.2", *PERIOD])
     rows = (tmp_path / "products.tsv").read_text().splitlines()

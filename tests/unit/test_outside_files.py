@@ -29,9 +29,11 @@ CORNER = (300_000, 5_400_000)
 
 
 @pytest.fixture
-def host() -> Iterator[tuple[int, list[str]]]:
+def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, list[str]]]:
     """A port of this machine, and what was asked of it."""
     asked: list[str] = []
+    # GDAL may ask while it holds the interpreter that is to answer.
+    monkeypatch.setenv("GDAL_HTTP_TIMEOUT", "2")
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -174,20 +176,52 @@ def test_few_drivers_read_layers() -> None:
     assert others <= {"MEM", "GTiff", "JP2OpenJPEG"}
 
 
-@pytest.mark.parametrize("system", ["vsicurl", "vsis3", "vsigs", "vsiaz", "vsiswift", "vsiwebhdfs"])
-def test_the_network_is_closed_for_a_step(host: tuple[int, list[str]], system: str) -> None:
+@pytest.mark.parametrize("hidden", [None, "GML PNG", "GML,FlatGeobuf"])
+def test_few_drivers_read_layers_in_a_step_whatever_the_environment_hides(
+    hidden: str | None,
+) -> None:
+    code = (
+        "import sys; sys.argv = ['-m']; import reben\n"
+        "from reben.storage.vector_files import pyogrio; print(*pyogrio.list_drivers(), sep=',')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ
+        | {"PYTHONPATH": str(PACKAGE.parent)}
+        | ({"GDAL_SKIP": hidden} if hidden else {}),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = set(done.stdout.strip().split(","))
+    assert found <= {*VECTOR_DRIVERS, "MEM", "GTiff", "JP2OpenJPEG"}
+    assert ("FlatGeobuf" in found) == (hidden != "GML,FlatGeobuf")
+
+
+@pytest.mark.parametrize(
+    ("address", "exempt"),
+    [
+        *((f"/{system}/http://HOST/a/x.tif", "*") for system in ("vsicurl", "vsis3", "vsigs")),
+        *(
+            (f"/{system}/http://HOST/a/x.tif", "*")
+            for system in ("vsiaz", "vsiswift", "vsiwebhdfs")
+        ),
+        *((f"{kind}:http://HOST/?SERVICE={kind}", "") for kind in ("WMS", "WCS")),
+    ],
+)
+def test_the_network_is_closed_for_a_step(
+    host: tuple[int, list[str]], address: str, exempt: str
+) -> None:
     """Also for what slips through: here a step that opens an address by itself."""
     port, asked = host
     code = (
         "import sys; sys.argv = ['-m']; import reben; import rasterio\n"
-        f"try: rasterio.open('/{system}/http://127.0.0.1:{port}/a/x.tif')\n"
+        f"try: rasterio.open('{address.replace('HOST', f'127.0.0.1:{port}')}')\n"
         "except rasterio.errors.RasterioError: print('refused')"
     )
     variables = {
         "PYTHONPATH": str(PACKAGE.parent), "AWS_NO_SIGN_REQUEST": "YES",
         "AWS_S3_ENDPOINT": f"127.0.0.1:{port}", "AWS_HTTPS": "NO",
         "GS_NO_SIGN_REQUEST": "YES", "AZURE_NO_SIGN_REQUEST": "YES",
-        "CPL_GS_ENDPOINT": f"http://127.0.0.1:{port}", "no_proxy": "*",
+        "CPL_GS_ENDPOINT": f"http://127.0.0.1:{port}", "no_proxy": exempt,
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | variables, capture_output=True, text=True

@@ -1,8 +1,11 @@
 """PyTorch is optional: nothing needs it but training, which says how to get it."""
 
+import os
 import re
 import subprocess
 import sys
+
+import pytest
 
 from reben.runtime.code_version import PACKAGE, closure
 
@@ -57,3 +60,48 @@ def test_pytorch_is_imported_in_one_place() -> None:
 def test_reading_a_dataset_and_naming_bands_need_no_pytorch() -> None:
     names = ["dataset", "training.bands"]
     assert imported(*names) == [f"reben.{name} imported" for name in names]
+
+
+#: This clone, wherever Python would find the package.
+HERE = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
+RUN = """
+import runpy, sys
+sys.modules[sys.argv.pop(1)] = None  # as if it were not installed
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+"""
+
+
+def run_without(package: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    """A command as ``python -m`` runs it, where a package is missing."""
+    return subprocess.run(
+        [sys.executable, "-c", RUN, package, *words], env=HERE, capture_output=True, text=True
+    )
+
+
+def test_a_command_without_pytorch_ends_with_one_line() -> None:
+    commands = [
+        name
+        for name in modules()
+        if "training.pytorch" in closure(name)
+        and "__main__" in (PACKAGE / f"{name.replace('.', '/')}.py").read_text()
+    ]
+    assert {"train", "evaluate", "predict", "export", "band_statistics"} <= set(commands)
+    for name in commands:
+        done = run_without("torch", f"reben.{name}", "--help")
+        assert done.returncode == 1, name
+        assert done.stderr.startswith("error: PyTorch is not installed; `make install-training`")
+        assert done.stderr.count("\n") == 1
+        assert done.stdout == ""
+
+
+def test_pytorch_without_timm_is_told_too() -> None:
+    pytest.importorskip("torch", reason="`make install-training` was not run")
+    code = "from reben.training.models import create_model as f; f('resnet50', 12, 19, 0.1, 0.1)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.modules['timm'] = None; {code}"],
+        env=HERE,
+        capture_output=True,
+        text=True,
+    )
+    assert "ToolError: timm, which makes the models, cannot be imported" in done.stderr
+    assert "`make install-training` installs it" in done.stderr

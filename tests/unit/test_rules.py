@@ -18,6 +18,11 @@ def test_every_rule_has_what_the_house_asks_for(rule: RuleFacts) -> None:
     assert rule.environment != "None", "a conda environment"
 
 
+def test_the_audit_asks_for_what_it_was_measured_to_take() -> None:
+    """It maps the LMDB: 1,156 MB for a full-size tile."""
+    assert RULES["audit"].rule.resources["mem_mb"] >= 1200
+
+
 @pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
 def test_every_rule_asks_its_record_whether_it_is_due(rule: RuleFacts) -> None:
     assert "made" in rule.rule.input.keys()  # noqa: SIM118 - a Namedlist, not a dict

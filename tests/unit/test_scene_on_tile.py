@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from pyproj import Transformer
 from rasterio.transform import from_origin
 from rasterio.windows import Window
@@ -169,6 +170,15 @@ def test_only_plain_rasters_of_this_machine_are_opened(tmp_path):
     path.write_text('<VRTDataset rasterXSize="1" rasterYSize="1"></VRTDataset>')
     with pytest.raises(RasterError, match="expected a GeoTIFF or an ENVI image of one polaris"):
         SceneRaster(path, "power")
+    # One that GDAL can read: it would take pixels from any file.
+    with rasterio.open(
+        tmp_path / "plain.tif", "w", width=1, height=1, count=1, dtype="float32",
+        crs=32633, transform=from_origin(0, 0, 10, 10),
+    ):  # fmt: skip
+        pass
+    rasterio.shutil.copy(tmp_path / "plain.tif", path, driver="VRT")
+    with pytest.raises(RasterError, match="a GeoTIFF does not begin with b'<VRT"):
+        SceneRaster(path, "power")
     (tmp_path / "x.img").write_bytes(bytes(400))
     with pytest.raises(RasterError, match=r"x\.img: expected .*No such file"):
         SceneRaster(tmp_path / "x.img", "power")
@@ -187,6 +197,10 @@ def test_images_of_snap_are_read(tmp_path):
         "map info = {UTM, 1.0, 1.0, 300000.0, 5400000.0, 10.0, 10.0, 33, North, WGS-84, "
         "units=Meters}\n"
     )
+    (tmp_path / "Sigma0_VV.sta").write_bytes(b"ENVI" + bytes(4000))  # which GDAL would read too
+    with pytest.raises(RasterError, match=r"Sigma0_VV\.hdr: expected the header .* other files"):
+        SceneRaster(tmp_path / "Sigma0_VV.img", "power")
+    (tmp_path / "Sigma0_VV.sta").unlink()
     raster = SceneRaster(tmp_path / "Sigma0_VV.img", "power")
     assert Placement(raster.grid, GRID).offset == (0, 0)
     np.testing.assert_array_equal(raster.read(Window(0, 0, 12, 10)), pixels)

@@ -16,7 +16,7 @@ import rasterio
 from rasterio.transform import from_origin
 
 from reben.domain.names import REFERENCE_MAP
-from reben.domain.tables import METADATA, SPLIT, read_table, write_table
+from reben.domain.tables import ALIGNMENT, METADATA, SPLIT, read_table, write_table
 from reben.pictures.patch_images import read_layer
 from reben.runtime.code_version import PACKAGE
 from reben.runtime.errors import RasterError, TableError
@@ -145,6 +145,16 @@ def test_a_table_of_absurdly_many_rows_is_refused(tmp_path: Path) -> None:
     assert path.stat().st_size < 20_000
     with pytest.raises(TableError, match=rf"many\.parquet: .*found .*{rows} rows"):
         read_table(path, SPLIT)
+
+
+def test_texts_that_are_none_are_found_before_they_kill_the_process(tmp_path):
+    """Arrow reads them, and passes them on unseen."""
+    offsets, text = pa.py_buffer(np.array([0, 2], "<i8")), pa.py_buffer(b"\xff\xfe")
+    damaged = pa.Array.from_buffers(pa.large_string(), 1, [None, offsets, text])
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table(dict.fromkeys(ALIGNMENT.names, damaged)), path)
+    with pytest.raises(TableError, match=r"t\.parquet: not a readable table .*UTF8"):
+        read_table(path, ALIGNMENT)
 
 
 def test_nobody_is_told_to_remove_a_selection_of_their_own(tmp_path: Path) -> None:

@@ -4,9 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from reben.summary import last_words
+from reben.runtime.errors import TableError
+from reben.summary import last_words, main
 
 NEWS = "2024-05-01T10:00:00Z INFO    33UUP: 81 patches, 80 valid"
+
+
+def test_a_folder_without_a_build_is_an_error(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "gone"):
+        with pytest.raises(TableError, match=f"{folder}: expected the results of a build"):
+            main(["--results", str(folder)])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from reben import changes, show
+from reben import changes, funnel, show
 from reben.domain.grid import TileSquare
 from reben.funnel import quality_table
 from reben.land_cover.nomenclature import read_nomenclature
@@ -16,6 +16,7 @@ from reben.publish.card import plain, write_card
 from reben.results.csv_text import to_csv
 from reben.results.facts import gather_facts
 from reben.results.finished import read_build
+from reben.results.layout import Layout
 from reben.runtime.errors import ConfigError
 from tests.builds import TILES, a_verdict, write_build
 
@@ -91,5 +92,23 @@ def test_the_terminal_shows_names_as_they_are(tmp_path: Path) -> None:
     assert "[bold]" in capture.get()
 
 
-def test_the_table_of_changes_holds_no_formula() -> None:
-    assert changes.to_csv is to_csv
+def test_the_table_of_changes_holds_no_formula(tmp_path: Path) -> None:
+    """The classes of a build of before may be any text."""
+    row = {"patch_id": ["x"], "appear": [["=1", "b"]], "vanish": [["a"]]}
+    changes.write_changes(tmp_path / "c.csv", pl.DataFrame(row))
+    assert (tmp_path / "c.csv").read_text() == "patch_id,appear,vanish\nx,'=1; b,a\n"
+
+
+def test_the_table_of_products_holds_no_formula(tmp_path: Path) -> None:
+    results = write_build(tmp_path / "results")
+    verdicts = [results / "quality" / f"{tile}.json" for tile in TILES]
+    hostile = a_verdict(TILES[0], SQUARE, indicators={"GENERAL_QUALITY": "=1", "@x": "PASSED"})
+    hostile.write(verdicts[0])
+    funnel.main(
+        ["--quality", *map(str, verdicts), "--out-quality", str(tmp_path / "q.csv")]
+        + ["--selection", str(results / "tables/selection.parquet")]
+        + ["--obscured", str(Layout(results).obscured), "--patch-side-m", "240"]
+        + ["--out-funnel", str(tmp_path / "f.csv")]
+    )
+    row, *_ = csv.DictReader(io.StringIO((tmp_path / "q.csv").read_text()))
+    assert (row["GENERAL_QUALITY"], row["'@x"]) == ("'=1", "PASSED")

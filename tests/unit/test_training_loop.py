@@ -21,10 +21,14 @@ import torch
 from reben import band_statistics, evaluate, train
 from reben.results.dataset_folder import bigearthnet_classes
 from reben.runtime.errors import ConfigError, StoppedError, ToolError
+from reben.training.bands import MODALITIES, PUBLISHED_STATISTICS
+from reben.training.batches import BatchedBigEarthNet
 from reben.training.checkpoint import Checkpoint
 from reben.training.inference import Predictor
 from reben.training.loop import Training
-from reben.training.weights import load_model
+from reben.training.processes import Processes
+from reben.training.recipe import Recipe
+from reben.training.weights import ModelConfig, load_model
 from tests.datasets import SmallDataset, write_dataset
 
 CLASSES = bigearthnet_classes()[:6]
@@ -259,6 +263,22 @@ def test_a_split_without_patches_is_refused(
         run(metadata_with(dataset, tmp_path, rows), tmp_path / "run")
 
 
+def test_more_processes_than_patches_are_refused(dataset: SmallDataset, tmp_path: Path) -> None:
+    """Before they wait for each other: some would have no patch in any step."""
+    patches = BatchedBigEarthNet(dataset.metadata, dataset.lmdb, MODALITIES["s2"], split="train")
+    config = ModelConfig(
+        "test_resnet", MODALITIES["s2"], PUBLISHED_STATISTICS, patches.classes, 0.15, 0.15
+    )
+    many = Processes(0, len(patches) + 1, torch.device("cpu"))
+    with pytest.raises(
+        ConfigError, match="split train: .* each of 27 processes, found 26; start fewer"
+    ):
+        Training(
+            config.create(), config, Recipe("test_resnet", "s2", 0), patches, patches, many,
+            Checkpoint(tmp_path, {}, 60),
+        )  # fmt: skip
+
+
 def test_a_validation_split_without_labels_is_refused(
     dataset: SmallDataset, tmp_path: Path
 ) -> None:
@@ -294,6 +314,15 @@ def test_too_little_memory_is_told_with_a_batch_to_try(
 def test_a_loss_that_is_no_number_ends_the_training(dataset: SmallDataset, tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="epoch 1: expected a loss that is a number, found nan"):
         run(dataset, tmp_path / "run", "--learning-rate", "1e38")
+
+
+def test_arguments_are_refused_before_the_training(dataset: SmallDataset, tmp_path: Path) -> None:
+    (tmp_path / "x").touch()
+    with pytest.raises(ConfigError, match="x: expected a new folder, found a file"):
+        run(dataset, tmp_path / "x")
+    for words in (["--seed", str(2**63)], ["--seed", "-1"], ["--learning-rate", "nan"]):
+        with pytest.raises(SystemExit):
+            run(dataset, tmp_path / "run", *words)
 
 
 def test_a_card_that_is_asked_for_must_be_there(dataset: SmallDataset, tmp_path: Path) -> None:

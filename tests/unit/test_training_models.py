@@ -1,6 +1,7 @@
 """Models and their weights: the seven of the paper, folders as published, and what is refused."""
 
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from reben.results.dataset_folder import bigearthnet_classes
-from reben.runtime.errors import ConfigError, StoreError
+from reben.runtime.errors import ConfigError, StoreError, TableError
 from reben.training.bands import MODALITIES, PUBLISHED_STATISTICS
 from reben.training.models import create_model, needs_size
 from reben.training.recipe import Recipe
@@ -198,7 +199,58 @@ def test_weights_that_cannot_be_read_are_named(folder: Path, damage: str) -> Non
         load_model(folder)
 
 
-@pytest.mark.parametrize("text", ["[]", '{"channels": 10}', '{"channels": "ten", "classes": 19}'])
+@pytest.mark.parametrize("values", [{"band_stds": [0.0] * 10}, {"band_means": [math.nan] * 10}])
+def test_statistics_that_nothing_can_be_normalised_by_are_refused(
+    folder: Path, values: dict[str, list[float]]
+) -> None:
+    change(folder, **values)
+    with pytest.raises(ConfigError, match=r"config.json: .*nothing can be normalised by"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("values", "flaw"),
+    [
+        ({"bands": ["B02", *S2[:9]]}, "a band or class twice"),
+        ({"bands": ["B2", *S2[1:]]}, r"unknown bands \['B2'\]"),
+        ({"class_names": ["A"] * 19}, "a band or class twice"),
+    ],
+)
+def test_bands_and_classes_that_cannot_be_told_apart_are_refused(
+    folder: Path, values: dict[str, list[str]], flaw: str
+) -> None:
+    change(folder, **values)
+    with pytest.raises(ConfigError, match=f"config.json: .*{flaw}"):
+        load_model(folder)
+
+
+def test_weights_that_are_no_numbers_are_refused(folder: Path) -> None:
+    """Otherwise every prediction is NaN."""
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    name = next(key for key in tensors if "fc" in key)
+    tensors[name][0] = math.nan
+    save_file(tensors, path)
+    with pytest.raises(ConfigError, match=r"safetensors: expected finite weights.* 1 of .* fc\."):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, "\udc80"], ids=["cut", "deep", "binary"])
+def test_nobody_is_told_to_remove_a_model_of_others(folder: Path, text: str) -> None:
+    (folder / "config.json").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(TableError, match=r"config.json: expected JSON.*; copy the folder again$"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        '{"channels": Infinity, "classes": 19}',
+        '{"channels": 10}',
+        '{"channels": "ten", "classes": 19}',
+    ],
+)
 def test_a_config_of_something_else_is_refused(folder: Path, text: str) -> None:
     (folder / "config.json").write_text(text)
     with pytest.raises(ConfigError, match=r"config.json: expected the config of a model"):

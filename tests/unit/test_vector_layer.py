@@ -1,5 +1,6 @@
 """Layers of polygons that are not what they seem: index, geometries, pages, turns of the globe."""
 
+import contextlib
 import logging
 import sqlite3
 import struct
@@ -121,6 +122,22 @@ def test_a_shapefile_that_is_half_zeros_is_said_to_be_one(tmp_path, caplog):
     assert "200 of 400 features (50.0 %) have no geometry" in caplog.text
 
 
+def test_features_that_the_file_says_to_have_are_missed(tmp_path, caplog):
+    """Others than GDAL may leave the count of a GeoPackage as it was; so it is a warning there."""
+    path = write(tmp_path / "x.gpkg")
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE gpkg_ogr_contents SET feature_count = 500")
+    assert covered(path) == pytest.approx(1)
+    assert "x.gpkg, layer x: it says to have 500 features, but 400 are read; check" in caplog.text
+    path = write(tmp_path / "x.fgb")
+    data = bytearray(path.read_bytes())
+    (at,) = (i for i in range(400) if data[i : i + 8] == (400).to_bytes(8, "little"))
+    data[at : at + 8] = (500).to_bytes(8, "little")
+    path.write_bytes(data)
+    with pytest.raises(VectorError, match=r"x\.fgb, layer x"):
+        covered(path)
+
+
 def unclosed(shape):
     """WKB whose ring does not end where it began."""
     wkb = bytearray(shapely.to_wkb(shape))
@@ -211,6 +228,13 @@ def test_a_layer_is_read_on_both_sides_of_the_antimeridian(tmp_path, caplog, sha
     # Parts of one polygon on either side touch there.
     warnings = [r.message for r in caplog.records if r.levelno >= logging.WARNING]
     assert not [words for words in warnings if "repaired" not in words]
+
+
+def test_nothing_is_read_round_the_globe_for_a_tile_across_the_antimeridian(tmp_path):
+    layer = PolygonLayer.open(write(tmp_path / "x.gpkg", SHAPES[:1], crs="EPSG:4326"))
+    windows = layer._windows(shapely.box(*FIJI.bounds), FIJI)
+    assert len(windows) == 3
+    assert all(0 < east - west < 0.1 for west, _, east, _ in windows)
 
 
 def test_a_layer_from_0_to_360_is_read_west_of_greenwich(tmp_path):

@@ -229,6 +229,12 @@ def patch_changes(old: State, new: State) -> pl.DataFrame:
     )
 
 
+def write_changes(path: Path, patches: pl.DataFrame) -> None:
+    """Write what `patch_changes` found as CSV, lists of classes as one text."""
+    flat = patches.with_columns(pl.col("appear", "vanish").list.join("; "))
+    write_text(path, to_csv(flat))
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Report what changes."""
     parser = cli.parser(__doc__, example="results U2018_CLC2018_V2020_20u2.gpkg")
@@ -295,8 +301,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     old, new = state(args.old, 0), state(args.new, -1)
     patches = patch_changes(old, new)
     if args.out:
-        flat = patches.with_columns(pl.col("appear", "vanish").list.join("; "))
-        write_text(args.out, to_csv(flat))
+        write_changes(args.out, patches)
     print(summary(patches, pl.concat([old.counts["patch_id"], new.counts["patch_id"]])))
 
 

@@ -74,6 +74,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(args.threads)
     with join(args.device) as processes:
         found, labels = predict(model, config, patches, processes, args.batch_size, args.workers)
+        if not processes.is_first:
+            return
     scores = score(found, labels, config.classes)
     result: dict[str, Any] = scores.as_json() | {
         "split": args.split,

@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 
 import shapely
@@ -217,8 +216,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar="FILE_OR_BBOX",
         help="west south east north in degrees, or a file of polygons",
     )
-    parser.add_argument("--start", type=date.fromisoformat, help="first day, YYYY-MM-DD")
-    parser.add_argument("--end", type=date.fromisoformat, help="last day, YYYY-MM-DD")
+    parser.add_argument("--start", type=cli.day, help="first day, YYYY-MM-DD")
+    parser.add_argument("--end", type=cli.day, help="last day, YYYY-MM-DD")
     parser.add_argument("--max-cloud-cover", type=float, default=10, help="percent (default: 10)")
     parser.add_argument(
         "--level",
@@ -244,6 +243,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.area and (args.products or None in (args.start, args.end)):
         parser.error("--area goes with --start and --end, and not with --products")
     target = args.folder / CONFIG
+    if args.folder.exists() and not args.folder.is_dir():
+        raise ConfigError(f"{args.folder}: expected a folder, found a file; name another one")
     if target.exists():
         raise ConfigError(f"{target} exists; name another folder, or edit it")
 

@@ -133,6 +133,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         else:
             patches = BatchedBigEarthNet(args.metadata, args.lmdb, config.bands, split=args.split)
         found, _ = predict(model, config, patches, processes, args.batch_size, args.workers)
+        if not processes.is_first:
+            return
     frame = prediction_table(patches.metadata["patch_id"].to_list(), found, config.classes)
     if rows is not None:
         frame = frame.join(rows.select("patch_id", *_PLACE), on="patch_id", how="left")

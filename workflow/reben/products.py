@@ -247,8 +247,11 @@ def search(
         within: leave out products whose footprint lies beside this, degrees.
 
     Raises:
+        ConfigError: the last day is before the first.
         DownloadError: there are none, or the catalogue does not answer.
     """
+    if end < start:
+        raise ConfigError(f"--start is {start} and --end is {end}; expected the earlier day first")
     service = Service.from_environment()
     with service.client() as client:
         catalogue = Catalogue(client, service)
@@ -299,8 +302,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--bbox", nargs=4, type=float, metavar=("W", "S", "E", "N"))
     parser.add_argument("--wkt", help="polygons in longitude and latitude, instead of --bbox")
-    parser.add_argument("--start", type=date.fromisoformat, help="first day, YYYY-MM-DD")
-    parser.add_argument("--end", type=date.fromisoformat, help="last day, YYYY-MM-DD")
+    parser.add_argument("--start", type=cli.day, help="first day, YYYY-MM-DD")
+    parser.add_argument("--end", type=cli.day, help="last day, YYYY-MM-DD")
     parser.add_argument("--max-cloud-cover", type=float, default=100, help="percent")
     parser.add_argument("--level", choices=("L1C", "L2A"), default="L1C")
     parser.add_argument("--out", type=Path, required=True, help="product table to write")

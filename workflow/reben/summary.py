@@ -20,6 +20,7 @@ from reben.results.finished import FinishedBuild, read_build
 from reben.results.layout import Layout
 from reben.results.model_layout import ModelLayout
 from reben.runtime import cli
+from reben.runtime.errors import TableError
 
 #: A line of a log that is no error (`reben.runtime.cli.run`).
 _NEWS = re.compile(r"\d{4}-\d\d-\d\dT[\d:]+Z (DEBUG|INFO|WARNING) ")
@@ -190,7 +191,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", required=True, help="results folder of a finished build")
     args = parser.parse_args(argv)
     said = build_words(args.results, console=Console())
-    print(said or f"nothing is made yet in {Path(args.results).resolve()}")
+    if not said:
+        raise TableError(
+            f"{args.results}: expected the results of a build, found none of its files; pass the "
+            "folder that `results` names in its config"
+        )
+    print(said)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import polars as pl
 from reben.results.model_layout import HISTORY, MODEL_CONFIG, RUN_FACTS, WEIGHTS
 from reben.runtime import cli
 from reben.runtime.code_version import code_version
+from reben.runtime.errors import ConfigError
 from reben.runtime.files import sha256_file, write_json, write_text
 from reben.training.bands import MODALITIES, PUBLISHED_STATISTICS
 from reben.training.batches import BatchedBigEarthNet
@@ -121,11 +122,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_dataset(parser)
     parser.add_argument("--model", required=True, help="name in timm, such as resnet50")
     parser.add_argument("--modality", choices=tuple(MODALITIES), required=True)
-    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--seed", type=cli.whole, required=True)
     parser.add_argument("--epochs", type=cli.count, default=Recipe.epochs, help="at most")
     parser.add_argument("--batch-size", type=cli.count, default=Recipe.batch_size)
-    parser.add_argument("--learning-rate", type=float, default=Recipe.learning_rate, help="peak")
-    parser.add_argument("--warmup-steps", type=int, default=Recipe.warmup_steps)
+    parser.add_argument(
+        "--learning-rate", type=cli.positive, default=Recipe.learning_rate, help="peak"
+    )
+    parser.add_argument("--warmup-steps", type=cli.whole, default=Recipe.warmup_steps)
     parser.add_argument("--patience", type=cli.count, default=Recipe.patience, help="epochs")
     parser.add_argument("--precision", choices=PRECISIONS, default=Recipe.precision)
     parser.add_argument("--compile", action="store_true", help="use torch.compile")
@@ -145,6 +148,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if args.statistics == "computed" and not args.statistics_file:
         parser.error("--statistics computed needs --statistics-file")
+    if args.seed >= 2**63:
+        parser.error(f"--seed: expected a number below 2^63, found {args.seed}")
+    if args.out.exists() and not args.out.is_dir():  # now, not after the training
+        raise ConfigError(f"--out {args.out}: expected a new folder, found a file; name another")
 
     recipe = Recipe(
         model=args.model,

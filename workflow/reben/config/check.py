@@ -59,7 +59,7 @@ def _flaws(
     where = ".".join(map(str, error.absolute_path))
     if error.validator == "additionalProperties":
         known = error.schema["properties"]
-        for key in sorted(set(error.instance) - set(known)):
+        for key in sorted(map(str, error.instance.keys() - known.keys())):
             name = f"{where}.{key}".lstrip(".")
             near = difflib.get_close_matches(key, known, n=1)
             meant = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"
@@ -126,6 +126,8 @@ def check_settings(
     _check_training(config)
     products = read_products(table or config["products"])
     for key, path in (all_inputs(config, products) | {"results": config["results"]}).items():
+        if any(ord(character) < 32 for character in path):
+            raise ConfigError(f"{key} is {path!r}; expected a path without control characters")
         if "{" in path or "}" in path:
             raise ConfigError(
                 f"{key} is {path!r}; expected a path without braces, which Snakemake takes for "

@@ -45,7 +45,7 @@ def read_rows(
             f"there is no {what} {path}, seen from {Path.cwd()}. `{key}` in the config "
             "(snakemake --configfile mine.yaml) names it; config/README.md describes its columns"
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: the {what} cannot be read ({error})") from error
     schema = _validator(kind).schema
     columns, required = list(schema["properties"]), schema["required"]

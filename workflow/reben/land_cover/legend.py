@@ -7,7 +7,6 @@ is nodata there. Lines that begin with ``# name:`` and ``# credit:`` tell what t
 how it asks to be credited. ``resources/legends/`` has the legends of several maps.
 """
 
-import csv
 import os
 import re
 from collections.abc import Iterator
@@ -17,11 +16,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from reben.domain.plain_text import is_formula
+from reben.land_cover.csv_rows import read_rows
 from reben.land_cover.nomenclature import CODES, NO_CODE
 from reben.runtime.errors import ConfigError
 from reben.runtime.files import read_json
 
-_COLUMNS = ["code", "colour", "name", "value"]
+_COLUMNS = ("value", "code", "name", "colour")
 _FACT = re.compile(r"^# (name|credit): *(\S.*?) *$", re.MULTILINE)
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _SHIPPED = Path(__file__).parents[3] / "resources" / "legends"
@@ -72,24 +72,10 @@ def read_legend(path: str | os.PathLike[str]) -> Legend:
         ConfigError: it is unreadable or has wrong columns, a cell that is not what it should be,
             the same value twice, one code with two names or colours, or no code at all.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: the legend cannot be read ({error})") from error
-    lines = list(enumerate(text.splitlines(), start=1))
-    facts = dict(_FACT.findall(text))
-    table = [(number, line) for number, line in lines if line.strip() and line[0] != "#"]
-    reader = csv.DictReader((line for _, line in table), restkey="more", restval="")
-    if sorted(reader.fieldnames or ()) != _COLUMNS:
-        raise ConfigError(
-            f"{path}: expected the columns value,code,name,colour, found "
-            f"{','.join(reader.fieldnames or ())}"
-        )
     codes: dict[int, int] = {}
     classes: dict[int, tuple[str, str]] = {}
-    for (line, _), row in zip(table[1:], reader, strict=False):
-        cells = {key: text.strip() for key, text in row.items() if key != "more"}
-        for flaw in ["has too many cells"] if "more" in row else _flaws(cells):
+    for line, cells in read_rows(path, "legend", _COLUMNS, comment="#"):
+        for flaw in _flaws(cells):
             raise ConfigError(f"{path}, line {line}: {flaw}")
         value, code = int(cells["value"]), int(cells["code"] or NO_CODE)
         if value in codes:
@@ -103,6 +89,7 @@ def read_legend(path: str | os.PathLike[str]) -> Legend:
             )
     if not classes:
         raise ConfigError(f"{path}: expected values with codes, found none")
+    facts = dict(_FACT.findall(Path(path).read_text(encoding="utf-8-sig")))
     return Legend(
         facts.get("name", Path(path).stem),
         facts.get("credit", ""),
@@ -118,7 +105,7 @@ def _flaws(cells: dict[str, str]) -> Iterator[str]:
         yield f"the value {value!r} is not a whole number"
     if not code:
         return
-    if not code.isdecimal() or int(code) not in CODES:
+    if not re.fullmatch("[0-9]{1,9}", code) or int(code) not in CODES:
         yield (
             f"the code {code!r} is not a number from {min(CODES)} to {max(CODES)} other than "
             f"{NO_CODE}; 0 is nodata in a reference map, and {NO_CODE} is unlabelled. For a value "

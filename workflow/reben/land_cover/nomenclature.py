@@ -4,12 +4,12 @@ A nomenclature is a CSV with the columns ``code`` and ``class``; codes that it d
 list are unlabelled. ``resources/nomenclature/`` has several.
 """
 
-import csv
 import os
+import re
 from collections.abc import Container
-from pathlib import Path
 
 from reben.domain.plain_text import is_formula
+from reben.land_cover.csv_rows import read_rows
 from reben.runtime.errors import ConfigError
 
 #: Pixel of a reference map that has no land cover code: outside all polygons, no data, or a value
@@ -43,24 +43,10 @@ def read_nomenclature(
         ConfigError: it is unreadable, has wrong columns, an unknown or repeated code or an
             empty class, or no class at all.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: the nomenclature cannot be read ({error})") from error
-    reader = csv.DictReader(text.splitlines(), restkey="more")
-    if sorted(reader.fieldnames or ()) != ["class", "code"]:
-        raise ConfigError(
-            f"{path}: expected the columns code,class, found {','.join(reader.fieldnames or ())}"
-        )
     classes: dict[int, str] = {}
-    for line, row in enumerate(reader, start=2):
-        code, name = (row["code"] or "").strip(), (row["class"] or "").strip()
-        if "more" in row:
-            raise ConfigError(
-                f"{path}, line {line}: expected two cells, found {2 + len(row['more'])}; put "
-                'a class that contains a comma in quotation marks: 323,"Heath, scrub"'
-            )
-        if not code.isdecimal() or int(code) not in known:
+    for line, row in read_rows(path, "nomenclature", ("code", "class")):
+        code, name = row["code"], row["class"]
+        if not re.fullmatch("[0-9]{1,9}", code) or int(code) not in known:
             raise ConfigError(
                 f"{path}, line {line}: {code!r} is not a code of {of}; labels.nomenclature needs "
                 "the codes of the land cover that is used (docs/land_cover.md)"

@@ -7,7 +7,6 @@ In: a finished build, and its LMDB or its archives. Out, beside these: ``collect
 
 import logging
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -35,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--version", required=True, help="version of the dataset")
     parser.add_argument("--licence", required=True, help="SPDX name of its licence")
     parser.add_argument("--citation", help="how to cite it")
-    parser.add_argument("--published", type=date.fromisoformat, help="day, YYYY-MM-DD")
+    parser.add_argument("--published", type=cli.day, help="day, YYYY-MM-DD")
     parser.add_argument("--land-cover", help="name and release of the land cover map")
     parser.add_argument("--sentinel1", help="where its Sentinel-1 patches come from, for the card")
     parser.add_argument(

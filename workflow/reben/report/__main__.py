@@ -8,7 +8,6 @@ one for each of its patches, and pictures of some.
 
 import logging
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 
 from reben.countries import read_countries
@@ -39,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--version", default="", help="version of the dataset")
     parser.add_argument("--licence", default="CDLA-Permissive-1.0", help="SPDX name of its licence")
     parser.add_argument("--citation", help="how to cite it")
-    parser.add_argument("--published", type=date.fromisoformat, help="day, YYYY-MM-DD")
+    parser.add_argument("--published", type=cli.day, help="day, YYYY-MM-DD")
     parser.add_argument("--land-cover", help="name and release of the land cover map")
     parser.add_argument("--countries", help="country outlines to draw below the tiles")
     parser.add_argument("--countries-layer", help="layer of the outlines, where there are several")

@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import date
 
 from reben.memory.recording import recorded
 from reben.runtime.errors import RebenError
@@ -52,6 +53,34 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, found {text!r}")
     return int(text)
+
+
+def whole(text: str) -> int:
+    """Parse an argument as a whole number of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number of 0 or more, found {text!r}")
+    return int(text)
+
+
+def positive(text: str) -> float:
+    """Parse an argument as a number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
+    return value
+
+
+def day(text: str) -> date:
+    """Parse an argument as a day."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"expected a day such as 2018-06-01, found {text!r} ({error})"
+        ) from error
 
 
 def share(text: str) -> float:
@@ -124,5 +153,8 @@ _MACHINE_ERRORS = {
     "no partial output was kept.",
     errno.EROFS: "The file system is read-only: choose another `results` folder.",
     errno.EACCES: "Permission denied: check the folder's owner and mode.",
+    errno.EISDIR: "A file is expected there: check the path.",
+    errno.ENOTDIR: "A folder is expected in this path, and a file is there: check the path.",
+    errno.ENAMETOOLONG: "The system does not take names of this length: choose a shorter one.",
     errno.ENOENT: "The file does not exist: check the path in the config or product table.",
 }

@@ -141,8 +141,15 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         part.write_text(text, encoding="utf-8", newline="\n")
 
 
-def read_json(path: str | os.PathLike[str]) -> Any:
+def read_json(
+    path: str | os.PathLike[str],
+    advice: str = "remove the file, so that the workflow makes it again",
+) -> Any:
     """Read a JSON file that another step wrote.
+
+    Args:
+        path: the file.
+        advice: what to do if it is damaged, where no step makes it again.
 
     Raises:
         TableError: it is missing or not JSON.
@@ -151,10 +158,9 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise TableError(f"{path}: expected a JSON file, found none") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TableError(
-            f"{path}: expected JSON, found something else ({error}); remove the file, so that "
-            "the workflow makes it again"
+            f"{path}: expected JSON, found something else ({error}); {advice}"
         ) from error
 
 

@@ -21,6 +21,8 @@ _PREFIXES = (
     *("GTIFF_", "GEOTIFF_", "TIFF_", "GMLJP2", "JP2", "JPEG2000_", "USE_TILE_AS_BLOCK"),
     *("SHAPE_", "GPKG_", "OPENFILEGDB_", "GEOJSON_", "PARQUET_", "SQLITE_LIST", "OGR2"),
     *("PROJ_", "RASTERIO_", "PYOGRIO_", "PYPROJ_"),
+    *("CHECK_WITH_INVERT_PROJ", "USE_OSR_FIND_MATCHES", "USE_OPENJPEG_", "OPJ_", "LIBTIFF_"),
+    *("DBF_", "SQLITE_USE_"),
 )
 #: A hidden driver is reported by an error before any work begins.
 _KEPT = frozenset(("GDAL_SKIP",))
@@ -28,7 +30,9 @@ _KEPT = frozenset(("GDAL_SKIP",))
 _CLOSED = {
     "GDAL_CONFIG_FILE": os.devnull,  # else /etc/gdal/gdalrc and ~/.gdal/gdalrc
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",  # all of /vsicurl/, /vsis3/, ...
-    "GDAL_HTTP_PROXY": "http://127.0.0.1:9",  # the port "discard"; for all else that is HTTP
+    # The port "discard", for all else that is HTTP. Where no_proxy exempts a host, which downloads
+    # may need, what keeps drivers of services from it is that no file is opened by them.
+    "GDAL_HTTP_PROXY": "http://127.0.0.1:9",
     "GDAL_HTTP_MAX_RETRY": "0",
     "PROJ_NETWORK": "OFF",
 }
@@ -53,6 +57,12 @@ def settled() -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def hidden_drivers(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """The drivers that GDAL is to forget."""
+    listed = environment.get("GDAL_SKIP", "")
+    return listed.split("," if "," in listed else None)  # as GDAL reads it
 
 
 def without_library_settings(environment: Mapping[str, str]) -> dict[str, str]:

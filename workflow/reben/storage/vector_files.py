@@ -12,6 +12,7 @@ import pyogrio
 from pyogrio._ogr import _register_drivers
 
 from reben.runtime.errors import ToolError, VectorError
+from reben.runtime.libraries import hidden_drivers
 
 __all__ = ["VECTOR_DRIVERS", "local_file", "pyogrio"]
 
@@ -29,9 +30,10 @@ def _restrict() -> None:
     Raises:
         ToolError: it does not.
     """
-    others = sorted(set(pyogrio.list_drivers()) - _ALLOWED)
-    # It stays set: in conda, rasterio registers all drivers of the same GDAL once more.
-    pyogrio.set_gdal_config_options({"GDAL_SKIP": ",".join(others)})
+    others = set(pyogrio.list_drivers()) - _ALLOWED
+    # What the environment hides would come back. It stays set: in conda, rasterio registers all
+    # drivers of the same GDAL once more.
+    pyogrio.set_gdal_config_options({"GDAL_SKIP": ",".join(sorted(others | {*hidden_drivers()}))})
     _register_drivers()
     if left := sorted(set(pyogrio.list_drivers()) - _ALLOWED):
         raise ToolError(

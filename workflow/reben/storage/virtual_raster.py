@@ -2,7 +2,9 @@
 
 In: a VRT as gdalbuildvrt writes it. Out: the files that it names. A VRT can also run code, ask
 hosts and read any file of the machine by any driver, so whatever a plain mosaic does not have is
-refused. Only the standard library is imported: plans list these files too.
+refused. So is what GDAL would read in another way than an XML parser does: it takes a name up to
+the first comment in it, for example, and attributes in any case. Only the standard library is
+imported: plans list these files too.
 """
 
 import os
@@ -41,7 +43,7 @@ def sources(path: str | os.PathLike[str]) -> list[Path]:
     folder = Path(path).parent
     found: dict[Path, None] = {}
     texts: list[str] = []
-    relative = False
+    relative: bool | None = None  # of the name that is read
 
     def refuse(what: str) -> RasterError:
         return RasterError(
@@ -51,25 +53,40 @@ def sources(path: str | os.PathLike[str]) -> list[Path]:
 
     def begin(name: str, attributes: dict[str, str]) -> None:
         nonlocal relative
-        if name not in _ELEMENTS or "subClass" in attributes:
-            raise refuse(f"<{name}{' subClass' if 'subClass' in attributes else ''}>")
+        given = {attribute.lower(): value for attribute, value in attributes.items()}
+        if name not in _ELEMENTS or relative is not None or "subclass" in given:
+            raise refuse(f"<{name}{' subClass' if 'subclass' in given else ''}>")
         texts.clear()
-        relative = attributes.get("relativeToVRT", "0") == "1"
+        if name == "SourceFilename":
+            value = given.get("relativetovrt", "0")
+            if value not in ("0", "1") or len(given) < len(attributes):
+                raise refuse(f"a source with {attributes}")
+            relative = value == "1"
 
     def end(name: str) -> None:
+        nonlocal relative
         if name == "SourceFilename":
-            text = "".join(texts).strip()
-            if not text or text.startswith(("/vsi", "<")) or ":" in text.replace("\\", "/"):
+            text = "".join(texts)
+            if (
+                not text
+                or text != text.strip()
+                or text.startswith(("/vsi", "<"))
+                or ":" in text.replace("\\", "/")
+            ):
                 raise refuse(f"the source {text!r}")
             found[folder / text if relative else Path(text)] = None
+            relative = None
         texts.clear()
 
-    def doctype(*_: object) -> None:
-        raise refuse("a document type")
+    def no_text(*_: object) -> None:
+        if relative is not None:
+            raise refuse("a source whose name is not plain text")
 
     parser = expat.ParserCreate()
     parser.StartElementHandler, parser.EndElementHandler = begin, end
-    parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = texts.append, doctype
+    parser.CharacterDataHandler = texts.append
+    parser.CommentHandler = parser.ProcessingInstructionHandler = no_text
+    parser.StartCdataSectionHandler = no_text
     try:
         with Path(path).open("rb") as file:
             parser.Parse(file.read(_MAX_BYTES), True)

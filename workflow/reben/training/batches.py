@@ -191,7 +191,7 @@ class BatchOrder:
         if self.batch_size < self.world_size:
             raise ConfigError(
                 f"batch_size: expected at least one patch for each of {self.world_size} processes, "
-                f"found {self.batch_size}"
+                f"found {self.batch_size}; take a larger batch or fewer processes"
             )
 
     def __len__(self) -> int:

@@ -22,7 +22,7 @@ def add_compute(parser: argparse.ArgumentParser) -> None:
     processors = len(os.sched_getaffinity(0))
     parser.add_argument(
         "--workers",
-        type=int,
+        type=cli.whole,
         default=min(8, processors - 1),
         help="threads that read, for each GPU; default: as many as there are processors, up to 8",
     )

@@ -85,6 +85,9 @@ class Training:
         processes: those that train.
         checkpoint: where to save.
         workers: threads that read, for each process that trains.
+
+    Raises:
+        ConfigError: there are more processes than patches, or than patches of a batch.
     """
 
     def __init__(
@@ -98,6 +101,11 @@ class Training:
         checkpoint: Checkpoint,
         workers: int = 0,
     ) -> None:
+        if len(train) < processes.count:
+            raise ConfigError(
+                f"the split train: expected at least one patch for each of {processes.count} "
+                f"processes, found {len(train)}; start fewer (torchrun --nproc-per-node)"
+            )
         self._config, self._recipe, self._processes = config, recipe, processes
         self._count, self._checkpoint = len(train), checkpoint
         self._bf16 = recipe.precision == "bf16"

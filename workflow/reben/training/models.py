@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from reben.runtime.errors import ConfigError
+from reben.runtime.errors import ConfigError, ToolError
 from reben.training.pytorch import torch
 
 #: Side of the images, pixels.
@@ -33,6 +33,7 @@ def create_model(
 
     Raises:
         ConfigError: timm has no model of this name.
+        ToolError: timm is not installed.
     """
     options = {"img_size": SIZE_PX, "drop_rate": drop_rate, "drop_path_rate": drop_path_rate}
     return _create(name, {"num_classes": classes, "in_chans": channels}, options)[0]
@@ -51,7 +52,13 @@ def _create(
     name: str, needed: Mapping[str, Any], optional: Mapping[str, Any]
 ) -> tuple[torch.nn.Module, dict[str, Any]]:
     """A model, and those of the optional keywords that it knows."""
-    import timm  # here, so that a missing PyTorch is noticed first, with advice
+    try:
+        import timm  # here, so that a missing PyTorch is noticed first, with advice
+    except ModuleNotFoundError as error:
+        raise ToolError(
+            f"timm, which makes the models, cannot be imported ({error}); `make install-training` "
+            "installs it with the PyTorch that it fits"
+        ) from error
 
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=3)

@@ -6,6 +6,7 @@ and beyond that names the bands, their statistics and the classes. The weights t
 have published lack these: there they follow from the modality in the name of the folder.
 """
 
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import Any, Self
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from reben.domain.bands import S1_BANDS, S2_BANDS
 from reben.results.dataset_folder import bigearthnet_classes
 from reben.results.model_layout import MODEL_CONFIG, WEIGHTS
 from reben.runtime.errors import ConfigError, StoreError
@@ -77,7 +79,7 @@ class ModelConfig:
             ConfigError: it is not the config of such a model, or the bands are not known.
         """
         path = Path(folder, MODEL_CONFIG)
-        value = read_json(path)
+        value = read_json(path, "copy the folder again")
         try:
             channels, classes = int(value["channels"]), int(value["classes"])
             bands = value.get("bands") or MODALITIES[_modality(path, modality)]
@@ -99,7 +101,13 @@ class ModelConfig:
                 drop_rate=float(value.get("drop_rate") or 0),
                 drop_path_rate=float(value.get("drop_path_rate") or 0),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if unknown := set(map(str, bands)) - {*S1_BANDS, *S2_BANDS}:
+                raise ValueError(f"unknown bands {sorted(unknown)}")
+            if len(set(bands)) < len(bands) or len(set(names)) < len(names):
+                raise ValueError("a band or class twice")
+            if not all(math.isfinite(s.mean) and 0 < s.std < math.inf for s in statistics.values()):
+                raise ValueError("band_means or band_stds that nothing can be normalised by")
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ConfigError(
                 f"{path}: expected the config of a model with timm_model_name, channels and "
                 f"classes, found another ({error!r}); copy the folder again"
@@ -171,7 +179,7 @@ def load_model(
 
     Raises:
         ConfigError: the config is not one of a model, or the weights are not of this model, these
-            bands and classes.
+            bands and classes, or not finite.
         StoreError: the weights cannot be read.
     """
     config = ModelConfig.read(folder, modality)
@@ -191,6 +199,12 @@ def load_model(
             f"{len(config.classes)} classes, as {MODEL_CONFIG} has it; found {'; '.join(flaws[:3])}"
             f"{f' and {len(flaws) - 3} more' if len(flaws) > 3 else ''}. Copy both files from one "
             "model"
+        )
+    if damaged := [key for key, value in state.items() if not value.isfinite().all()]:
+        raise ConfigError(
+            f"{path}: expected finite weights, found NaN or infinite ones in {len(damaged)} of "
+            f"{len(state)} tensors, such as {damaged[0]}: the training diverged, or the file is "
+            "damaged; take other weights"
         )
     model.load_state_dict(state)
     return model.eval(), config

@@ -8,7 +8,7 @@ from snakemake.utils import validate
 from reben.config import land_cover
 from reben.config.check import all_inputs, check_keys, check_settings, find_shipped
 from reben.config.check import trained_modalities
-from reben.config.user_file import places
+from reben.config.user_file import check_file, places
 from reben.domain.names import TILE_PATTERN
 from reben.memory.ownership import check_place
 from reben.memory.plan import frozen
@@ -28,6 +28,8 @@ if RUNS_A_JOB:
 # the defaults. The user's files come before the defaults, and of several the last one counts.
 USER_FILES = [*workflow.configfiles[-2::-1], *workflow.configfiles[-1:]]
 try:
+    for user_file in [] if RUNS_A_JOB else USER_FILES:
+        check_file(user_file)
     check_keys(config, PACKAGES / "schemas" / "config.schema.json", places(*USER_FILES))
     validate(config, "../../schemas/config.schema.json")
     find_shipped(config, HOME)
