@@ -167,6 +167,19 @@ def test_a_land_cover_map_of_shares_is_found_at_the_start(config: Path, tmp_path
     assert "map.tif: " in found["clip_land_cover"]
 
 
+def test_rasters_of_scenes_are_opened_at_the_start(config: Path, tmp_path: Path) -> None:
+    scene = "S1A_IW_GRDH_1SDV_20170613T165043_20170613T165108_017021_01C5E2_4B4B"
+    for band in ("VV", "VH"):
+        (tmp_path / f"{band}.tif").write_text("no raster")
+    row = f"{scene}\t{tmp_path}/VV.tif\t{tmp_path}/VH.tif\tpower\n"
+    (tmp_path / "scenes.tsv").write_text(f"scene\tvv\tvh\tscale\n{row}")
+    value = yaml.safe_load(config.read_text())
+    value["sentinel1"] = {"scenes": f"{tmp_path}/scenes.tsv"}
+    found = late_faults(config, value)
+    assert found.keys() == {"index_scenes"}
+    assert "VV.tif: " in found["index_scenes"]
+
+
 def test_opening_changes_neither_the_environment_nor_what_is_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
