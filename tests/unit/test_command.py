@@ -138,6 +138,22 @@ def test_build_prints_the_command_that_takes_its_place(
     ]
     assert run == [[sys.executable, "-m", *words]]
     assert capsys.readouterr().err == f"$ {shlex.join(words)}\n"
+
+
+@pytest.mark.parametrize("options", [["--cores", "8"], ["-n"], ["--logger", "snkmt"], ["-q"]])
+def test_a_terminal_has_bars(monkeypatch: pytest.MonkeyPatch, options: list[str]) -> None:
+    plain = build.snakemake_command("mine.yaml", [], options)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    bars = ["--logger", "rich"] if options[0] == "--cores" else []
+    assert build.snakemake_command("mine.yaml", [], options) == [*plain, *bars]
+
+
+def test_a_misspelt_target_is_answered_with_the_nearest() -> None:
+    build.check_targets([*build.TARGETS, "build_metadata", "results/dataset/metadata.parquet"])
+    with pytest.raises(ConfigError, match=r"no target 'reprot'\. Did you mean report\? Expected"):
+        build.check_targets(["all", "reprot"])
+    with pytest.raises(ConfigError, match=r"no target 'xyz'\. Expected all, audit"):
+        build.check_targets(["xyz"])
     assert build.SNAKEFILE.is_file()
 
 

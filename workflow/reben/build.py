@@ -5,7 +5,9 @@ printed first: everything that this one does can be typed without it. Targets be
 dataset are ``audit``, ``report``, ``archive``, ``catalogue``, ``draw_overview`` and ``table2``.
 """
 
+import difflib
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -14,12 +16,40 @@ from reben.config.check import check_keys
 from reben.config.user_file import SCHEMA, places, read_config
 from reben.runtime import cli
 from reben.runtime.code_version import PACKAGE
+from reben.runtime.errors import ConfigError
 
 SNAKEFILE = PACKAGE.parent / "Snakefile"
+TARGETS = ("all", "audit", "report", "archive", "catalogue", "draw_overview", "table2")
+_RULE = re.compile(r"^(?:rule|checkpoint|use rule \w+ as) (\w+)", re.MULTILINE)
+#: Options with which the bars of the rich logger are of no use.
+_WITHOUT_BARS = ("--logger", "--quiet", "-q", "--dry-run", "--dryrun", "-n")
+
+
+def check_targets(targets: Sequence[str]) -> None:
+    """Check that targets are rules, or may be files.
+
+    Raises:
+        ConfigError: one is neither.
+    """
+    files = [SNAKEFILE, *(SNAKEFILE.parent / "rules").glob("*.smk")]
+    rules = {name for file in files for name in _RULE.findall(file.read_text(encoding="utf-8"))}
+    for target in targets:
+        if target not in rules and "/" not in target and "." not in target:
+            near = difflib.get_close_matches(target, [*TARGETS, *sorted(rules)], n=1)
+            meant = f"Did you mean {near[0]}? " if near else ""
+            raise ConfigError(
+                f"there is no target {target!r}. {meant}Expected {', '.join(TARGETS)}, or the path "
+                "of a file below the results"
+            )
 
 
 def snakemake_command(config: str, targets: Sequence[str], options: Sequence[str]) -> list[str]:
-    """The words of the command line of Snakemake, which finds its profile beside the Snakefile."""
+    """The words of the command line of Snakemake, which finds its profile beside the Snakefile.
+
+    A person at a terminal sees bars, which take one screen for any number of tiles.
+    """
+    if sys.stderr.isatty() and not any(word.startswith(_WITHOUT_BARS) for word in options):
+        options = [*options, "--logger", "rich"]
     snakefile = os.path.relpath(SNAKEFILE)
     if snakefile.startswith(".."):
         snakefile = str(SNAKEFILE)
@@ -40,8 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "targets",
         nargs="*",
-        help="all (the default), audit, report, archive, catalogue, draw_overview, table2, or "
-        "files",
+        help=f"all (the default), {', '.join(TARGETS[1:])}, or files",
     )
     options_at = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
     if words[options_at : options_at + 1] in (["-h"], ["--help"]):
@@ -49,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(words[:options_at])
     # Snakemake would answer a wrong path with a traceback.
     check_keys(read_config(args.config), SCHEMA, places(args.config))
+    check_targets(args.targets)
     command = snakemake_command(args.config, args.targets, words[options_at:])
     print(f"$ {shlex.join(command)}", file=sys.stderr, flush=True)
     os.execv(sys.executable, [sys.executable, "-m", *command])  # noqa: S606
