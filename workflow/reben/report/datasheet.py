@@ -35,6 +35,7 @@ _ON_REQUEST = {
     "dataset/collection.json": "STAC collection",
     "dataset/items.parquet": "STAC items",
     "dataset/overview.png": "the dataset in one picture",
+    "models/table2.html": "scores of the models trained on it",
     **{f"archives/{ARCHIVES[kind]}.tar.zst": holds for kind, holds in HOLDS.items()},
 }
 #: Sections of the card that the page has, too.
