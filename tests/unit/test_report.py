@@ -330,6 +330,24 @@ def test_the_map_zooms_and_leads_to_tiles_by_mouse_and_keyboard(page: Page, page
     page.wait_for_url(f"**/{TILES[0]}.html")
 
 
+def test_degrees_on_the_map_are_right_at_180_and_nothing_covers_them(
+    page: Page, tmp_path: Path
+) -> None:
+    pages = make(tmp_path, tiles=["S2A_MSIL2A_20180629T223531_N9999_R058_T01UAB"], count=4)
+    page.goto((pages / "index.html").as_uri())
+    labels = page.locator(".graticule text")
+    texts = labels.all_text_contents()
+    assert "180°" in texts
+    assert any(text.endswith("° E") for text in texts)
+    assert any(text.endswith("° W") for text in texts)
+    scale = page.locator(".scale").bounding_box()
+    assert scale
+    for label in labels.all():
+        box = label.bounding_box()
+        assert box
+        assert box["y"] + box["height"] < scale["y"] or box["x"] > scale["x"] + scale["width"]
+
+
 def test_code_and_names_can_be_copied(page: Page, pages: Path) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto((pages / "index.html").as_uri())

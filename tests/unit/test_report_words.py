@@ -86,6 +86,18 @@ def test_the_map_reaches_to_land_that_the_outlines_have() -> None:
     assert of_ocean == pytest.approx(of_inland, rel=0.02), "nothing to reach for"
 
 
+def test_the_map_across_180_degrees_has_the_land_on_both_sides() -> None:
+    drawn, _ = map_of(TileSquare(32760, 816_420, 8_121_000, 6000))
+    (west,) = re.findall(r'data-west="([\d.-]+)"', drawn)
+    (lon,) = re.findall(r'data-lon="([\d.]+)"', drawn)
+    (width,) = re.findall(r'viewBox="0 0 (\d+) ', drawn)
+    assert float(width) / float(lon) < 5, "degrees"
+    assert ">Fiji<" in drawn
+    lands = re.findall(r'<path class="land" d="M([\d.-]+)', drawn)
+    beyond = [float(west) + float(x) / float(lon) > 180 for x in lands]
+    assert set(beyond) == {True, False}
+
+
 def test_provenance_counts_rasters_of_scenes_and_leaves_the_training_out() -> None:
     scene = "sentinel1.scenes/S1A_IW_GRDH_1SDV_20210712T175450_20210712T175515_038745_04927C_5A3E"
     files = {f"{scene}/{band}": {"path": f"{band}.tif", "sha256": "1"} for band in ("VV", "VH")}
