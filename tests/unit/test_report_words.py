@@ -122,3 +122,4 @@ def test_provenance_counts_rasters_of_scenes_and_leaves_the_training_out() -> No
 
 def test_long_names_may_be_broken_between_their_parts() -> None:
     assert str(breakable("snow_cloud.scl<")) == "snow_<wbr>cloud.<wbr>scl&lt;"
+    assert str(breakable("max_gap_h")) == "max_<wbr>gap_h"

@@ -1,5 +1,6 @@
 """The templates of all pages, with what they have in common: style, scripts, filters, names."""
 
+import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -43,8 +44,9 @@ def source(file: str) -> Markup:
 
 
 def breakable(name: str) -> Markup:
-    """A name of several parts, which may be broken behind each of them."""
-    return escape(name).replace("_", Markup("_<wbr>")).replace(".", Markup(".<wbr>"))
+    """A name of several parts, which may be broken before each of them but not before a unit."""
+    # Escaped; what is put in is our own.
+    return Markup(re.sub(r"([_.])(?=\w\w)", r"\1<wbr>", str(escape(name))))  # noqa: S704
 
 
 def share(number: float) -> str:
