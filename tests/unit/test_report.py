@@ -119,6 +119,16 @@ def test_charts_are_drawn_and_nothing_is_wider_than_the_window(
     assert light == (scheme == "light")
 
 
+def test_large_numbers_have_room_on_a_phone(page: Page, pages: Path) -> None:
+    page.set_viewport_size({"width": 400, "height": 900})
+    page.goto((pages / "index.html").as_uri())
+    cramped = """cells => cells.filter(cell => {
+        cell.textContent = "307,814";
+        return cell.scrollWidth > cell.clientWidth;
+    }).length"""
+    assert page.locator("#class-counts td.number").evaluate_all(cramped) == 0
+
+
 def test_gallery_opens_and_turns_by_keyboard(page: Page, pages: Path) -> None:
     page.goto((pages / f"{TILES[0]}.html").as_uri())
     cards = page.locator(".gallery > li")

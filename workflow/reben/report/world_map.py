@@ -1,7 +1,7 @@
 """The map of all tiles over country outlines, as SVG; ``map.js`` zooms and moves it."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,7 +100,8 @@ def tile_map(build: FinishedBuild, outlines: Mapping[str, shapely.Geometry]) -> 
     frames = [_Frame.around(rings, margin) for margin in _MARGINS]
     sound = [shapely.make_valid(shape) for shape in outlines.values()]
     frame = next((frame for frame in frames if frame.shows(sound)), frames[0])
-    marks = [*_countries(frame, outlines), '<g class="graticule"></g>']
+    lands, names = _countries(frame, outlines)
+    marks = [*lands, '<g class="graticule"></g>']
     kept = {row["tile"]: row["kept"] for row in build.funnel}
     for verdict, ring in zip(build.verdicts, rings, strict=True):
         tile = verdict.tile
@@ -118,6 +119,7 @@ def tile_map(build: FinishedBuild, outlines: Mapping[str, shapely.Geometry]) -> 
         )
         x, y = corners[:4].mean(axis=0)
         marks.append(text(x, y, ProductName.parse(tile).mgrs, "middle", css_class="mgrs"))
+    marks += names
     # Its tiles are links, so for screen readers it is not a single image.
     drawn = svg("Tiles on the map", *frame.size, marks, role="group")
     place = f'data-west="{frame.west:.6f}" data-north="{frame.north:.6f}"'
@@ -126,10 +128,12 @@ def tile_map(build: FinishedBuild, outlines: Mapping[str, shapely.Geometry]) -> 
     return Markup(str(drawn).replace("<svg ", f"<svg {place} ", 1))  # noqa: S704
 
 
-def _countries(frame: _Frame, outlines: Mapping[str, shapely.Geometry]) -> Iterator[str]:
-    """Land, then the names of the countries where most of their land on the map is."""
+def _countries(
+    frame: _Frame, outlines: Mapping[str, shapely.Geometry]
+) -> tuple[list[str], list[str]]:
+    """Land, and the names of the countries where most of their land on the map is."""
     box = shapely.box(frame.west, frame.south, frame.east, frame.north)
-    names = []
+    lands, names = [], []
     for name, shape in outlines.items():
         sound = shapely.make_valid(shape)
         turned = [shapely.transform(sound, lambda xy, t=t: xy + (t, 0)) for t in frame.turns]
@@ -138,7 +142,8 @@ def _countries(frame: _Frame, outlines: Mapping[str, shapely.Geometry]) -> Itera
         )
         parts = [p for p in shapely.get_parts(land) if p.geom_type == "Polygon" and not p.is_empty]
         for part in parts:
-            yield f'<path class="land" d="{frame.path(np.asarray(part.exterior.coords))}"/>'
+            ring = np.asarray(part.exterior.coords)
+            lands.append(f'<path class="land" d="{frame.path(ring)}"/>')
         if parts:
             largest = max(parts, key=lambda part: float(part.area))
             west, _, east, _ = largest.bounds
@@ -148,7 +153,7 @@ def _countries(frame: _Frame, outlines: Mapping[str, shapely.Geometry]) -> Itera
                 f'<text class="country" x="{x:.1f}" y="{y:.1f}" text-anchor="middle"'
                 f' data-width="{wide:.1f}">{escape(name)}</text>'
             )
-    yield from names
+    return lands, names
 
 
 def _sides(corners: Ring) -> tuple[Ring, Ring, Ring]:
