@@ -71,7 +71,7 @@ def third_party(step: str) -> set[str]:
 
 def opens_any_image(step: str) -> bool:
     """Whether it has the code that opens images which may be JPEG 2000."""
-    return "safe.jpeg2000" in closure(step)
+    return bool({"safe.jpeg2000", "results.scene_classification"} & closure(step))
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
@@ -135,7 +135,7 @@ def test_environment_has_what_the_step_imports(rule: str, step: str, environment
 
 def test_rules_that_open_images_have_the_driver() -> None:
     opening = {rule: environment for rule, step, environment in rules() if opens_any_image(step)}
-    assert {"make_patches", "run_sen2cor"} <= opening.keys()
+    assert {"make_patches", "run_sen2cor", "report"} <= opening.keys()
     assert "check_quality" not in opening
     for rule, environment in opening.items():
         assert CONDA_PACKAGE in pins(ROOT / f"envs/{environment}.yaml"), rule

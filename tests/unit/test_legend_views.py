@@ -1,21 +1,26 @@
 """Names, colours and credit of another map than CORINE, in everything that people read."""
 
+import base64
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from rich.console import Console
 
 from reben import overview, show
-from reben.land_cover.legend import Legend, corine_legend
+from reben.land_cover.legend import Legend, corine_legend, read_legend
 from reben.pictures.painting import paint_codes, rgb_of
 from reben.publish import __main__ as publish
 from reben.report import __main__ as report
+from reben.report.gallery import map_uri
 from reben.results.finished import FinishedBuild, read_build
 from reben.results.layout import Layout
 from reben.runtime.files import write_json
 from tests.builds import NOMENCLATURE, write_build
 
+LEGENDS = sorted((Path(__file__).parents[2] / "resources" / "legends").glob("*.csv"))
 OTHER = Legend(
     "Moon map", "Moon: © craters", {}, {211: ("Regolith", "#102030"), 112: ("Crater", "#405060")}
 )
@@ -45,18 +50,30 @@ def test_codes_have_the_colours_of_the_legend_and_others_are_striped() -> None:
     assert rows[2] == rows[3] == {(255, 255, 255), (190, 190, 190)}
 
 
+@pytest.mark.parametrize("legend", LEGENDS, ids=lambda path: path.stem)
+def test_pages_show_exactly_the_colours_of_the_maps_that_reben_knows(legend: Path) -> None:
+    known = read_legend(legend)
+    codes = np.array([sorted(known.classes)] * 3, "uint16")
+    data = base64.b64decode(map_uri(paint_codes(codes, known)).partition(",")[2])
+    shown = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    assert [tuple(pixel) for pixel in shown[1].tolist()] == [
+        rgb_of(known.colour(code)) for code in sorted(known.classes)
+    ]
+
+
 def test_the_pages_name_and_credit_the_map(build: FinishedBuild, tmp_path: Path) -> None:
     report.main(
         ["--results", str(build.layout.root), "--nomenclature", str(NOMENCLATURE)]
         + ["--out", str(tmp_path / "report")]
     )
-    pages = [path.read_text() for path in (tmp_path / "report").glob("*.html")]
-    assert len(pages) > 1
-    for text in pages:
+    first = (tmp_path / "report/index.html").read_text("utf-8")
+    assert "land cover from Moon map and" in first
+    of_tile = (tmp_path / f"report/{build.tiles[0]}.html").read_text("utf-8")
+    assert "the colours of Moon map" in of_tile
+    assert "background:#102030" in of_tile
+    for text in (first, of_tile):
         assert "Contains modified Copernicus Sentinel data. Moon: © craters." in text
         assert "CORINE" not in text
-    tiles = [text for text in pages if "the colours of Moon map" in text]
-    assert any("background:#102030" in text for text in tiles)
 
 
 def test_card_and_catalogue_name_and_credit_the_map(build: FinishedBuild, tmp_path: Path) -> None:

@@ -119,6 +119,16 @@ def test_charts_are_drawn_and_nothing_is_wider_than_the_window(
     assert light == (scheme == "light")
 
 
+def test_large_numbers_have_room_on_a_phone(page: Page, pages: Path) -> None:
+    page.set_viewport_size({"width": 400, "height": 900})
+    page.goto((pages / "index.html").as_uri())
+    cramped = """cells => cells.filter(cell => {
+        cell.textContent = "307,814";
+        return cell.scrollWidth > cell.clientWidth;
+    }).length"""
+    assert page.locator("#class-counts td.number").evaluate_all(cramped) == 0
+
+
 def test_gallery_opens_and_turns_by_keyboard(page: Page, pages: Path) -> None:
     page.goto((pages / f"{TILES[0]}.html").as_uri())
     cards = page.locator(".gallery > li")
@@ -330,6 +340,24 @@ def test_the_map_zooms_and_leads_to_tiles_by_mouse_and_keyboard(page: Page, page
     page.wait_for_url(f"**/{TILES[0]}.html")
 
 
+def test_degrees_on_the_map_are_right_at_180_and_nothing_covers_them(
+    page: Page, tmp_path: Path
+) -> None:
+    pages = make(tmp_path, tiles=["S2A_MSIL2A_20180629T223531_N9999_R058_T01UAB"], count=4)
+    page.goto((pages / "index.html").as_uri())
+    labels = page.locator(".graticule text")
+    texts = labels.all_text_contents()
+    assert "180°" in texts
+    assert any(text.endswith("° E") for text in texts)
+    assert any(text.endswith("° W") for text in texts)
+    scale = page.locator(".scale").bounding_box()
+    assert scale
+    for label in labels.all():
+        box = label.bounding_box()
+        assert box
+        assert box["y"] + box["height"] < scale["y"] or box["x"] > scale["x"] + scale["width"]
+
+
 def test_code_and_names_can_be_copied(page: Page, pages: Path) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto((pages / "index.html").as_uri())
@@ -444,7 +472,8 @@ def test_provenance_comes_from_the_audit(page: Page, pages: Path, tmp_path: Path
         ("gdal", "3.10"),
         ("patches", "99ff"),
     ):
-        found = section.locator("tr", has=page.locator(f"th:text-is('{row[0]}')"))
+        name = page.locator("th", has_text=re.compile(rf"^{re.escape(row[0])}$"))
+        found = section.locator("tr", has=name)
         assert (row[0], found.locator("td").inner_text()) == row
     assert "one product carries an offset" in section.inner_text()
     assert section.locator("th", has_text="sentinel1").count() == 0, "it is not set"

@@ -70,6 +70,16 @@ def test_the_report_has_a_page_for_every_tile(looked_at: Project) -> None:
     assert {page.stem for page in report.glob("*.html")} == {"index", *TILES}
 
 
+def test_the_report_links_the_page_of_trained_models(looked_at: Project, tmp_path: Path) -> None:
+    build = looked_at.copy(tmp_path / "project")
+    page = build.results / "report" / "index.html"
+    assert "table2.html" not in page.read_text()
+    (build.results / "models").mkdir()
+    (build.results / "models/table2.html").write_text("<!DOCTYPE html><title>Models</title>")
+    assert build.jobs("report") == {"report": set()}
+    assert 'href="../models/table2.html"' in page.read_text()
+
+
 def test_targets_made_once_are_up_to_date(
     looked_at: Project, in_tars: Project, tmp_path: Path
 ) -> None:

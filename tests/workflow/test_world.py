@@ -22,7 +22,7 @@ def test_sao_tome_is_labelled_from_worldcover_and_paired_from_scenes(
         build.config = yaml.safe_load(write_world(Path("demo-world"), worldcover).read_text())
     finally:
         os.chdir(before)
-    jobs = build.jobs()
+    jobs = build.jobs("all", "report")
     assert {"clip_land_cover", "cut_sentinel1"} <= jobs.keys()
     assert not {"clip_corine", "pair_sentinel1"} & jobs.keys()
 
@@ -36,4 +36,10 @@ def test_sao_tome_is_labelled_from_worldcover_and_paired_from_scenes(
     # The nearer pass where it is, the other one elsewhere.
     passes = set(pairs["s1_name"].str.slice(0, 32))
     assert passes == {scene.name[:32] for scene in SCENES}
-    assert build.jobs("-n") == {}
+    pages = [page.read_text("utf-8") for page in layout.report.glob("*.html")]
+    assert len(pages) == 2
+    assert not any("CORINE" in page for page in pages)
+    assert any("land cover from ESA WorldCover 2021 v200" in page for page in pages)
+    assert any("background:#fa0000" in page for page in pages), "built-up, in the map's own red"
+    assert any("Scene classification" in page for page in pages)
+    assert build.jobs("-n", "all", "report") == {}

@@ -23,6 +23,7 @@ from reben.pictures.patch_figure import side_by_side
 from reben.pictures.patch_images import codes_shown, has_images, read_layer
 from reben.pictures.views import patch_views
 from reben.results.finished import FinishedBuild, read_build
+from reben.results.scene_classification import scene_classification
 from reben.runtime import cli
 from reben.runtime.errors import TableError
 from reben.runtime.files import atomic_file
@@ -99,13 +100,17 @@ def draw(build: FinishedBuild, row: dict[str, Any], sentinel1: Path | None) -> F
         folders = pairs.filter(pl.col("patch_id") == patch)["folder"]
         paired = sentinel1 / folders[0] if len(folders) else None
     maps = build.layout.reference_map(patch)
-    views = patch_views(build.layout.patch(patch), maps, build.legend, paired)
+    verdict = next(verdict for verdict in build.verdicts if verdict.tile == row["tile"])
+    with scene_classification(build, verdict) as scene:
+        classes = scene.of_patch(row["col"], row["row"])
+    views = patch_views(build.layout.patch(patch), maps, build.legend, paired, classes)
     fate = row["dropped_for"] or row["split"]
     return side_by_side(
         f"{patch}\n{fate}",
         {view.title: view.picture for view in views},
         codes_shown(maps),
         build.legend,
+        [(f"{view.title}: {name}", colour) for view in views for name, colour, _ in view.shares],
     )
 
 

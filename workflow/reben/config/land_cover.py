@@ -42,8 +42,8 @@ def land_cover_inputs(config: dict[str, Any]) -> dict[str, str]:
 
 def release(config: dict[str, Any]) -> str | None:
     """The name and release of the land cover map, as it is to be cited; None if it is not said."""
-    name: str | None = config["land_cover"]["release"] if is_raster(config) else None
-    return name
+    name: str | None = config["land_cover" if is_raster(config) else "corine"]["release"]
+    return f"CORINE Land Cover {name}" if name and not is_raster(config) else name
 
 
 def map_year(config: dict[str, Any]) -> int | None:

@@ -62,7 +62,7 @@ def paint_backscatter(vv_vh: Sequence[NDArray[Any]]) -> Picture:
     return _to_bytes(np.dstack(stretched))
 
 
-def paint_codes(codes: NDArray[np.uint16], legend: Legend) -> Picture:
+def paint_codes(codes: NDArray[np.unsignedinteger[Any]], legend: Legend) -> Picture:
     """Codes in the colours of the legend; those that it does not have are striped."""
     present, place = np.unique(codes, return_inverse=True)
     colours = np.array([rgb_of(legend.colour(code)) for code in present.tolist()], np.uint8)

@@ -48,9 +48,21 @@ def draw_patch(title: str, layers: Mapping[str, NDArray[Any]], legend: Legend) -
 
 
 def side_by_side(
-    title: str, views: Mapping[str, Picture], codes: Collection[int], legend: Legend
+    title: str,
+    views: Mapping[str, Picture],
+    codes: Collection[int],
+    legend: Legend,
+    others: Collection[tuple[str, str]] = (),
 ) -> PatchFigure:
-    """Draw pictures under their titles in rows of four, and the legend of `codes` below."""
+    """Draw pictures under their titles in rows of four, and the legend of `codes` below.
+
+    Args:
+        title: above all pictures.
+        views: pictures by title.
+        codes: those on the reference map.
+        legend: what they mean.
+        others: name and colour of what else the legend explains.
+    """
     columns = min(len(views), 4)
     rows = -(-len(views) // columns)
     figure = PatchFigure(figsize=(4 * columns, 4.3 * rows + 1.3), dpi=110, layout="constrained")
@@ -61,14 +73,10 @@ def side_by_side(
         axes.set_title(name, fontsize=9)
     for axes in grid:
         axes.set_axis_off()
+    names = [(f"{code} {legend.name(code)}", legend.colour(code)) for code in codes]
     handles = [
-        Patch(
-            facecolor=legend.colour(code),
-            edgecolor="#999999",
-            linewidth=0.5,
-            label=f"{code} {legend.name(code)}",
-        )
-        for code in codes
+        Patch(facecolor=colour, edgecolor="#999999", linewidth=0.5, label=name)
+        for name, colour in [*names, *others]
     ]
     figure.legend(handles=handles, loc="outside lower left", ncols=2, fontsize=8, frameon=False)
     return figure

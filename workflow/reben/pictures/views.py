@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from reben.land_cover.legend import Legend
@@ -14,14 +15,17 @@ from reben.pictures.painting import (
     GAMMA,
     WHITE,
     Picture,
+    paint_codes,
     paint_ndvi,
     paint_reflectance,
 )
 from reben.pictures.patch_images import backscatter, read_layer, reference_map
+from reben.pictures.scene_classes import SCENE_CLASSES
 
 TRUE_COLOUR = "True colour"
 REFERENCE_MAP = "Reference map"
 SENTINEL1 = "Sentinel-1"
+SCENE = "Scene classification"
 #: Composites of Sentinel-2: title, bands in red, green and blue, reflectance x 10,000 of each
 #: that is shown at full brightness, and the gamma. Plants reflect infrared twice as much as light.
 COMPOSITES = (
@@ -40,15 +44,21 @@ class View:
         title: what it shows.
         picture: RGB, uint8, (rows, columns, 3).
         is_map: whether its colours stand for classes, so that none may be mixed.
+        shares: what its colours mean, where only it says so: name, colour, share of the pixels.
     """
 
     title: str
     picture: Picture
     is_map: bool = False
+    shares: tuple[tuple[str, str, float], ...] = ()
 
 
 def patch_views(
-    images: Path, maps: Path, legend: Legend, sentinel1: Path | None = None
+    images: Path,
+    maps: Path,
+    legend: Legend,
+    sentinel1: Path | None = None,
+    scene: NDArray[np.uint8] | None = None,
 ) -> list[View]:
     """The pictures of a patch.
 
@@ -57,6 +67,7 @@ def patch_views(
         maps: folder of its reference map.
         legend: what its codes mean.
         sentinel1: folder of its Sentinel-1 patch, if it has one.
+        scene: its scene classification, if it is known.
 
     Raises:
         RasterError: a file is missing or unreadable.
@@ -71,8 +82,20 @@ def patch_views(
     views.append(View("NDVI", paint_ndvi(bands["B04"], bands["B08"])))
     if sentinel1 is not None:
         views.append(View(SENTINEL1, backscatter(sentinel1)))
+    if scene is not None:
+        views.append(_scene_view(scene))
     views.append(View(REFERENCE_MAP, reference_map(maps, legend), is_map=True))
     return views
+
+
+def _scene_view(scene: NDArray[np.uint8]) -> View:
+    codes, pixels = np.unique(scene, return_counts=True)
+    order = np.argsort(-pixels, kind="stable")
+    shares = tuple(
+        (SCENE_CLASSES.name(code), SCENE_CLASSES.colour(code), count / scene.size)
+        for code, count in zip(codes[order].tolist(), pixels[order].tolist(), strict=True)
+    )
+    return View(SCENE, paint_codes(scene, SCENE_CLASSES), is_map=True, shares=shares)
 
 
 def _enlarged(band: NDArray[Any], size: int) -> NDArray[Any]:

@@ -60,7 +60,7 @@ def write_card(
         + " |"
         for row in class_counts
     ]
-    is_corine = facts.land_cover == corine_legend().map_name
+    is_corine = facts.land_cover_credit == corine_legend().credit
     citations = [_TAG.sub("&lt;", facts.citation)] if facts.citation else []
     clear, obscured = facts.clear, facts.patches - facts.clear
     return _template("card").format(

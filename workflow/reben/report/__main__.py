@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     accepted = max(1, sum(verdict.accepted for verdict in build.verdicts))
     with atomic_directory(args.out) as folder:
         for verdict, patches in build.by_tile():
-            cards = gallery.cards(patches, args.patches_per_tile, _PARTLY_LABELLED)
+            cards = gallery.cards(verdict, patches, args.patches_per_tile, _PARTLY_LABELLED)
             write_text(folder / f"{verdict.tile}.html", writer.tile(verdict, patches, cards))
             kept = [card for card in cards if card.is_kept]
             candidates += kept[: -(-_STRIP // accepted)]

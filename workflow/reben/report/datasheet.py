@@ -21,7 +21,7 @@ from reben.runtime.errors import ConfigError
 
 #: Files that a build has, and what they hold; below the results folder.
 _OF_BUILD = {
-    f"dataset/{CLEAR_TABLE}": "labels, split and country of every patch",
+    f"dataset/{CLEAR_TABLE}": "labels and split of every clear patch",
     f"dataset/{OBSCURED_TABLE}": "the same of patches with snow, cloud or shadow",
     f"dataset/{LMDB}": "images by patch name",
     "dataset/class_counts.csv": "patches by class and split",
@@ -35,6 +35,7 @@ _ON_REQUEST = {
     "dataset/collection.json": "STAC collection",
     "dataset/items.parquet": "STAC items",
     "dataset/overview.png": "the dataset in one picture",
+    "models/table2.html": "scores of the models trained on it",
     **{f"archives/{ARCHIVES[kind]}.tar.zst": holds for kind, holds in HOLDS.items()},
 }
 #: Sections of the card that the page has, too.
@@ -59,7 +60,7 @@ class Datasheet:
         sentence: what it is.
         files: name, address from the page, and content of each file.
         loader: code that reads it, run in the results folder.
-        citations: how to cite it, and the method.
+        citations: what is cited, and how: the dataset, the method.
         licence: SPDX name.
         licence_url: address of its text.
         attribution: required by the inputs.
@@ -69,7 +70,7 @@ class Datasheet:
     sentence: str
     files: list[tuple[str, str, str]]
     loader: str
-    citations: list[str]
+    citations: list[tuple[str, str]]
     licence: str
     licence_url: str
     attribution: str
@@ -100,12 +101,18 @@ def write_datasheet(build: FinishedBuild, facts: Facts, files: Collection[str]) 
         sentence=describe(facts, build.class_counts, build.patch_side_m),
         files=[(path.rpartition("/")[2], f"../{path}", words) for path, words in linked.items()],
         loader=_LOADER,
-        citations=[*([facts.citation] if facts.citation else []), METHOD],
+        citations=[("The dataset", facts.citation or cite(facts)), ("The method", METHOD)],
         licence=facts.licence,
         licence_url=facts.licence_url,
         attribution=facts.attribution,
         sections=[(title, section(card, title)) for title in _SECTIONS],
     )
+
+
+def cite(facts: Facts) -> str:
+    """How to cite a dataset whose config does not say it: name, version, year."""
+    version = f", version {facts.version}" if facts.version else ""
+    return f"{facts.name}{version}{f', {facts.published:%Y}' if facts.published else ''}"
 
 
 def describe(facts: Facts, class_counts: Sequence[dict[str, Any]], patch_side_m: int) -> str:
@@ -123,8 +130,8 @@ def describe(facts: Facts, class_counts: Sequence[dict[str, Any]], patch_side_m:
     side = f"{patch_side_m / 1000:g}"
     return (
         f"{_number(facts.patches, 'patch', 'patches')} of {side} by {side} km {where}, {when}: "
-        f"{len(S2_BANDS)} bands of Sentinel-2{radar}, with pixel-level land cover and "
-        f"{_number(present, 'class', 'classes')}."
+        f"{len(S2_BANDS)} bands of Sentinel-2{radar}, with pixel-level land cover from "
+        f"{facts.land_cover} and {_number(present, 'class', 'classes')}."
     )
 
 

@@ -1,9 +1,10 @@
 """The templates of all pages, with what they have in common: style, scripts, filters, names."""
 
+import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from reben.domain.names import tile_of
 from reben.report.charts import quote_classes
@@ -26,7 +27,12 @@ def page_templates(name: str, version: str) -> Environment:
         lstrip_blocks=True,
     )
     pages.filters["count"] = lambda number: f"{number:,}"
-    pages.filters |= {"share": share, "tile_of": tile_of, "asked": quote_classes}
+    pages.filters |= {
+        "share": share,
+        "tile_of": tile_of,
+        "asked": quote_classes,
+        "breakable": breakable,
+    }
     pages.globals |= {"name": name, "version": version, "credit": "", "source": source}
     return pages
 
@@ -35,6 +41,12 @@ def source(file: str) -> Markup:
     """The text of a style sheet or script of the pages."""
     # Our own files, not external input.
     return Markup((_TEMPLATES / file).read_text("utf-8"))  # noqa: S704
+
+
+def breakable(name: str) -> Markup:
+    """A name of several parts, which may be broken before each of them but not before a unit."""
+    # Escaped; what is put in is our own.
+    return Markup(re.sub(r"([_.])(?=\w\w)", r"\1<wbr>", str(escape(name))))  # noqa: S704
 
 
 def share(number: float) -> str:

@@ -5,19 +5,23 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from PIL import Image
 
 from reben.domain.names import PatchName, ProductName
 from reben.domain.reasons import TOO_FEW_LABELLED
 from reben.domain.tables import SENTINEL1, read_tables
+from reben.domain.verdict import Verdict
 from reben.pictures import views
 from reben.pictures.painting import Picture, rgb_of
 from reben.pictures.palette import DROPPED_COLOURS, OBSCURED_COLOUR, SPLIT_COLOURS, STATE_COLOURS
 from reben.pictures.patch_images import choose_patches, codes_shown, has_images
 from reben.results.finished import FinishedBuild
+from reben.results.scene_classification import scene_classification
 
 #: Side of a thumbnail, pixels.
 THUMBNAIL_PX = 60
@@ -34,12 +38,14 @@ class Shown:
         uri: the image as a data URI.
         on_card: whether it is on the card, not only on the page of the patch.
         is_map: whether its pixels must stay sharp.
+        shares: what its colours mean, where only it says so: name, colour, share of the pixels.
     """
 
     title: str
     uri: str
     on_card: bool
     is_map: bool
+    shares: tuple[tuple[str, str, float], ...]
 
 
 @dataclass(frozen=True)
@@ -116,16 +122,18 @@ class Gallery:
         found = read_tables((p for p in pairs if p.exists()), SENTINEL1)
         self._folders = dict(found.select("patch_id", "folder").rows()) if sentinel1 else {}
 
-    def cards(self, patches: pl.DataFrame, kept: int, dropped: int) -> list[Card]:
-        """Cards of some patches whose images exist; the arguments are those of `choose`."""
+    def cards(self, verdict: Verdict, patches: pl.DataFrame, kept: int, dropped: int) -> list[Card]:
+        """Cards of some patches of a tile whose images exist; the others are as in `choose`."""
         chosen = choose(patches, kept, dropped)
         rows = {
             row["patch_id"]: row
             for row in patches.filter(pl.col("patch_id").is_in(chosen)).iter_rows(named=True)
         }
-        return [self._card(rows[p]) for p in chosen if has_images(self._build.layout.patch(p))]
+        shown = [rows[p] for p in chosen if has_images(self._build.layout.patch(p))]
+        with scene_classification(self._build, verdict) as scene:
+            return [self._card(row, scene.of_patch(row["col"], row["row"])) for row in shown]
 
-    def _card(self, row: dict[str, object]) -> Card:
+    def _card(self, row: dict[str, Any], scene: NDArray[np.uint8] | None) -> Card:
         patch = str(row["patch_id"])
         layout, legend = self._build.layout, self._build.legend
         maps = layout.reference_map(patch)
@@ -135,6 +143,7 @@ class Gallery:
             maps,
             legend,
             self._sentinel1 / paired if self._sentinel1 and paired else None,
+            scene,
         )
         colours: dict[str, list[str]] = {}
         unlabelled: dict[str, list[str]] = {}
@@ -160,6 +169,7 @@ class Gallery:
                     (map_uri if view.is_map else photo_uri)(view.picture),
                     view.title in _ON_CARDS,
                     view.is_map,
+                    view.shares,
                 )
                 for view in pictures
             ],

@@ -1,7 +1,7 @@
 """The map of all tiles over country outlines, as SVG; ``map.js`` zooms and moves it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,8 @@ OUTLINES = Path(__file__).parents[3] / "resources" / "outlines" / "natural_earth
 _WIDTH = 1100
 #: Minimum ratio of the map's width to its height.
 _MAP_RATIO = 1.8
+#: Degrees around the tiles, and more where that shows no land, as around small islands.
+_MARGINS = (0.6, 1.5, 3.0, 6.0, 12.0)
 #: Details finer than this share of the width are left out; one can zoom in.
 _DETAIL = 1 / 5000
 
@@ -48,10 +50,10 @@ class _Frame:
     per_lat: float
 
     @classmethod
-    def around(cls, rings: list[Ring]) -> "_Frame":
+    def around(cls, rings: list[Ring], least: float) -> "_Frame":
         points = np.concatenate(rings)
         (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
-        margin = max(0.12 * max(east - west, north - south), 0.6)
+        margin = max(0.12 * max(east - west, north - south), least)
         west, east, south, north = west - margin, east + margin, south - margin, north + margin
         shrink = np.cos(np.radians((south + north) / 2))
         # Land up to the edges of a wide frame, even around a single tile.
@@ -63,6 +65,19 @@ class _Frame:
     @property
     def size(self) -> tuple[float, float]:
         return (self.east - self.west) * self.per_lon, (self.north - self.south) * self.per_lat
+
+    @property
+    def turns(self) -> list[int]:
+        """What to add to longitudes from -180 to 180 that lie on it."""
+        return [-360, 0, 360] if self.west < -180 or self.east > 180 else [0]
+
+    def shows(self, shapes: Iterable[shapely.Geometry]) -> bool:
+        """Whether any of the shapes, in degrees, lies on it."""
+        boxes = [
+            shapely.box(self.west - turn, self.south, self.east - turn, self.north)
+            for turn in self.turns
+        ]
+        return any(shapely.intersects(boxes, shape).any() for shape in shapes)
 
     def pixels(self, degrees: Ring) -> Ring:
         origin = np.array([self.west, self.north])
@@ -82,8 +97,11 @@ def tile_map(build: FinishedBuild, outlines: Mapping[str, shapely.Geometry]) -> 
     """
     # By its grid, like the patches; the footprint of a product covers only the sensed part.
     rings = _beside_each_other([_square(verdict.square) for verdict in build.verdicts])
-    frame = _Frame.around(rings)
-    marks = [*_countries(frame, outlines), '<g class="graticule"></g>']
+    frames = [_Frame.around(rings, margin) for margin in _MARGINS]
+    sound = [shapely.make_valid(shape) for shape in outlines.values()]
+    frame = next((frame for frame in frames if frame.shows(sound)), frames[0])
+    lands, names = _countries(frame, outlines)
+    marks = [*lands, '<g class="graticule"></g>']
     kept = {row["tile"]: row["kept"] for row in build.funnel}
     for verdict, ring in zip(build.verdicts, rings, strict=True):
         tile = verdict.tile
@@ -101,6 +119,7 @@ def tile_map(build: FinishedBuild, outlines: Mapping[str, shapely.Geometry]) -> 
         )
         x, y = corners[:4].mean(axis=0)
         marks.append(text(x, y, ProductName.parse(tile).mgrs, "middle", css_class="mgrs"))
+    marks += names
     # Its tiles are links, so for screen readers it is not a single image.
     drawn = svg("Tiles on the map", *frame.size, marks, role="group")
     place = f'data-west="{frame.west:.6f}" data-north="{frame.north:.6f}"'
@@ -109,20 +128,22 @@ def tile_map(build: FinishedBuild, outlines: Mapping[str, shapely.Geometry]) -> 
     return Markup(str(drawn).replace("<svg ", f"<svg {place} ", 1))  # noqa: S704
 
 
-def _countries(frame: _Frame, outlines: Mapping[str, shapely.Geometry]) -> Iterator[str]:
-    """Land, then the names of the countries where most of their land on the map is."""
+def _countries(
+    frame: _Frame, outlines: Mapping[str, shapely.Geometry]
+) -> tuple[list[str], list[str]]:
+    """Land, and the names of the countries where most of their land on the map is."""
     box = shapely.box(frame.west, frame.south, frame.east, frame.north)
-    turns = [-360, 0, 360] if frame.west < -180 or frame.east > 180 else [0]
-    names = []
+    lands, names = [], []
     for name, shape in outlines.items():
         sound = shapely.make_valid(shape)
-        turned = [shapely.transform(sound, lambda xy, t=t: xy + (t, 0)) for t in turns]
+        turned = [shapely.transform(sound, lambda xy, t=t: xy + (t, 0)) for t in frame.turns]
         land = shapely.simplify(
             shapely.intersection(turned, box), (frame.east - frame.west) * _DETAIL
         )
         parts = [p for p in shapely.get_parts(land) if p.geom_type == "Polygon" and not p.is_empty]
         for part in parts:
-            yield f'<path class="land" d="{frame.path(np.asarray(part.exterior.coords))}"/>'
+            ring = np.asarray(part.exterior.coords)
+            lands.append(f'<path class="land" d="{frame.path(ring)}"/>')
         if parts:
             largest = max(parts, key=lambda part: float(part.area))
             west, _, east, _ = largest.bounds
@@ -132,7 +153,7 @@ def _countries(frame: _Frame, outlines: Mapping[str, shapely.Geometry]) -> Itera
                 f'<text class="country" x="{x:.1f}" y="{y:.1f}" text-anchor="middle"'
                 f' data-width="{wide:.1f}">{escape(name)}</text>'
             )
-    yield from names
+    return lands, names
 
 
 def _sides(corners: Ring) -> tuple[Ring, Ring, Ring]:

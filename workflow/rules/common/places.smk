@@ -44,6 +44,7 @@ SHARED = {
     "catalogue": [RESULTS.card, RESULTS.croissant, RESULTS.collection, RESULTS.items],
     "draw_overview": [RESULTS.overview],
     "archive": [RESULTS.archive(kind) for kind in PACKED],
+    "table2": given(not TRAINING["dataset"], [MODELS.page]),  # else it is of another
 }
 ASKED_FOR = SHARED.keys() & set(sys.argv) if workflow.is_main_process else set()
 

@@ -101,8 +101,10 @@
     }
     const head = element("b", {}, `${tile.slice(-5)} ${digits(column(row))}_${digits(line(row))}`);
     const labels = data.sets[setOf[row]].map((one) => data.classes[one]).join(", ");
-    const about = element("span", { className: "about" }, head, " ", swatch(data.colours[split]));
-    about.append(` ${data.splits[split]} `, element("small", {}, day));
+    const ofSplit = element("span", { className: "of-split" }, swatch(data.colours[split]));
+    ofSplit.append(` ${data.splits[split]}`);
+    const about = element("span", { className: "about" }, head, " ", ofSplit, " ");
+    about.append(element("small", {}, day));
     about.append(element("span", { className: "of-patch" }, labels));
     link.append(about);
     return element("li", {}, link);

@@ -17,7 +17,8 @@
   const degrees = (value, [plus, minus]) => {
     const turned = ((((value + 180) % 360) + 360) % 360) - 180;
     const shown = plus === "E" ? turned : value;
-    const side = Math.abs(shown) < 1e-9 ? "" : ` ${shown > 0 ? plus : minus}`;
+    const isEdge = Math.abs(shown) < 1e-9 || (plus === "E" && Math.abs(shown) > 180 - 1e-9);
+    const side = isEdge ? "" : ` ${shown > 0 ? plus : minus}`;
     return `${Number(Math.abs(shown).toFixed(1))}°${side}`;
   };
   const make = (name, attributes, words = "") => {
@@ -50,7 +51,9 @@
       if (y < view.y) break;
       marks.push(make("path", { d: `M${view.x} ${y}H${view.x + view.width}` }));
       const place = { x: view.x + 3 * unit, y: y - 3 * unit };
-      if (y > view.y + 28 * unit) marks.push(make("text", place, degrees(i * step, ["N", "S"])));
+      // Not behind the degrees of longitude above or the scale below.
+      if (y > view.y + 28 * unit && y < bottom - 36 * unit)
+        marks.push(make("text", place, degrees(i * step, ["N", "S"])));
     }
     graticule.replaceChildren(...marks);
     for (const name of svg.querySelectorAll(".country"))

@@ -11,6 +11,7 @@
   const cards = new Map(
     [...document.querySelectorAll(".gallery > li")].map((card) => [card.dataset.patch, card]),
   );
+  const STRIPE = "#ffffff"; // between the stripes of what the legend does not have
   let current = null;
 
   /* Shares of a patch by class: [name, colours, share, labelled], most first. */
@@ -93,7 +94,7 @@
 
     const legend = dialog.querySelector(".shares");
     const entries = shares(row).map(([title, { colours, share, labelled }]) => {
-      const swatches = element("span", { className: "swatches" }, ...colours.filter((one) => one !== "#ffffff").map(swatch));
+      const swatches = element("span", { className: "swatches" }, ...colours.filter((one, at) => !at || one !== STRIPE).map(swatch));
       const words = labelled ? title : `${title} (unlabelled)`;
       const entry = element("li", { tabIndex: card ? 0 : -1 }, swatches, element("span", {}, words), element("b", {}, percent(share)));
       entry.classList.toggle("faint", !labelled);
