@@ -25,7 +25,7 @@ verifying.main(["results"])
 def test_findings_are_printed_as_they_are_made() -> None:
     done = subprocess.run(
         [sys.executable, "-c", KILLED],
-        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent), "PYTHONUNBUFFERED": ""},
         capture_output=True,
         text=True,
     )
