@@ -161,7 +161,9 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
         new.main([str(tmp_path)])
 
 
-def test_a_file_is_no_folder_and_a_period_ends_after_it_begins(tmp_path: Path) -> None:
+def test_a_file_is_no_folder_and_a_period_ends_after_it_begins(
+    tmp_path: Path, server: CdseServer
+) -> None:
     (tmp_path / "x").touch()
     with pytest.raises(ConfigError, match="x: expected a folder, found a file"):
         new.main([str(tmp_path / "x")])

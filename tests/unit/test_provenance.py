@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from reben.audit import provenance
+from reben.config.product_table import Product, write_products
+from reben.config.user_file import DEFAULTS, read_config
+from reben.domain.grid import TileSquare
+from reben.results.layout import Layout
 from reben.runtime.code_version import code_version
+from tests.builds import TILES, a_verdict
 
 
 def test_no_secret_and_no_place_of_this_machine(
@@ -44,3 +49,15 @@ def test_the_code_of_every_step_is_named() -> None:
     steps = provenance.code()["steps"]
     assert {"quality", "patches", "labels", "build_lmdb", "audit"} <= set(steps)
     assert steps["labels"] == code_version("labels")
+
+
+@pytest.mark.parametrize("checked", ["manifest.safe", "unchecked"])
+def test_it_says_whether_the_images_of_a_product_were_checked(tmp_path: Path, checked: str) -> None:
+    product = Product(f"{TILES[0]}_20240101T000000", "L2A", "local", path="x.SAFE")
+    write_products(tmp_path / "products.tsv", [product])
+    config = read_config(DEFAULTS) | {"products": str(tmp_path / "products.tsv")}
+    config["corine"] = {**config["corine"], "path": None}
+    square = TileSquare(32633, 300_000, 5_400_000, 4200)
+    verdict = a_verdict(TILES[0], square, image_checksums=checked)
+    (entry,) = provenance.inputs(Layout(tmp_path / "r"), config, [verdict])["products"].values()
+    assert entry["image_checksums"] == checked
