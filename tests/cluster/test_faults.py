@@ -64,6 +64,10 @@ def test_read_only_then_full_disk(slurm: Slurm, inputs: Path, local: Local, tmp_
 
         said = workspace.build("slurm", *patches, env=slurm.environment)
         assert said.returncode != 0
+        assert "cannot hold this build" in said.stdout, "before the first job"
+        unchecked = slurm.environment | {"REBEN_DISK_CHECK": "off"}
+        said = workspace.build("slurm", *patches, env=unchecked)
+        assert said.returncode != 0
         assert re.search(r"error: No space left on device: \S+.*free some space", said.stdout)
         assert not list(workspace.results.rglob(".part-*")), "a partial output was kept"
 

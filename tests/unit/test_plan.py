@@ -44,6 +44,29 @@ def test_a_full_tile_has_the_files_and_bytes_of_its_patches(tmp_path: Path) -> N
     assert found["encoded"][0] == found["dataset"][0]
 
 
+def test_small_products_need_little_and_unknown_ones_are_not_held_against_a_build(
+    tmp_path: Path,
+) -> None:
+    (whole,) = fetched(1).values()
+    small, bare = replace(whole, size="4800000"), replace(whole, size="")
+    for guess in (True, False):
+        need = needs(config(tmp_path), {whole.tile: small}, guess=guess)
+        assert need.fetched_bytes == 4_800_000
+        found = sizes(need)
+        assert found["l2a"][0] == 11_000_000
+        assert found["patches"][1] == 83 * 13, "a hundredth of a tile"
+    usual = needs(config(tmp_path), {whole.tile: whole})
+    guessed = needs(config(tmp_path), {bare.tile: bare})
+    assert sizes(guessed)["l2a"] == sizes(usual)["l2a"]
+    assert guessed.fetched_bytes == 800_000_000
+    unknown = needs(config(tmp_path), {bare.tile: bare}, guess=False)
+    assert unknown.size < 1_000_000
+    local = tmp_path / "product.zip"
+    local.write_bytes(b"0" * 1000)
+    here = replace(bare, source="local", path=str(local), id="")
+    assert sizes(needs(config(tmp_path), {here.tile: here}))["l1c"][0] == 1000
+
+
 def test_sen2cor_runs_as_often_as_cores_and_memory_allow(tmp_path: Path) -> None:
     need = needs(config(tmp_path), fetched(5))
     assert (need.fetched, need.fetched_bytes, need.corrected) == (5, 3_500_000_000, 5)

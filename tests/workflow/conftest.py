@@ -15,8 +15,6 @@ def forked_steps() -> Iterator[None]:
     with served() as environment, pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        # Small products of level L1C count as full tiles, for which there may be no room.
-        patch.setenv("REBEN_DISK_CHECK", "off")
         yield
 
 

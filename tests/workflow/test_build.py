@@ -142,7 +142,6 @@ def vast(tmp_path, monkeypatch):
     command.chmod(0o755)
     monkeypatch.setenv("CDSE_USERNAME", "me")
     monkeypatch.setenv("CDSE_PASSWORD", "x")
-    monkeypatch.delenv("REBEN_DISK_CHECK", raising=False)
     build = Project.new(tmp_path / "project", {"sen2cor": {"command": str(command)}})
     name = "S2A_MSIL1C_20170613T101031_N0205_R022_T33UUP_20170613T101608"
     row = f"{name}\tL1C\tcdse\t00000000-0000-4000-8000-000000000000\t{10**15}\n"

@@ -61,13 +61,15 @@ def space_fault(
         config: merged with the defaults, and checked.
         products: by tile.
         due: by rule, the tiles of the jobs; an empty text for the one job of all tiles.
+
+    Products of which nobody knows the size do not count: a build is not stopped for a guess.
     """
     if not due.keys() & _LARGE or os.environ.get("REBEN_DISK_CHECK") == "off":
         return None
     from reben.plan import shortage
     from reben.results.needs import Machine, needs
 
-    need = needs(config, products, lambda rule, tile: tile in due.get(rule, ()))
+    need = needs(config, products, lambda rule, tile: tile in due.get(rule, ()), guess=False)
     fault = shortage(need, Machine.of(config["results"]), config["results"])
     return fault and (
         f"{fault}. Where many patches will be dropped, less is enough: REBEN_DISK_CHECK=off "

@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,9 @@ _ENCODERS = {
 #: Side of a tile of Sentinel-2, metres.
 _TILE_M = 109_800
 #: Bytes and files of a product: a download, and what sen2cor makes of it.
-_L1C_BYTES, _L2A_BYTES, _SAFE_FILES = 800_000_000, 1_100_000_000, 130
+_BYTES, _SAFE_FILES = {"L1C": 800_000_000, "L2A": 1_100_000_000}, 130
+#: From this part of its usual size on, a product counts as full of data; below, in proportion.
+_FULL = 0.6
 #: Of a GeoTIFF beside its pixels, and of an entry of the LMDB.
 _HEADER_BYTES = 400
 #: Disks and LMDB give out space in such blocks.
@@ -140,7 +142,11 @@ class Needs:
 
 
 def needs(
-    config: dict[str, Any], products: dict[str, Product], is_due: IsDue | None = None
+    config: dict[str, Any],
+    products: dict[str, Product],
+    is_due: IsDue | None = None,
+    *,
+    guess: bool = True,
 ) -> Needs:
     """What the jobs that are due take. Outputs that are only replaced take nothing.
 
@@ -149,6 +155,7 @@ def needs(
         products: by tile.
         is_due: whether a rule's job is due, for a tile or, with an empty text, for all; by default
             those without a record, of tiles that are not encoded.
+        guess: whether products of unknown size count as full tiles, or not at all.
     """
     is_due = is_due or partial(_is_not_recorded, config["results"])
     layout = Layout(config["results"])
@@ -161,7 +168,14 @@ def needs(
         "s1": [_pixels(side_m, 10) * 4 for _ in S1_BANDS],
         "reference_maps": [_pixels(side_m, REFERENCE_MAP_M) * 2],
     }
-    patches = {tile: (_side_m(product) // side_m) ** 2 for tile, product in products.items()}
+
+    @cache  # each product is opened once, and only if a job of it is due
+    def size(tile: str) -> int:
+        return _product_bytes(products[tile], guess=guess)
+
+    @cache
+    def patches(tile: str) -> int:
+        return _patches(products[tile], partial(size, tile), side_m)
 
     def due(rule: str, level: str = "") -> list[str]:
         return [
@@ -170,18 +184,18 @@ def needs(
             if is_due(rule, tile) and level in ("", product.level)
         ]
 
-    def images(folder: str, rule: str, sizes: Sequence[int]) -> Stage:
+    def images(folder: str, rule: str, pixels: Sequence[int]) -> Stage:
         tiles = [tile for tile in due(rule) if not Path(layout.root, folder, tile).exists()]
-        return _images(folder, sum(patches[tile] for tile in tiles), sizes, config, len(tiles))
+        return _images(folder, sum(map(patches, tiles)), pixels, config, len(tiles))
 
     def shard(kind: str, tile: str) -> int:
         if (path := layout.shard(kind, tile)).exists():
             return sum(file.stat().st_size for file in path.iterdir())
-        return patches[tile] * _blocks(sum(layers[kind]) + _HEADER_BYTES)
+        return patches(tile) * _blocks(sum(layers[kind]) + _HEADER_BYTES)
 
     l1c, corrected = due("acquire", "L1C"), due("run_sen2cor", "L1C")
     copied = [t for t in due("acquire_l2a", "L2A") if not products[t].is_used_in_place]
-    fetched = [products[t] for t in (*l1c, *copied) if products[t].source == "cdse"]
+    fetched = [t for t in (*l1c, *copied) if products[t].source == "cdse"]
     l1c = [t for t in l1c if not layout.l1c(t).exists()]
     l2a = [t for t in (*corrected, *copied) if not layout.l2a(t).exists()]
     encoded = [
@@ -196,8 +210,8 @@ def needs(
     cut = due("make_patches")
     count = len({*l1c, *l2a, *cut, *due("make_reference_maps")})
     stages = [
-        Stage("l1c", sum(_product_bytes(products[t]) for t in l1c), len(l1c) * _SAFE_FILES),
-        Stage("l2a", len(l2a) * _L2A_BYTES, len(l2a) * _SAFE_FILES),
+        Stage("l1c", sum(map(size, l1c)), len(l1c) * _SAFE_FILES),
+        Stage("l2a", sum(_l2a_bytes(products[t], size(t)) for t in l2a), len(l2a) * _SAFE_FILES),
         images("patches", "make_patches", layers["s2"]),
         # Deflated: hardly any fills more than a block.
         images("reference_maps", "make_reference_maps", [_BLOCK - _HEADER_BYTES]),
@@ -209,10 +223,10 @@ def needs(
     return Needs(
         tiles=count,
         fetched=len(fetched),
-        fetched_bytes=sum(map(_product_bytes, fetched)),
+        fetched_bytes=sum(map(size, fetched)),
         corrected=len(corrected),
         stages=[stage for stage in stages if stage.size],
-        steps_s=STEPS_S * sum(patches[tile] for tile in cut) / (_TILE_M // 1200) ** 2,
+        steps_s=STEPS_S * sum(map(patches, cut)) / (_TILE_M // 1200) ** 2,
     )
 
 
@@ -241,12 +255,29 @@ def _blocks(size: int) -> int:
     return math.ceil(size / _BLOCK) * _BLOCK
 
 
-def _product_bytes(product: Product) -> int:
-    return int(product.size or (_L1C_BYTES if product.level == "L1C" else _L2A_BYTES))
+def _product_bytes(product: Product, *, guess: bool) -> int:
+    """What the table says; of a product on this machine what it has; else the usual or nothing."""
+    if product.size:
+        return int(product.size)
+    path = Path(product.path) if product.path else None
+    if path is None or not path.exists():
+        return _BYTES[product.level] if guess else 0
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def _side_m(product: Product) -> int:
-    """Side of the tile: of a product that is used in place its own, else that of Sentinel-2."""
+def _l2a_bytes(product: Product, size: int) -> int:
+    """Of what sen2cor makes of a product of level L1C, or of one of level L2A itself."""
+    return size if product.level == "L2A" else round(_BYTES["L2A"] * _fullness(product, size))
+
+
+def _fullness(product: Product, size: int) -> float:
+    return min(1.0, size / (_FULL * _BYTES[product.level]))
+
+
+def _patches(product: Product, size: Callable[[], int], side_m: int) -> int:
+    """Of a product that is used in place those of its own tile, else of a tile of Sentinel-2."""
     if product.is_used_in_place and Path(product.path).exists():
-        return L2AProduct.open(product.path).square().tile_side_m
-    return _TILE_M
+        tile_m = L2AProduct.open(product.path).square().tile_side_m
+        return int((tile_m // side_m) ** 2)
+    return math.ceil((_TILE_M // side_m) ** 2 * _fullness(product, size()))
