@@ -79,7 +79,7 @@ def finish(config: Path, count: int) -> None:
     for line in snakemake(config, "--summary").splitlines():
         path = Path(line.split("\t")[0])
         if line.startswith(str(results)) and not path.exists():
-            is_file = path.suffix in (".parquet", ".json", ".csv", ".png")
+            is_file = path.suffix in (".parquet", ".json", ".csv", ".png", ".mdb")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch() if is_file else path.mkdir()
     table = str(config.parent / "products.tsv")

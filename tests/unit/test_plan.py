@@ -125,6 +125,13 @@ def test_a_product_that_is_used_in_place_has_the_size_of_its_own_tile(
     assert not {"l1c", "l2a"} & sizes(need).keys()
 
 
+def test_a_damaged_product_is_left_to_its_step(tmp_path: Path) -> None:
+    safe = tmp_path / "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_20240101T000000.SAFE"
+    safe.mkdir()
+    product = Product(safe.stem, "L2A", "local", path=str(safe))
+    assert needs(config(tmp_path), {product.tile: product}).size < 1_000_000
+
+
 @pytest.mark.parametrize("small", [{"free": 10**9}, {"free_files": 1000}])
 def test_a_disk_that_is_too_small_is_an_error_that_says_what_to_do(
     small: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

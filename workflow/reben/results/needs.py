@@ -17,6 +17,7 @@ from reben.config.product_table import Product
 from reben.domain.bands import REFERENCE_MAP_M, RESOLUTION_M, S1_BANDS
 from reben.memory.record import record_path
 from reben.results.layout import Layout
+from reben.runtime.errors import RebenError
 from reben.safe.metadata import L2AProduct
 
 #: Whether the job of a rule is due, for a tile or, with an empty text, for all tiles.
@@ -278,6 +279,9 @@ def _fullness(product: Product, size: int) -> float:
 def _patches(product: Product, size: Callable[[], int], side_m: int) -> int:
     """Of a product that is used in place those of its own tile, else of a tile of Sentinel-2."""
     if product.is_used_in_place and Path(product.path).exists():
-        tile_m = L2AProduct.open(product.path).square().tile_side_m
+        try:
+            tile_m = L2AProduct.open(product.path).square().tile_side_m
+        except RebenError:
+            return 0  # a step will say what is wrong with it
         return int((tile_m // side_m) ** 2)
     return math.ceil((_TILE_M // side_m) ** 2 * _fullness(product, size()))
