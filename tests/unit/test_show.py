@@ -1,5 +1,6 @@
 """One patch, on the terminal and as a picture."""
 
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -77,3 +78,13 @@ def test_a_patch_without_images_says_which_file(results: Path, tmp_path: Path) -
         RasterError, match=rf"B02 is missing; expected the file .*{dropped}_B02\.tif"
     ):
         show.main([dropped, "--results", str(results), "--out", str(tmp_path / "x.png")])
+
+
+@pytest.mark.parametrize("stage", ["patches", "reference_maps"])
+def test_a_stage_that_was_not_kept_is_named(stage: str, tmp_path: Path) -> None:
+    results = write_build(tmp_path / "r", TILES[:1], rejected=(), count=4, pictures=True)
+    patch = read_build(results).metadata["patch_id"][0]
+    shutil.rmtree(results / stage)
+    show.main([patch, "--results", str(results)])
+    with pytest.raises(RasterError, match=f"{stage}/{TILES[0]}: expected .* found none. .*`keep`"):
+        show.main([patch, "--results", str(results), "--out", str(tmp_path / "x.png")])

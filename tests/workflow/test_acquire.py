@@ -241,6 +241,47 @@ def test_from_cdse_as_from_l2a_products_here(project: Project, tmp_path: Path) -
     assert warning.startswith(mixed)
 
 
+def test_products_that_are_not_kept_are_not_missed_by_what_does_not_read_them(
+    project: Project, tmp_path: Path
+) -> None:
+    l1c = products.make(tmp_path / "l1c", side_m=3600)
+    later = products.make(tmp_path / "l2a", 1, "L2A", side_m=3600)
+    archives = [products.archive(safe) for safe in (l1c, later)]
+    write_corine(project.folder / "clc.gpkg", [products.l1c_spec(side_m=3600)], 0, layer="clc")
+    project.config["keep"] = ["patches", "reference_maps"]
+    project.table(*(products.listed(archive) for archive in archives))
+    with CdseServer(archives) as server:
+        project.environment |= server.environment
+        done = project.snakemake()
+        assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
+        results = project.folder / "results"
+        assert "Deleted l1c, l2a, encoded, which `keep` does not name: " in done.stderr
+        assert [*results.glob("l[12]*/*"), *results.glob("encoded/*/*")] == []
+        assert len(list((results / "patches").iterdir())) == 2
+        assert project.would_run() == ""
+        # Another threshold needs the shards, which are made from the patches.
+        project.config["labels"] = {"threshold": "exclusive"}
+        done = project.snakemake()
+        assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
+        assert server.counts.completed == {archive.id: 1 for archive in archives}
+        assert project.sen2cor_runs() == 1
+        assert list(results.glob("encoded/*/*")) == []
+        # Without the patches, it needs the products.
+        project.config |= {"keep": [], "labels": {"threshold": "inclusive"}}
+        done = project.snakemake()
+        assert "Deleted patches, reference_maps, encoded, which" in done.stderr
+        project.config["labels"] = {"threshold": "exclusive"}
+        done = project.snakemake()
+        assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
+    assert server.counts.completed == {archive.id: 2 for archive in archives}
+    assert project.sen2cor_runs() == 2
+    # sen2cor wrote other metadata than before, after which the land cover is clipped once more.
+    assert len(list((results / "l2a").iterdir())) == 2, "not yet: something is due"
+    done = project.snakemake()
+    assert "Deleted l1c, l2a, patches, reference_maps, encoded, which" in done.stderr
+    assert project.would_run() == ""
+
+
 @pytest.fixture
 def watched(project: Project) -> Iterator[tuple[Project, CdseServer]]:
     with CdseServer([]) as server:

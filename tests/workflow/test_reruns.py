@@ -202,3 +202,52 @@ def test_a_failed_job_runs_again_where_its_followers_are_there_from_before(build
         *AFTER_LABELS,
     }  # fmt: skip
     assert build.jobs() == {}
+
+
+def test_stages_that_keep_does_not_name_go_when_the_dataset_is_complete(
+    build: Project,
+) -> None:
+    """Not before, and not where less was asked for; the dataset is the same."""
+    dataset = build.results / "dataset"
+    shards, patches = build.results / "encoded/s2", build.results / "patches"
+    before = {path: path.read_bytes() for path in dataset.rglob("*") if path.is_file()}
+    build.config |= {"keep": ["l2a"], "labels": {"threshold": "exclusive"}}
+    for partial in (
+        ["-n"],
+        ["--until", "label_patches"],
+        ["results/dataset/metadata.parquet"],
+        ["--omit-from", "build_lmdb"],
+    ):
+        assert "`keep`" not in build.snakemake(*partial).stderr
+        assert len(list(shards.iterdir())) == len(list(patches.iterdir())) == 2
+    said = build.snakemake().stderr
+    assert "Deleted patches, reference_maps, encoded, which `keep` does not name: " in said
+    assert list(shards.iterdir()) == list(patches.iterdir()) == []
+    assert len(list((build.root / "inputs").glob("*.SAFE"))) == 2, "products used in place"
+    said = build.snakemake().stderr
+    assert "Nothing to be done" in said
+    assert "`keep`" not in said
+    # What the next change needs is made again, and deleted again.
+    build.config["labels"] = {"threshold": "inclusive"}
+    jobs = build.jobs()
+    assert {*IMAGERY, *AFTER_LABELS, "make_reference_maps"} <= jobs.keys()
+    assert {path: path.read_bytes() for path in dataset.rglob("*") if path.is_file()} == before
+    assert list(shards.iterdir()) == list(patches.iterdir()) == []
+
+
+def test_keep_is_obeyed_when_nothing_else_is_to_be_done(build: Project) -> None:
+    """Under the lock."""
+    build.config["keep"] = ["patches", "reference_maps"]
+    module = build.root / "workflow/reben/results/keeping.py"
+    line = "    old = aside(folder)\n"
+    assert line in module.read_text()
+    locked = f"{line}    assert Path('results/.reben/.lock').exists()\n"
+    module.write_text(module.read_text().replace(line, locked))
+    for partial in (["--until", "label_patches"], ["all", f"results/encoded/s1/{FIRST}.lmdb"]):
+        assert "`keep`" not in build.snakemake(*partial).stderr
+    done = build.snakemake()
+    assert "Nothing to be done" in done.stderr
+    assert "\nDeleted encoded, which `keep` does not name: " in done.stderr
+    assert list((build.results / "encoded/s1").iterdir()) == []
+    assert len(list((build.results / "patches").iterdir())) == 2
+    assert not (build.results / ".reben/.lock").exists()

@@ -126,6 +126,28 @@ def test_verify_reads_them_again(build):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_without_all_that_may_be_deleted_nothing_is_due_and_verify_says_so(build, tmp_path):
+    copy = build.copy(tmp_path / "copy")
+    copy.config["keep"] = []
+    said = copy.snakemake().stderr
+    assert "Deleted patches, reference_maps, sentinel1, encoded, which `keep` does not" in said
+    done = verify(copy)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("patches", "reference_maps", "sentinel1", "encoded/s1"):
+        assert f"results/{name}: not there, not checked: " in done.stdout
+    assert copy.jobs("all", "audit", "archive", "catalogue") == {}
+
+
+def test_report_and_archives_get_the_sentinel1_patches_that_they_show(build, tmp_path):
+    copy = build.copy(tmp_path / "copy")
+    copy.config["keep"] = ["patches", "reference_maps", "encoded"]
+    assert copy.jobs() == {}
+    shutil.rmtree(copy.results / "archives")
+    for targets in (["all", "pack_archives"], ["report"]):
+        assert not any((copy.results / "sentinel1").iterdir())
+        assert copy.jobs(*targets)["cut_sentinel1"] == set(TILES)
+
+
 def test_a_scene_that_is_added_redoes_only_the_tile_that_it_meets(build, tmp_path):
     copy = build.copy(tmp_path / "copy")
     add_scenes(copy, SPECS[1], [SceneSpec(NEARER, swath=(-1, 0.5))])

@@ -25,7 +25,7 @@ from reben.pictures.views import patch_views
 from reben.results.finished import FinishedBuild, read_build
 from reben.results.scene_classification import scene_classification
 from reben.runtime import cli
-from reben.runtime.errors import TableError
+from reben.runtime.errors import RasterError, TableError
 from reben.runtime.files import atomic_file
 
 
@@ -95,6 +95,13 @@ def draw(build: FinishedBuild, row: dict[str, Any], sentinel1: Path | None) -> F
         RasterError: its images are missing.
     """
     patch, paired = row["patch_id"], None
+    for folder in (build.layout.patches(row["tile"]), build.layout.reference_maps(row["tile"])):
+        if not folder.is_dir():
+            raise RasterError(
+                f"{folder}: expected the images of the tile, found none. A build deletes them if "
+                "`keep` in its config does not name this stage; make them again with `reben build "
+                f"CONFIG {folder}`, or read the patch from the LMDB (`reben.dataset`)"
+            )
     if sentinel1 is not None:
         pairs = read_table(build.layout.sentinel1(row["tile"]), SENTINEL1)
         folders = pairs.filter(pl.col("patch_id") == patch)["folder"]

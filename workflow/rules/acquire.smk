@@ -7,7 +7,7 @@ These rules have no code version, and read the product table when they run inste
 cells as options: an edited module, a checksum filled in later or a longer table must not fetch
 gigabytes again and repeat days of processing for the same result. Another product, or a local
 file with other content, is fetched. Only sen2cor needs the folders below ``l1c/``; once ``l2a/``
-has the tile, you may delete them, and they are not made again.
+has the tile, they may be deleted, and are not made again.
 """
 
 CDSE_VARIABLES = (

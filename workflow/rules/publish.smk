@@ -61,6 +61,7 @@ rule pack_archives:
         patches=of_tiles(RESULTS.patches),
         reference_maps=of_tiles(RESULTS.reference_maps),
         pairs=given(SENTINEL1, of_tiles(RESULTS.sentinel1)),
+        cut_sentinel1=given(SCENES, of_tiles(RESULTS.cut_sentinel1)),
         shards=given(SENTINEL1, [RESULTS.shard("s1", tile) for tile in TILES]),
     output:
         # Not the folder: Snakemake would put a file of its own into it.

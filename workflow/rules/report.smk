@@ -100,6 +100,7 @@ rule report:
         reference_maps=of_tiles(RESULTS.reference_maps),
         linked=[path for rule in sorted(ASKED_FOR) for path in SHARED[rule]],
         sentinel1=given(SENTINEL1, of_tiles(RESULTS.sentinel1)),
+        cut_sentinel1=given(SCENES, of_tiles(RESULTS.cut_sentinel1)),
         manifest=RESULTS.manifest,
     output:
         pages=directory(RESULTS.report),

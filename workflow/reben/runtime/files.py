@@ -25,6 +25,11 @@ def _part(path: Path) -> Path:
     return path.with_name(f".part-{path.name}")
 
 
+def aside(path: Path) -> Path:
+    """Where a folder is moved to be removed; what is left there is of a killed process."""
+    return path.with_name(f".part-old-{path.name}")
+
+
 @contextmanager
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path; if the block succeeds, it is renamed to `path`."""
@@ -63,7 +68,7 @@ def atomic_directory(
             f"{path}: expected a new folder for the output, found {len(foreign)} files or folders "
             f"in it, such as {min(foreign)}. Name another folder, or remove it if it is not needed"
         )
-    part, old = _part(path), path.with_name(f".part-old-{path.name}")
+    part, old = _part(path), aside(path)
     _remove(part)
     _remove(old)
     part.mkdir(parents=True)

@@ -162,6 +162,8 @@ def _store(build: AuditedBuild, tile: str, kind: str) -> PatchReader | None:
     layout = build.layout
     folders = {"s2": layout.patches, "s1": layout.cut_sentinel1}
     root = folders.get(kind, layout.reference_maps)(tile)
+    if kind == "s1" and not root.is_dir():  # of the others, the checks of their checksums say so
+        build.note_absent(root)
     return patch_reader(root) if root.is_dir() else None
 
 

@@ -61,10 +61,11 @@ KINDS = [
 ]
 CORRECTED = any(product.level == "L1C" for product in PRODUCTS.values())
 
-# Without what changes no dataset: the place of the results, the pages, and what is trained.
+# Without what changes no dataset: where the results are and what of them is kept, the pages, and
+# what is trained.
+_NOT_OF_THE_DATASET = ("results", "keep", "report", "training")
 CONFIG_JSON = json.dumps(
-    {k: v for k, v in config.items() if k not in ("results", "report", "training")},
-    sort_keys=True,
+    {k: v for k, v in config.items() if k not in _NOT_OF_THE_DATASET}, sort_keys=True
 )
 SNAKEMAKE_VERSION = version("snakemake")
 

@@ -1,9 +1,12 @@
 """Messages before the first job and after the last."""
 
 import atexit
+from itertools import chain
 
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness
+
+from reben.results.keeping import delete, not_kept
 
 STARTED = time.time()
 
@@ -60,6 +63,30 @@ def to_fix():
     )
 
 
+def is_complete():
+    """Whether this command is for the whole dataset, or for more, and nothing of that is due."""
+    asked = workflow.dag_settings
+    if asked.until or asked.omit_from or workflow.dag.targetfiles:
+        return False
+    last = {"build_metadata", "count_funnel", "build_lmdb"}
+    reasons = (PLAN.reason(step, tile) for step in PLANNED for tile in PLANNED[step])
+    return last <= PLANNED.keys() and not any(reasons)
+
+
+def tidied():
+    """Delete the stages that `keep` does not name, of a complete dataset; what was deleted."""
+    from reben.summary import size_words
+
+    try:
+        folders = not_kept(RESULTS, config["keep"], TILES)
+        if not (folders and is_complete()):
+            return ""
+        freed = sum(map(delete, chain(*folders.values())))
+    except (RebenError, OSError) as error:
+        return f"warning: what `keep` does not name could not be deleted: {error}"
+    return f"Deleted {', '.join(folders)}, which `keep` does not name: {size_words(freed)} freed"
+
+
 def ending(since=0):
     """What was made and where to look at it; without `since` all there is, unless it is old."""
     from reben.summary import build_words
@@ -87,7 +114,9 @@ def last_of_all():
         say(f"Fix the cause and run the same command again:\n{causes}", "red")
     elif workflow.scheduler and not len(workflow.dag):
         # Nothing was to be done: then Snakemake calls no hook.
+        deleted = tidied()
         if Quietness.ALL not in (workflow.output_settings.quiet or ()):
+            say(deleted)
             say(ending())
 
 
@@ -104,6 +133,8 @@ onsuccess:
     from reben.results.finished import read_build
     from reben.summary import nothing_kept
 
+    if deleted := tidied():
+        logger.info(deleted)
     logger.info(ending(since=STARTED))
     counted = RESULTS.funnel.exists() and RESULTS.funnel.stat().st_mtime >= STARTED
     if counted and (empty := nothing_kept(read_build(RESULTS.root))):

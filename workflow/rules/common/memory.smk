@@ -12,6 +12,7 @@ Inputs from outside the results are parameters, not inputs: their content decide
 record. As an input of Snakemake, one with a time in the future would condemn every output.
 """
 
+import atexit
 import re
 import time
 
@@ -35,6 +36,8 @@ WHERE = [*sorted(str(method) for method in DEPLOYMENT), *([IMAGE] if IMAGE else 
 PLAN = Plan(str(RESULTS.root), TILES, " ".join(WHERE), [run.name for run in RUNS])
 #: The jobs of this build that are due, by rule, and the rules of which some lack something.
 DUE, LACKING = {}, set()
+#: All jobs that the targets of this command need, due or not, by rule.
+PLANNED = {}
 _MARKER = f"{RESULTS.root}/{MEMORY}/.plan"
 
 if "--unlock" in sys.argv and workflow.is_main_process:
@@ -78,6 +81,7 @@ def due(rule):
             return _MARKER  # a node runs what it was given
         is_real = workflow.executor_plugin is not None and not workflow.dryrun
         tile = job_name(wildcards)
+        PLANNED.setdefault(rule, set()).add(tile)
         try:
             if is_real:
                 _begin()
@@ -122,6 +126,9 @@ def _begin():
         return
     if workflow.execution_settings.lock:
         lock(RESULTS.root)
+        # Once more, since what comes last is called first: before the lock is released.
+        atexit.unregister(last_of_all)
+        atexit.register(last_of_all)
     take_possession(RESULTS.root, STAGES)
     write_products(FROZEN_PRODUCTS, PRODUCTS.values())
     write_json(FROZEN_CONFIG, config)
