@@ -75,7 +75,9 @@ def test_the_steps_that_read_images_are_those_tested_here() -> None:
     steps = {step for _, step, _ in rules() if opens_any_image(step)}
     reading = set()
     for step in steps:
-        tree = ast.parse(PACKAGE.joinpath(*step.split(".")).with_suffix(".py").read_bytes())
+        place = PACKAGE.joinpath(*step.split("."))
+        module = place / "__main__.py" if place.is_dir() else place.with_suffix(".py")
+        tree = ast.parse(module.read_bytes())
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         if StripReader.__name__ in names:
             reading.add(step)

@@ -98,7 +98,7 @@ def test_crate_stac_and_croissant_say_the_same_of_the_dataset(
     publish.main(
         ["--results", str(audited.results), "--name", "BigEarthNet-style dataset"]
         + ["--version", "1.0.0", "--licence", "CDLA-Permissive-1.0", "--out", str(tmp_path)]
-        + ["--nomenclature", "resources/nomenclature/bigearthnet_19.csv"]
+        + ["--nomenclature", "resources/nomenclature/bigearthnet_19.csv", "--lmdb", "s2"]
     )
     graph = read_json(audited.results / "audit/ro-crate-metadata.json")["@graph"]
     dataset = next(e for e in graph if e["@id"] == "#dataset")

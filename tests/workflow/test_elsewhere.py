@@ -96,7 +96,7 @@ def test_the_catalogue_can_lint_it_and_draw_its_rules(options: tuple[str, ...]) 
         for path in Path(PROJECT, "workflow/rules").glob("*.smk")
         for name in re.findall(r"^(?:rule|checkpoint) (\w+):", path.read_text(), re.MULTILINE)
     }
-    targets = {"audit", "digest_tile", "draw_overview", "report", "archive", "catalogue"}
+    targets = {"audit", "digest_tile", "draw_overview", "report", "pack_archives", "catalogue"}
     targets |= {"band_statistics", "train_model", "evaluate_model", "summarise_models", "table2"}
     # Instead of these, the config has polygons, and a folder of Sentinel-1 patches.
     targets |= {"clip_land_cover", "index_scenes", "match_scenes", "cut_sentinel1"}
