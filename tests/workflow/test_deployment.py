@@ -41,7 +41,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     step = tree / "workflow/reben/quality.py"
     step.write_text(f"{step.read_text()}\nimport sys; print('code of v9', file=sys.stderr)\n")
     bare = tree.with_suffix(".git")
-    who = ("-c", "user.name=someone", "-c", "user.email=someone@example.org")
+    who = ("-c", "user.name=someone", "-c", "user.email=somebody@example.com")
     for command in (
         ("init", "--quiet", "--initial-branch=main"),
         ("add", "--force", "."),
