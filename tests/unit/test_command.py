@@ -39,7 +39,7 @@ def test_help_lists_every_command_and_no_command_is_wrong(
 def test_the_help_of_a_command_has_an_example_and_what_its_exit_status_means(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if name in command._TRAINING:
+    if name in command.TRAINING:
         pytest.importorskip("torch", reason="PyTorch is missing: make install-training")
     status, text = said_on_exit(capsys, name, "--help")
     assert status == 0

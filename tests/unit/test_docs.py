@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from reben.__main__ import COMMANDS
+from reben.__main__ import COMMANDS, TRAINING
 from tests.rules import TARGETS, load_rules
 
 PROJECT = Path(__file__).parents[2]
@@ -108,6 +108,8 @@ def commands(page: Path) -> list[str]:
 
 @cache
 def help_of(module: str) -> str:
+    if module.removeprefix("reben.") in TRAINING:
+        pytest.importorskip("torch", reason="PyTorch is missing: make install-training")
     return subprocess.check_output([sys.executable, "-m", module, "--help"], text=True)
 
 

@@ -34,7 +34,7 @@ COMMANDS = {
     "export": "write a trained model as a folder for Hugging Face",
 }
 #: Those that need the extra `training`.
-_TRAINING = frozenset(("train", "evaluate", "predict", "export"))
+TRAINING = frozenset(("train", "evaluate", "predict", "export"))
 _PACKAGE = Path(__file__).parent
 
 
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "reben":
             raise
-        extra = "training" if name in _TRAINING else "workflow"
+        extra = "training" if name in TRAINING else "workflow"
         parser.exit(
             1,
             f"error: `reben {name}` needs {error.name}, which is not installed here; install "
